@@ -1,0 +1,1 @@
+"""Who customers are and what they did. No web framework, no model."""

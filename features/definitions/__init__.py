@@ -1,0 +1,1 @@
+"""Features for models, one file each, computed as of a time T (Ibis expressions)."""

@@ -1,0 +1,74 @@
+"""The one border between outside customer ids and customer keys.
+
+A customer key is `ck_` and 32 hex digits: the first 128 bits of HMAC-SHA256 (RFC 2104) of the
+outside id, NFC-normalised (Unicode TR15), under `HOMING_SECRET`. It stands for the person in every
+store, file, log and URL; the outside id itself is never kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from features.errors import InvalidArgument, SettingsError
+
+MIN_SECRET_BYTES = 32
+MAX_OUTSIDE_ID = 256
+"""Characters."""
+
+_KEY = re.compile(r"ck_[0-9a-f]{32}")
+
+
+def is_key(text: str) -> bool:
+    """Whether the text is a customer key already."""
+    return _KEY.fullmatch(text) is not None
+
+
+class CustomerKeys:
+    """Makes customer keys.
+
+    Args:
+        secret: At least `MIN_SECRET_BYTES` bytes.
+
+    Raises:
+        SettingsError: The secret is shorter than that.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < MIN_SECRET_BYTES:
+            message = (
+                f"HOMING_SECRET has {len(secret)} bytes and needs at least {MIN_SECRET_BYTES}: "
+                "make one with `openssl rand -hex 32`"
+            )
+            raise SettingsError(message)
+        self._keyed = hmac.new(secret, digestmod=hashlib.sha256)
+
+    def resolve(self, text: str) -> str:
+        """The key of an outside id; a key stays what it is.
+
+        Raises:
+            InvalidArgument: The id is empty, too long or has control characters.
+        """
+        if is_key(text):
+            return text
+        outside = unicodedata.normalize("NFC", text).strip()
+        if not outside or len(outside) > MAX_OUTSIDE_ID or not outside.isprintable():
+            reason = f"a customer id has 1 to {MAX_OUTSIDE_ID} printable characters"
+            # The id itself may be personal: the message tells its length alone.
+            shown = f"{len(text)} characters"
+            cure = "send the shop's own customer id"
+            raise InvalidArgument.of(shown, field="customer", reason=reason, cure=cure)
+        mac = self._keyed.copy()
+        mac.update(outside.encode())
+        return f"ck_{mac.hexdigest()[:32]}"
+
+    def resolve_all(self, texts: Iterable[str]) -> dict[str, str]:
+        """The key of each distinct id: outside id → key.
+
+        Raises:
+            InvalidArgument: As `resolve`.
+        """
+        return {text: self.resolve(text) for text in dict.fromkeys(texts)}

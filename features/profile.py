@@ -1,0 +1,195 @@
+"""What is known of one customer, in two halves with one writer each.
+
+`History` is a fold of events, and a join semilattice: joining in any order, any number of times,
+gives the same history (Shapiro et al., "Conflict-free Replicated Data Types", 2011). So a replay
+after a crash, an event that is sent twice and an import beside the live stream need no care.
+
+`Published` is what the pipeline wrote last: segment, features, scores and stored slates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from heapq import nlargest
+
+import msgspec
+
+from features.event import Event, EventType
+
+MAX_INTERACTIONS = 400
+"""The most recent ones that a history keeps."""
+MAX_OWNED = 2_000
+"""The most recently bought items that a history keeps."""
+
+
+class Interaction(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+    """One event that joins the customer and an item.
+
+    Attributes:
+        at: Seconds since 1970, UTC.
+        event: 64-bit digest of the event's id; tells a repeated event from a new one.
+        item: The item's id.
+        type: What happened.
+        quantity: Units.
+    """
+
+    at: int
+    event: int
+    item: str
+    type: EventType
+    quantity: float = 1.0
+
+
+class History(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one customer did: a pure fold of events.
+
+    Attributes:
+        interactions: The `MAX_INTERACTIONS` most recent, oldest first.
+        bought: Item → when it was last bought (seconds since 1970); the `MAX_OWNED` most recent.
+        returned: Item → when it was last returned.
+        latest: Type → when such an event last happened.
+    """
+
+    interactions: tuple[Interaction, ...] = ()
+    bought: dict[str, int] = {}
+    returned: dict[str, int] = {}
+    latest: dict[str, int] = {}
+
+    def fold(self, events: Iterable[Event]) -> History:
+        """This history with more events of the same customer in it."""
+        return self.join(history_of(events))
+
+    def join(self, other: History) -> History:
+        """The least history that holds both."""
+        return History(
+            interactions=_most_recent({*self.interactions, *other.interactions}),
+            bought=_latest(self.bought, other.bought, MAX_OWNED),
+            returned=_latest(self.returned, other.returned, MAX_OWNED),
+            latest=_latest(self.latest, other.latest, len(EventType)),
+        )
+
+    def owned(self) -> frozenset[str]:
+        """Items bought and not returned since."""
+        return frozenset(
+            item for item, at in self.bought.items() if self.returned.get(item, -1) < at
+        )
+
+    def contactable(self) -> bool:
+        """Whether mail may be sent: neither unsubscribed nor complained."""
+        return (
+            EventType.UNSUBSCRIBE not in self.latest
+            and EventType.EMAIL_COMPLAINT not in self.latest
+        )
+
+
+class StoredSlate(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A slate that the pipeline wrote for a time when no model answers.
+
+    Attributes:
+        items: Item ids, best first.
+        model: The version that ranked them, like `recommender/12`.
+    """
+
+    items: tuple[str, ...]
+    model: str
+
+
+class Published(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the pipeline last wrote of one customer.
+
+    Attributes:
+        at: When, seconds since 1970; 0 when nothing was published yet.
+        segment: The customer's segment.
+        features: Feature name → value, as of `at`.
+        scores: Score name → value, like `churn` → 0.31.
+        bands: Score name → band, like `churn` → `at_risk`.
+        slates: Block name → stored slate.
+        models: Registered model → version that scored.
+    """
+
+    at: int = 0
+    segment: str | None = None
+    features: dict[str, float] = {}
+    scores: dict[str, float] = {}
+    bands: dict[str, str] = {}
+    slates: dict[str, StoredSlate] = {}
+    models: dict[str, str] = {}
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What is known of one customer.
+
+    Attributes:
+        customer: The customer key.
+        history: What the customer did.
+        published: What the pipeline last wrote.
+    """
+
+    customer: str
+    history: History = History()
+    published: Published = Published()
+
+
+def event_digest(event_id: str) -> int:
+    """64 bits that stand for an event's id (BLAKE2b, RFC 7693)."""
+    return int.from_bytes(hashlib.blake2b(event_id.encode(), digest_size=8).digest(), "big")
+
+
+def history_of(events: Iterable[Event]) -> History:
+    """The history of these events alone, all of one customer, in any order."""
+    interactions: set[Interaction] = set()
+    bought: dict[str, int] = {}
+    returned: dict[str, int] = {}
+    latest: dict[str, int] = {}
+    for event in events:
+        at = int(event.occurred_at.timestamp())
+        latest[event.type] = max(at, latest.get(event.type, at))
+        if event.item is None or event.type is EventType.SLATE_SERVED:
+            continue
+        digest = event_digest(event.id)
+        interactions.add(Interaction(at, digest, event.item, event.type, event.quantity))
+        if event.type is EventType.PURCHASE:
+            bought[event.item] = max(at, bought.get(event.item, at))
+        elif event.type is EventType.RETURN:
+            returned[event.item] = max(at, returned.get(event.item, at))
+    return History(
+        interactions=_most_recent(interactions),
+        bought=_latest(bought, {}, MAX_OWNED),
+        returned=_latest(returned, {}, MAX_OWNED),
+        latest=latest,
+    )
+
+
+def _most_recent(interactions: set[Interaction]) -> tuple[Interaction, ...]:
+    return tuple(sorted(interactions)[-MAX_INTERACTIONS:])
+
+
+def _latest(one: Mapping[str, int], other: Mapping[str, int], limit: int) -> dict[str, int]:
+    """The later time for each name, for the `limit` latest names; ties go to the greater name."""
+    joined = dict(one)
+    for name, at in other.items():
+        joined[name] = max(at, joined.get(name, at))
+    if len(joined) <= limit:
+        return joined
+    return dict(nlargest(limit, joined.items(), key=lambda pair: (pair[1], pair[0])))
+
+
+_history_decoder = msgspec.msgpack.Decoder(History)
+_published_decoder = msgspec.msgpack.Decoder(Published)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(half: History | Published) -> bytes:
+    """A half of a profile as a store keeps it (MessagePack)."""
+    return _encoder.encode(half)
+
+
+def decode_history(stored: bytes | None) -> History:
+    """The history that a store kept; the empty one for None."""
+    return History() if stored is None else _history_decoder.decode(stored)
+
+
+def decode_published(stored: bytes | None) -> Published:
+    """What the pipeline had written; the empty one for None."""
+    return Published() if stored is None else _published_decoder.decode(stored)

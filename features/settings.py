@@ -1,0 +1,75 @@
+"""Settings that every process shares: environment variables `HOMING_…`, with embedded defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from features.errors import SettingsError
+from features.identity import CustomerKeys
+
+
+class Settings(BaseSettings):
+    """Where things are kept and the secret that makes customer keys.
+
+    Attributes:
+        home: Folder of everything embedded.
+        secret: Makes customer keys; at least 32 bytes. `HOMING_SECRET`.
+        secret_file: A mounted file that holds the secret instead.
+        store_url: Profiles, catalogue and pins; `sqlite:///PATH`, `redis://…`, `memory://`.
+        log_url: The event log; `sqlite:///PATH`.
+        lake_path: Folder of the Delta tables.
+        tracking_url: MLflow's tracking and registry.
+        blocks_file: The TOML file that configures blocks; the built-in blocks without one.
+        log_level: Of the JSON logs.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="HOMING_", frozen=True, extra="ignore")
+
+    home: Path = Path("var")
+    secret: SecretStr | None = Field(default=None, repr=False)
+    secret_file: Path | None = None
+    store_url: str = ""
+    log_url: str = ""
+    lake_path: str = ""
+    tracking_url: str = ""
+    blocks_file: Path | None = None
+    log_level: str = "info"
+
+    def resolved_store_url(self) -> str:
+        """`store_url`, or the SQLite file in `home`."""
+        return self.store_url or f"sqlite:///{self.home / 'profiles.db'}"
+
+    def resolved_log_url(self) -> str:
+        """`log_url`, or the SQLite file in `home`."""
+        return self.log_url or f"sqlite:///{self.home / 'events.db'}"
+
+    def resolved_lake_path(self) -> str:
+        """`lake_path`, or the folder in `home`."""
+        return self.lake_path or str(self.home / "lake")
+
+    def resolved_tracking_url(self) -> str:
+        """`tracking_url`, or MLflow on SQLite in `home`."""
+        return self.tracking_url or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+
+    def customer_keys(self) -> CustomerKeys:
+        """What turns outside ids into customer keys.
+
+        Raises:
+            SettingsError: No secret is set, its file can't be read, or it is too short.
+        """
+        if self.secret is not None:
+            return CustomerKeys(self.secret.get_secret_value().encode())
+        if self.secret_file is not None:
+            try:
+                return CustomerKeys(self.secret_file.read_bytes().strip())
+            except OSError as error:
+                message = f"HOMING_SECRET_FILE {self.secret_file} can't be read: {error.strerror}"
+                raise SettingsError(message) from error
+        message = (
+            "HOMING_SECRET is not set: make one with `openssl rand -hex 32`, keep it, "
+            "and set it or HOMING_SECRET_FILE for every process of this shop"
+        )
+        raise SettingsError(message)

@@ -1,0 +1,1 @@
+"""Outside payload to Event, one file per source."""

@@ -1,0 +1,1 @@
+"""Where profiles, items, pins and events are kept: small ports, one file per backend."""

@@ -1,0 +1,165 @@
+"""The ports of everything that is kept outside a process, as small as their users allow.
+
+Every method may raise `StoreUnavailable`, and a closed store does. All are safe to call from
+several threads. A backend is one file beside this one; `opening.py` finds it by the URL's scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from features.item import Item
+from features.profile import History, Profile, Published
+
+
+class ProfileStore(Protocol):
+    """Profiles by customer key; histories and published halves have one kind of writer each."""
+
+    def get(self, customer: str) -> Profile | None:
+        """The profile in one round trip; None for a customer who is not known."""
+        ...
+
+    def get_many(self, customers: Sequence[str]) -> dict[str, Profile]:
+        """The profiles of those who are known, in as few round trips as the backend allows."""
+        ...
+
+    def fold(self, histories: Mapping[str, History]) -> None:
+        """Join each history into the one that is kept; all of the call or nothing."""
+        ...
+
+    def publish(self, published: Mapping[str, Published]) -> None:
+        """Replace the published half of each; histories stay as they are."""
+        ...
+
+    def put_many(self, profiles: Iterable[Profile]) -> int:
+        """Replace whole profiles, in bulk; returns how many."""
+        ...
+
+    def customers(self, after: str = "", limit: int = 1_000) -> list[str]:
+        """The next customer keys in their order, after the given one."""
+        ...
+
+    def count(self) -> int:
+        """How many profiles there are."""
+        ...
+
+    def delete(self, customer: str) -> bool:
+        """Forget a customer, pins included; whether there was anything to forget."""
+        ...
+
+    def ping(self) -> None:
+        """Return if the store answers."""
+        ...
+
+
+class Catalogue(Protocol):
+    """Items by id, and shelves: named, ordered lists of item ids that the pipeline writes."""
+
+    def get_many(self, items: Sequence[str]) -> dict[str, Item]:
+        """Those items that are known."""
+        ...
+
+    def put_many(self, items: Iterable[Item]) -> int:
+        """Add or replace items; returns how many."""
+        ...
+
+    def all(self) -> Iterable[Item]:
+        """Every item, in the order of ids."""
+        ...
+
+    def count(self) -> int:
+        """How many items there are."""
+        ...
+
+    def put_shelves(self, shelves: Mapping[str, Sequence[str]]) -> None:
+        """Replace the named shelves; others stay."""
+        ...
+
+    def shelves(self) -> dict[str, tuple[str, ...]]:
+        """All shelves: `popular`, and `segment:NAME` for each segment."""
+        ...
+
+    def version(self) -> int:
+        """A number that changes with every change of items or shelves."""
+        ...
+
+
+class Pins(Protocol):
+    """Slates that were answered, so that the same send gets the same slate again."""
+
+    def of_send(self, customer: str, send: str) -> dict[str, bytes]:
+        """Block → the pinned slate, encoded, of those that have not expired."""
+        ...
+
+    def pin(self, customer: str, send: str, block: str, slate: bytes, seconds: int) -> bytes:
+        """Keep a slate for so many seconds, unless one is pinned; returns the one that is."""
+        ...
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One event in the log.
+
+    Attributes:
+        position: Its place; grows along the log.
+        body: The event, encoded (`features.stores.codec`).
+    """
+
+    position: int
+    body: bytes
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that could not be read as an event, kept until somebody repairs them.
+
+    Attributes:
+        id: Number of the letter.
+        body: The bytes as they came.
+        reason: Why they could not be read.
+        source: Who sent them.
+        at: When, seconds since 1970.
+    """
+
+    id: int
+    body: bytes
+    reason: str
+    source: str
+    at: int
+
+
+class EventLog(Protocol):
+    """The durable queue between intake and profiles. Each named reader has its own place in it."""
+
+    def append(self, bodies: Sequence[bytes]) -> None:
+        """Return once all of them are durable; all or none."""
+        ...
+
+    def take(self, reader: str, limit: int) -> list[Entry]:
+        """The entries after the reader's place, oldest first; taking does not move the place."""
+        ...
+
+    def commit(self, reader: str, position: int) -> None:
+        """Move the reader's place behind this entry."""
+        ...
+
+    def depth(self, reader: str) -> int:
+        """How many entries the reader has not committed."""
+        ...
+
+    def trim(self) -> int:
+        """Drop what every reader has committed; returns how many entries."""
+        ...
+
+    def bury(self, bodies: Sequence[bytes], reason: str, source: str) -> None:
+        """Keep bytes that could not be read, as dead letters; durable on return."""
+        ...
+
+    def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
+        """Dead letters in the order of their ids."""
+        ...
+
+    def remove_dead(self, ids: Sequence[int]) -> None:
+        """Drop dead letters that were repaired or given up."""
+        ...

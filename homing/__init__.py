@@ -1,0 +1,1 @@
+"""The command line: wires features, serving and training."""

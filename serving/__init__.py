@@ -1,0 +1,1 @@
+"""Answers: models that are loaded, ranking, the ladder, the service. Never imports training."""

@@ -1,0 +1,1 @@
+"""Trained models as data: bundles, scorers and where their versions come from."""

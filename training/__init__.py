@@ -1,0 +1,1 @@
+"""Makes bundles and judges them."""

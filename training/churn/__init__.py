@@ -1,0 +1,1 @@
+"""Who will not come back: labels, features, fit, calibration."""
