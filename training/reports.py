@@ -1,0 +1,187 @@
+"""What training, publishing, promoting and comparing tell those who asked for it.
+
+All of it is data: `msgspec.to_builtins(report)` is the machine's answer of the command line.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one model on held-out time.
+
+    Attributes:
+        model: Who was judged, like `als` or `gradient_boosting`.
+        metric: The metric's name.
+        value: The mean over customers.
+        low: Lower end of its 95 % bootstrap interval.
+        high: Upper end.
+        higher_is_better: Which way is better.
+    """
+
+    model: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    higher_is_better: bool = True
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate said of a challenger.
+
+    Attributes:
+        passed: Whether it may become champion.
+        against: What it was compared with: `recommender/11`, or a baseline like `popularity`.
+        metric: What was compared.
+        difference: Challenger minus the other.
+        low: Lower end of the difference's paired 95 % bootstrap interval.
+        high: Upper end.
+        reason: One sentence.
+    """
+
+    passed: bool
+    against: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    reason: str
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that was made, judged and registered.
+
+    Attributes:
+        version: Like `recommender/12`.
+        algorithm: What won, like `als`.
+        run: MLflow's id of the run.
+        figures: Metrics of every candidate, baselines included.
+        verdict: What the gate said.
+        seconds: Fit, judgement and registration.
+    """
+
+    version: str
+    algorithm: str
+    run: str
+    figures: tuple[Figure, ...]
+    verdict: Verdict
+    seconds: float
+
+
+class TrainReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `train` did.
+
+    Attributes:
+        recommender: The new challenger among recommenders.
+        churn: The new challenger among churn models; None when there is too little history.
+        churn_skipped: Why there is no churn model; None when there is one.
+        lake_version: Version of the events table that both were made from.
+        as_of: End of the history that was read.
+        cutoff: Where the held-out time began.
+        customers: Customers with held-out purchases, on whom recommenders were judged.
+    """
+
+    recommender: Trained
+    churn: Trained | None
+    churn_skipped: str | None
+    lake_version: int
+    as_of: datetime
+    cutoff: datetime
+    customers: int
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of the champion.
+
+    Attributes:
+        version: The champion now, like `recommender/12`.
+        former: The champion before; None when there was none.
+        reason: Why, in one sentence.
+    """
+
+    version: str
+    former: str | None
+    reason: str
+
+
+class PublishReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `publish` wrote.
+
+    Attributes:
+        customers: Profiles whose published half was written.
+        slates: Stored slates in all.
+        scored: Customers who got a churn score.
+        segments: Segment → customers.
+        shelves: Shelf → items.
+        models: Registered model → version.
+        resumed: Whether an interrupted publish was finished.
+        seconds: How long it took.
+    """
+
+    customers: int
+    slates: int
+    scored: int
+    segments: dict[str, int]
+    shelves: dict[str, int]
+    models: dict[str, str]
+    resumed: bool
+    seconds: float
+
+
+class RetrainReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `retrain` did.
+
+    Attributes:
+        trained: Models made and judged.
+        promoted: Those that became champion.
+        refused: Version → why the gate refused it.
+        published: What was written into profiles; None when there is no champion to publish with.
+    """
+
+    trained: TrainReport
+    promoted: tuple[Promotion, ...]
+    refused: dict[str, str]
+    published: PublishReport | None
+
+
+class Paired(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of two versions side by side.
+
+    Attributes:
+        metric: The metric's name.
+        a: Of the first version; None where it was not measured.
+        b: Of the second.
+        difference: b minus a, over the same customers; None where it can't be paired.
+    """
+
+    metric: str
+    a: Figure | None
+    b: Figure | None
+    difference: Figure | None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two versions of one registered model side by side.
+
+    Attributes:
+        a: The first version's name, like `recommender/11`.
+        b: The second's.
+        facts: Name → (of a, of b): algorithm, parameters, data version, times, aliases.
+        metrics: What both were judged by.
+        overlap: Mean share of items that the slates of both have in common, with its interval;
+            None for models that make no slates.
+        note: What a reader must know of how they were compared.
+        page: Where the HTML page was written; None without one.
+    """
+
+    a: str
+    b: str
+    facts: dict[str, tuple[str, str]]
+    metrics: tuple[Paired, ...]
+    overlap: Figure | None
+    note: str
+    page: str | None
