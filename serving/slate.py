@@ -1,0 +1,139 @@
+"""What was asked and what was answered: the nouns of the scorer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from features.item import Item
+
+MAX_SLATE = 50
+"""Items in one slate."""
+
+
+class Rung(StrEnum):
+    """What an answer was made from, best first."""
+
+    MODEL = "model"
+    PROFILE = "profile"
+    SEGMENT = "segment"
+    POPULAR = "popular"
+    STATIC = "static"
+
+
+class Reason(StrEnum):
+    """Why an answer is not the model's own, the first that applies."""
+
+    DEADLINE = "deadline"
+    FAILED = "internal error"
+    STORE = "profile store unavailable"
+    UNKNOWN = "unknown customer"
+    NO_MODEL = "no model"
+    NO_HISTORY = "no history that the model knows"
+    TOO_FEW = "too few items"
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """One question for one slate.
+
+    Attributes:
+        customer: The customer key.
+        block: The block's name, one that is configured.
+        send: The e-mail's id; None when the answer need not be repeatable.
+        n: Items wanted, 1 to `MAX_SLATE`; None for the block's own size.
+    """
+
+    customer: str
+    block: str
+    send: str | None = None
+    n: int | None = None
+
+
+class Because(msgspec.Struct, frozen=True):
+    """The item of the customer's history that spoke most for a recommended one.
+
+    Attributes:
+        kind: What the customer did with it: `bought`, `viewed`, `carted` …
+        item: Its id.
+    """
+
+    kind: str
+    item: str
+
+
+class Pick(msgspec.Struct, frozen=True, array_like=True):
+    """One chosen item, before it is drawn.
+
+    Attributes:
+        item: Its id.
+        because: What spoke for it.
+    """
+
+    item: str
+    because: Because | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A slate as it is pinned: what was chosen, not how it looks.
+
+    Attributes:
+        slate: The slate's id.
+        served_by: The best rung that gave an item.
+        reason: Why not `model`, or why others had to fill up.
+        model: The version that ranked, like `recommender/12`; None where none did.
+        picks: The chosen items, best first.
+    """
+
+    slate: str
+    served_by: Rung
+    reason: str | None
+    model: str | None
+    picks: tuple[Pick, ...]
+
+
+class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of an answer, with all that a template prints."""
+
+    position: int
+    id: str
+    title: str
+    url: str
+    image_url: str
+    price: float | None
+    currency: str | None
+    because: Because | None
+    brand: str | None = None
+    categories: tuple[str, ...] = ()
+    attributes: dict[str, str] = {}
+
+
+class Slate(msgspec.Struct, frozen=True, kw_only=True):
+    """The ordered items answered for one (customer, block, send), and where they came from."""
+
+    slate: str
+    customer: str
+    block: str
+    send: str | None
+    served_by: Rung
+    reason: str | None
+    model: str | None
+    count: int
+    items: tuple[SlateItem, ...]
+
+
+def draw(item: Item, position: int, because: Because | None) -> SlateItem:
+    """An item as an answer shows it, positions from 1."""
+    return SlateItem(
+        position=position,
+        id=item.id,
+        title=item.title,
+        url=item.url,
+        image_url=item.image_url,
+        price=item.price,
+        currency=item.currency,
+        because=because,
+        brand=item.brand,
+        categories=item.categories,
+        attributes=item.attributes,
+    )
