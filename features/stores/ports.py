@@ -137,11 +137,14 @@ class EventLog(Protocol):
         ...
 
     def take(self, reader: str, limit: int) -> list[Entry]:
-        """The entries after the reader's place, oldest first; taking does not move the place."""
+        """The entries after the reader's place, oldest first; taking does not move the place.
+
+        The first taking makes the reader known: from then on `trim` waits for it.
+        """
         ...
 
     def commit(self, reader: str, position: int) -> None:
-        """Move the reader's place behind this entry."""
+        """Move the reader's place behind this entry; a place never goes back."""
         ...
 
     def depth(self, reader: str) -> int:
@@ -149,11 +152,14 @@ class EventLog(Protocol):
         ...
 
     def trim(self) -> int:
-        """Drop what every reader has committed; returns how many entries."""
+        """Drop what every known reader has committed; returns how many entries."""
         ...
 
     def bury(self, bodies: Sequence[bytes], reason: str, source: str) -> None:
-        """Keep bytes that could not be read, as dead letters; durable on return."""
+        """Keep bytes that could not be read, as dead letters; durable on return.
+
+        The same bytes from the same source are kept once, however often they are buried.
+        """
         ...
 
     def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
@@ -162,4 +168,8 @@ class EventLog(Protocol):
 
     def remove_dead(self, ids: Sequence[int]) -> None:
         """Drop dead letters that were repaired or given up."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and threads, after what is being appended; idempotent."""
         ...

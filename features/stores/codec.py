@@ -1,0 +1,60 @@
+"""Events and items as stores keep them: MessagePack, one schema, checked again on the way out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from features.errors import InputError, InvalidEvent, InvalidItem, Problem
+from features.event import Event
+from features.identity import is_key
+from features.item import Item
+
+_encoder = msgspec.msgpack.Encoder()
+_event_decoder = msgspec.msgpack.Decoder(Event)
+_item_decoder = msgspec.msgpack.Decoder(Item)
+
+
+def encode_event(event: Event) -> bytes:
+    """An event as the log keeps it."""
+    return _encoder.encode(event)
+
+
+def decode_event(body: bytes) -> Event:
+    """The event that `encode_event` wrote.
+
+    Raises:
+        InvalidEvent: The bytes are not an event, its customer is not a customer key, or its time
+            has no zone. The message shows none of the bytes: they may hold an outside id.
+    """
+    try:
+        event = _event_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(InvalidEvent, body, f"not an event: {error}") from error
+    if not is_key(event.customer):
+        raise _unreadable(InvalidEvent, body, "its customer is not a customer key")
+    if event.occurred_at.tzinfo is None:
+        raise _unreadable(InvalidEvent, body, "its time has no zone")
+    return event
+
+
+def encode_item(item: Item) -> bytes:
+    """An item as the catalogue keeps it."""
+    return _encoder.encode(item)
+
+
+def decode_item(body: bytes) -> Item:
+    """The item that `encode_item` wrote.
+
+    Raises:
+        InvalidItem: The bytes are not an item.
+    """
+    try:
+        return _item_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(InvalidItem, body, f"not an item: {error}") from error
+
+
+def _unreadable(kind: type[InputError], body: bytes, reason: str) -> InputError:
+    cure = "write it with features.stores.codec"
+    value = f"{len(body)} bytes"
+    return kind([Problem(index=None, field="", value=value, reason=reason, cure=cure)])
