@@ -7,7 +7,11 @@
     │   ├── InvalidEvent
     │   ├── InvalidItem
     │   ├── InvalidArgument
+    │   ├── NotFound
     │   └── TooLarge
+    ├── AccessError             the caller may not do this
+    │   ├── Unauthenticated
+    │   └── Forbidden
     ├── SettingsError           the service is set up wrongly
     │   └── MissingExtra
     ├── Unavailable             a dependency does not answer; asking again later may help
@@ -100,8 +104,30 @@ class InvalidArgument(InputError):
         return cls([problem])
 
 
+class NotFound(InputError):
+    """The named thing does not exist."""
+
+    @classmethod
+    def of(cls, value: object, *, field: str, reason: str, cure: str) -> NotFound:
+        """The error for one name."""
+        problem = Problem(index=None, field=field, value=shorten(value), reason=reason, cure=cure)
+        return cls([problem])
+
+
 class TooLarge(InputError):
     """A body or a list beyond its declared limit."""
+
+
+class AccessError(HomingError):
+    """The caller may not do this; the message never repeats what the caller showed."""
+
+
+class Unauthenticated(AccessError):
+    """No key, or none that is known and still valid."""
+
+
+class Forbidden(AccessError):
+    """The key is known and lacks the scope."""
 
 
 class SettingsError(HomingError):
