@@ -33,8 +33,16 @@ bench: install
 soak: install
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
+# One lock for development, and one for each container image with the same versions.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --group dev -o requirements.lock pyproject.toml
+	$(LOCK) --all-extras --group dev -o requirements.lock pyproject.toml
+	$(LOCK) -c requirements.lock -o requirements/build.lock requirements/build.in
+	for image in serve ingest train; do \
+		$(LOCK) -c requirements.lock --extra $$image --extra redis \
+			-o requirements/$$image.lock pyproject.toml requirements/image.in || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) var build dist
