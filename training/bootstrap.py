@@ -1,7 +1,7 @@
 """The only place where training is wired: what the command line calls, one function a command.
 
 Each takes the settings and opens, uses and closes what it needs. `progress` opens a named stage
-(`training.progress.Stage`).
+(`features.progress.Stage`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from features.clock import Clock, SystemClock
-from training.progress import Stage, silent
+from features.progress import Stage, silent
 from training.reports import (
     Comparison,
     Promotion,
