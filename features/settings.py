@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from features.errors import SettingsError
 from features.identity import CustomerKeys
+
+Some = TypeVar("Some", bound="Settings")
 
 
 class Settings(BaseSettings):
@@ -73,3 +76,22 @@ class Settings(BaseSettings):
             "and set it or HOMING_SECRET_FILE for every process of this shop"
         )
         raise SettingsError(message)
+
+
+def load_settings(kind: type[Some], **overrides: object) -> Some:
+    """Settings from the environment.
+
+    Args:
+        kind: `Settings` or what a room adds to it.
+        overrides: Take precedence over the environment.
+
+    Raises:
+        SettingsError: A value can't be used; the message names the variable and the cure.
+    """
+    try:
+        return kind(**overrides)  # type: ignore[arg-type] - pydantic checks them
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "HOMING_" + "_".join(str(part) for part in first["loc"]).upper()
+        message = f"{name} can't be used: {first['msg']}; mend it or leave it unset"
+        raise SettingsError(message) from error

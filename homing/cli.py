@@ -1,0 +1,220 @@
+"""The command line: each command translates its words into one call and the answer into lines.
+
+Exit status: 0 done, 1 refused or failed with one clear line, 2 wrong usage. What a command needs
+is imported inside it, so that the image that serves has to hold no training library.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from features.errors import HomingError
+from features.logs import configure_logs
+from features.settings import load_settings
+from homing.key import keys_app
+from homing.output import Output
+
+app = typer.Typer(
+    name="homing",
+    help="Recommendations for e-mail: import history, train, publish, serve.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(keys_app, name="key")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the first answers.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the scorer on this machine.")] = 8000,
+) -> None:
+    """Run the whole loop on a year of 2,469 households and show a mail for each."""
+    from homing.demo import run_demo
+
+    run_demo(once=once, port=port)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Answer templates; with the embedded event log, fold events too."""
+    from serving.bootstrap import serve as run
+    from serving.settings import ServeSettings
+
+    given = {"host": host, "port": port}
+    settings = load_settings(
+        ServeSettings, **{name: value for name, value in given.items() if value is not None}
+    )
+    configure_logs(settings.log_level)
+    run(settings)
+
+
+@app.command()
+def ingest() -> None:
+    """Fold events from the log into profiles and the lake, until stopped."""
+    import signal
+
+    from features.ingest import run_ingest
+    from features.settings import Settings
+
+    settings = load_settings(Settings)
+    configure_logs(settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run_ingest(settings, stop)
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or a folder of a Delta table.")],
+    mapping: Annotated[Path, typer.Option(help="TOML file: which column is what.")],
+    as_json: Json = False,
+) -> None:
+    """Bring history from a file into the lake and the profiles."""
+    from features.settings import Settings
+    from homing.importing import import_history, import_lines
+
+    output = Output(as_json=as_json)
+    report = import_history(load_settings(Settings), file, mapping, output.stages.stage)
+    output.answer(report, import_lines(report))
+
+
+@app.command()
+def train(as_json: Json = False) -> None:
+    """Make, judge and register models; promote nothing."""
+    from homing.show import figures_table, train_lines
+    from training import bootstrap
+    from training.settings import TrainingSettings
+
+    output = Output(as_json=as_json)
+    report = bootstrap.train(load_settings(TrainingSettings), output.stages.stage)
+    table = figures_table("Recommenders on held-out time", report.recommender.figures)
+    output.answer(report, [table, *train_lines(report)])
+
+
+@app.command()
+def publish(as_json: Json = False) -> None:
+    """Write slates and scores of every customer into the profiles."""
+    from training import bootstrap
+    from training.settings import TrainingSettings
+
+    output = Output(as_json=as_json)
+    report = bootstrap.publish(load_settings(TrainingSettings), output.stages.stage)
+    line = f"published {report.slates:,} slates for {report.customers:,} customers"
+    output.answer(report, [line])
+
+
+@app.command()
+def retrain(as_json: Json = False) -> None:
+    """Train, gate, promote and publish; for a schedule."""
+    from homing.show import retrain_lines
+    from training import bootstrap
+    from training.settings import TrainingSettings
+
+    output = Output(as_json=as_json)
+    report = bootstrap.retrain(load_settings(TrainingSettings), output.stages.stage)
+    output.answer(report, retrain_lines(report))
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="Like recommender/11 or recommender@champion.")],
+    b: Annotated[str, typer.Argument(help="Another version of the same model.")],
+    html: Annotated[Path | None, typer.Option(help="Write a page with plots here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show two versions of a model side by side."""
+    from homing.show import comparison_table
+    from training import bootstrap
+    from training.settings import TrainingSettings
+
+    report = bootstrap.compare(load_settings(TrainingSettings), a, b, html)
+    Output(as_json=as_json).answer(report, [comparison_table(report)])
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Like recommender/12.")],
+    reason: Annotated[str, typer.Option(help="Kept with the version.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Even what the gate refused.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a version the champion."""
+    from training import bootstrap
+    from training.settings import TrainingSettings
+
+    settings = load_settings(TrainingSettings)
+    report = bootstrap.promote(settings, version, reason=reason, force=force)
+    Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
+
+
+@app.command()
+def rollback(
+    model: Annotated[str, typer.Argument(help="recommender or churn.")] = "recommender",
+    reason: Annotated[str, typer.Option(help="Kept with the version.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Put the former champion back."""
+    from training import bootstrap
+    from training.settings import TrainingSettings
+
+    report = bootstrap.rollback(load_settings(TrainingSettings), model, reason=reason)
+    Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
+
+
+@app.command()
+def replay(
+    send: Annotated[bool, typer.Option("--send", help="Send again what can be read now.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many letters.", min=1)] = 100,
+    as_json: Json = False,
+) -> None:
+    """List dead letters; with --send, put those that can be read back into the event log."""
+    from features.settings import Settings
+    from homing.upkeep import replay_dead
+
+    report = replay_dead(load_settings(Settings), send=send, limit=limit)
+    Output(as_json=as_json).answer(report, report.lines())
+
+
+@app.command()
+def compact(
+    keep_days: Annotated[int, typer.Option(help="Days of time travel to keep.", min=1)] = 7,
+    as_json: Json = False,
+) -> None:
+    """Merge the lake's small files and remove what no reader needs any more."""
+    from features.settings import Settings
+    from homing.upkeep import compact_lake
+
+    report = compact_lake(load_settings(Settings), keep_days)
+    Output(as_json=as_json).answer(report, report.lines())
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Print the settings, redacted, and whether everything they name answers."""
+    from homing.upkeep import check_settings
+
+    report = check_settings()
+    Output(as_json=as_json).answer(report, report.lines())
+    if not report.sound:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run a command; every error that Homing declares becomes one line and exit status 1."""
+    try:
+        app()
+    except HomingError as error:
+        sys.stderr.write(f"homing: {error}\n")
+        raise SystemExit(1) from None

@@ -1,0 +1,91 @@
+"""Reports as a person reads them on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+
+from training.reports import Comparison, Figure, RetrainReport, Trained, TrainReport
+
+
+def interval(figure: Figure) -> str:
+    """A metric with its 95 % interval."""
+    return f"{figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
+
+
+def figures_table(title: str, figures: Sequence[Figure], metrics: Iterable[str] = ()) -> Table:
+    """One row a model, one column a metric.
+
+    Args:
+        title: Above the table.
+        figures: What was measured.
+        metrics: Which columns, in order; all of them when empty.
+    """
+    columns = list(metrics) or list(dict.fromkeys(figure.metric for figure in figures))
+    table = Table(title=title, title_justify="left", caption="mean [95 % interval]")
+    table.add_column("model")
+    for name in columns:
+        table.add_column(name, justify="right")
+    cells = {(figure.model, figure.metric): interval(figure) for figure in figures}
+    for model in dict.fromkeys(figure.model for figure in figures):
+        table.add_row(model, *(cells.get((model, name), "") for name in columns))
+    return table
+
+
+def trained_lines(trained: Trained) -> list[str]:
+    """What was registered, and what the gate said."""
+    verdict = trained.verdict
+    word = "passed" if verdict.passed else "refused"
+    return [
+        f"{trained.version} ({trained.algorithm}) in {trained.seconds:.1f} s",
+        f"gate {word}: {verdict.reason}",
+    ]
+
+
+def train_lines(report: TrainReport) -> list[str]:
+    """What `train` did, in lines."""
+    lines = [
+        (f"events up to {report.as_of:%Y-%m-%d %H:%M}, lake version {report.lake_version}; "
+        f"judged on {report.customers:,} customers from {report.cutoff:%Y-%m-%d} on"),
+        *trained_lines(report.recommender),
+    ]
+    if report.churn is not None:
+        lines += trained_lines(report.churn)
+    if report.churn_skipped is not None:
+        lines.append(f"no churn model: {report.churn_skipped}")
+    return lines
+
+
+def retrain_lines(report: RetrainReport) -> list[str]:
+    """What `retrain` did, in lines."""
+    lines = train_lines(report.trained)
+    lines += [
+        f"champion: {promotion.version} (before: {promotion.former or 'none'})"
+        for promotion in report.promoted
+    ]
+    lines += [f"refused: {version}: {reason}" for version, reason in report.refused.items()]
+    if report.published is not None:
+        published = report.published
+        lines.append(
+            f"published {published.slates:,} slates and {published.scored:,} churn scores "
+            f"for {published.customers:,} customers in {published.seconds:.1f} s"
+        )
+    return lines
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Metrics of two versions side by side."""
+    title = f"{comparison.a} and {comparison.b}"
+    table = Table(title=title, title_justify="left", caption=comparison.note)
+    table.add_column("metric")
+    for name in (comparison.a, comparison.b, "difference"):
+        table.add_column(name, justify="right")
+    for name, (a, b) in comparison.facts.items():
+        table.add_row(name, a, b, "")
+    for paired in comparison.metrics:
+        figures = (paired.a, paired.b, paired.difference)
+        table.add_row(paired.metric, *(interval(f) if f else "" for f in figures))
+    if comparison.overlap is not None:
+        table.add_row("overlap of slates", "", "", interval(comparison.overlap))
+    return table
