@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from training.churn.metrics import (
+    AUC,
+    BRIER,
+    ECE,
+    LOG_LOSS,
+    METRICS,
+    PR_AUC,
+    Outcome,
+    difference,
+    judge,
+)
+
+CAME = np.array([True, False, True, False])
+SAID = np.array([0.9, 0.1, 0.4, 0.6])
+ONES = np.ones((1, 4))
+
+
+def value(metric: str, came: np.ndarray = CAME, said: np.ndarray = SAID) -> float:
+    return float(METRICS[metric](came, said, np.ones((1, len(came))))[0])
+
+
+def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
+    assert value(AUC) == 3 / 4
+
+
+def test_a_tie_counts_half_in_auc() -> None:
+    assert value(AUC, np.array([True, False]), np.array([0.5, 0.5])) == 0.5
+
+
+def test_pr_auc_of_cases_at_ranks_one_and_three() -> None:
+    assert value(PR_AUC) == pytest.approx((1 / 1 + 2 / 3) / 2)
+
+
+def test_brier_is_the_mean_squared_error() -> None:
+    assert value(BRIER) == pytest.approx((0.01 + 0.01 + 0.36 + 0.36) / 4)
+
+
+def test_log_loss_of_certain_and_wrong_is_finite() -> None:
+    assert np.isfinite(value(LOG_LOSS, np.array([True]), np.array([0.0])))
+
+
+def test_ece_is_nought_when_what_is_said_comes_as_often() -> None:
+    said = np.repeat([0.25, 0.75], 40)
+    came = np.tile([True, False, False, False], 10).tolist()
+    came += np.tile([True, True, True, False], 10).tolist()
+    assert value(ECE, np.array(came), said) == pytest.approx(0.0)
+
+
+def test_ece_is_the_gap_when_all_is_said_too_high() -> None:
+    said = np.full(100, 0.6)
+    came = np.tile([True, False], 50)
+    assert value(ECE, came, said) == pytest.approx(0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 8), st.integers(1, 3)), min_size=4, max_size=30
+    )
+)
+def test_metrics_agree_with_scikit_learn(rows: list[tuple[bool, int, int]]) -> None:
+    came = np.array([row[0] for row in rows] + [True, False])
+    said = np.array([row[1] / 8 for row in rows] + [0.3, 0.3])
+    weights = np.array([row[2] for row in rows] + [1, 1], dtype=float)
+    ours = {name: METRICS[name](came, said, weights[None, :])[0] for name in METRICS}
+    assert ours[AUC] == pytest.approx(reference.roc_auc_score(came, said, sample_weight=weights))
+    assert ours[PR_AUC] == pytest.approx(
+        reference.average_precision_score(came, said, sample_weight=weights)
+    )
+    assert ours[BRIER] == pytest.approx(np.average((said - came) ** 2, weights=weights))
+
+
+def outcome(rows: int = 400) -> Outcome:
+    random = np.random.default_rng(3)
+    truth = random.uniform(0, 1, rows)
+    came = random.uniform(0, 1, rows) < truth
+    return Outcome(np.arange(rows), came, {"knows": truth, "guesses": np.full(rows, 0.5)})
+
+
+def test_intervals_hold_the_value_and_narrow_with_more_customers() -> None:
+    small, large = (judge(outcome(rows), samples=200)["knows"][BRIER] for rows in (200, 3_200))
+    assert small.low < small.mean < small.high
+    assert large.high - large.low < (small.high - small.low) / 2
+
+
+def test_a_better_model_has_a_difference_whose_interval_leaves_nought_out() -> None:
+    gap = difference(outcome(), "knows", "guesses", LOG_LOSS, samples=200)
+    assert gap.low <= gap.mean <= gap.high < 0
+
+
+def test_a_model_does_not_differ_from_itself() -> None:
+    gap = difference(outcome(), "knows", "knows", AUC, samples=100)
+    assert (gap.mean, gap.low, gap.high) == (0, 0, 0)
+
+
+def test_rows_of_one_customer_are_drawn_together() -> None:
+    single = outcome(200)
+    twice = Outcome(
+        np.repeat(single.customers, 4),
+        np.repeat(single.happened, 4),
+        {name: np.repeat(said, 4) for name, said in single.said.items()},
+    )
+    widths = [
+        (interval.high - interval.low)
+        for interval in (judge(case, samples=300)["knows"][BRIER] for case in (single, twice))
+    ]
+    assert widths[1] == pytest.approx(widths[0], rel=0.02)
+
+
+def test_ranking_metrics_of_one_class_alone_are_not_numbers() -> None:
+    only = Outcome(np.arange(5), np.ones(5, dtype=bool), {"m": np.linspace(0, 1, 5)})
+    found = judge(only, samples=100)["m"]
+    assert np.isnan(found[AUC].mean)
+    assert np.isnan(found[AUC].low)
