@@ -46,8 +46,10 @@ def trained_lines(trained: Trained) -> list[str]:
 def train_lines(report: TrainReport) -> list[str]:
     """What `train` did, in lines."""
     lines = [
-        (f"events up to {report.as_of:%Y-%m-%d %H:%M}, lake version {report.lake_version}; "
-        f"judged on {report.customers:,} customers from {report.cutoff:%Y-%m-%d} on"),
+        (
+            f"events up to {report.as_of:%Y-%m-%d %H:%M}, lake version {report.lake_version}; "
+            f"judged on {report.customers:,} customers from {report.cutoff:%Y-%m-%d} on"
+        ),
         *trained_lines(report.recommender),
     ]
     if report.churn is not None:

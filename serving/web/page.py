@@ -134,7 +134,7 @@ class Page:
             return []
 
     def _known(self, customer: str, answer: Slate) -> tuple[Profile, Mapping[str, Item]]:
-        """The profile, and the items that the page names; as little as there is while it is down."""
+        """The profile, and the items that the page names; neither while the store is down."""
         try:
             profile = self._stores.profiles.get(customer) or Profile(customer)
             named = {done.item for done in profile.history.interactions[-RECENT:]}

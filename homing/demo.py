@@ -1,0 +1,200 @@
+"""`homing demo`: the whole loop on real data, told on the terminal.
+
+History in, models trained, judged and registered, slates published, the scorer asked as a template
+asks it, and a purchase that changes the next answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from typing import Any
+
+import httpx
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from features.clock import SystemClock
+from features.event import Event, EventType
+from features.importing import Destination, import_file, packaged_mapping
+from features.lake import Lake
+from features.settings import load_settings
+from features.stores.opening import open_stores
+from homing.child import free_port, running_scorer
+from homing.households import moved_files
+from homing.importing import import_lines
+from homing.progress import Stages
+from homing.show import figures_table, retrain_lines
+from serving.keys import KeyFile, Scope
+from training import bootstrap
+from training.settings import TrainingSettings
+
+IMPORTS = (
+    ("transactions", "complete-journey-purchases"),
+    ("campaigns", "complete-journey-campaigns"),
+    ("coupon_redemptions", "complete-journey-redemptions"),
+)
+"""File → the mapping that it is read by, in the order of import."""
+BLOCK = "hero"
+CHANGES = 1.0
+"""Seconds in which an event must change the next slate."""
+
+
+def run_demo(*, once: bool, port: int) -> None:
+    """Run the loop; stay up until Ctrl-C unless asked to end.
+
+    Args:
+        once: End after the last answer.
+        port: Of the scorer, on this machine's own address; any free one when it is taken.
+
+    Raises:
+        HomingError: A part of the loop failed.
+    """
+    console = Console(highlight=False)
+    began = time.perf_counter()
+    settings = demo_settings()
+    stages = Stages(Console(stderr=True, highlight=False))
+    _import_all(settings, stages, console)
+    _train(settings, stages, console)
+    key = KeyFile(settings.home / "keys.json", SystemClock()).create(
+        "demo", [Scope.RECOMMEND, Scope.EVENTS]
+    )
+    environment = {
+        "HOMING_HOME": str(settings.home),
+        "HOMING_SECRET_FILE": str(settings.secret_file or ""),
+        "HOMING_PAGE": "true",
+    }
+    if settings.secret is not None:
+        del environment["HOMING_SECRET_FILE"]
+    log = settings.home / "serve.log"
+    with running_scorer(free_port(port), environment, log) as address:
+        with httpx.Client(
+            base_url=address, headers={"Authorization": f"Bearer {key.token}"}, timeout=5.0
+        ) as client:
+            _ask_and_buy(client, _regular_customer(settings), console)
+        console.print(f"\nThe loop took {time.perf_counter() - began:.0f} s. Log: {log}")
+        if not once:
+            console.print(f"A mail for any household: {address}/   (Ctrl-C ends)")
+            _stay()
+
+
+def demo_settings() -> TrainingSettings:
+    """Settings as the environment has them, with a secret made in `HOMING_HOME` if there is none.
+
+    Raises:
+        SettingsError: A setting can't be used.
+    """
+    settings = load_settings(TrainingSettings)
+    if settings.secret is not None or settings.secret_file is not None:
+        return settings
+    kept = settings.home / "secret"
+    if not kept.exists():
+        settings.home.mkdir(parents=True, exist_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_hex(32))
+    return load_settings(TrainingSettings, secret_file=kept)
+
+
+def _import_all(settings: TrainingSettings, stages: Stages, console: Console) -> None:
+    clock = SystemClock()
+    with stages.stage("move the year so that it ends this week"):
+        files = moved_files(settings.home / "demo", clock.now())
+    stores = open_stores(settings.resolved_store_url())
+    try:
+        into = Destination(Lake(settings.resolved_lake_path()), stores.profiles, stores.catalogue)
+        for name, mapping in IMPORTS:
+            with stages.stage(f"import {name}") as advance:
+                report = import_file(
+                    files[name],
+                    packaged_mapping(mapping),
+                    into,
+                    settings.customer_keys(),
+                    clock,
+                    advance,
+                )
+            for line in import_lines(report):
+                console.print(line, markup=False)
+    finally:
+        stores.close()
+
+
+def _train(settings: TrainingSettings, stages: Stages, console: Console) -> None:
+    report = bootstrap.retrain(settings, stages.stage)
+    trained = report.trained
+    console.print(figures_table("Recommenders on 8 held-out weeks", trained.recommender.figures))
+    if trained.churn is not None:
+        console.print(figures_table("Churn on a later time", trained.churn.figures))
+    for line in retrain_lines(report):
+        console.print(line, markup=False)
+
+
+def _regular_customer(settings: TrainingSettings) -> str:
+    """A customer with much history: the one of the first hundred who did most."""
+    stores = open_stores(settings.resolved_store_url())
+    try:
+        known = stores.profiles.get_many(stores.profiles.customers(limit=100))
+        return max(known.values(), key=lambda profile: len(profile.history.bought)).customer
+    finally:
+        stores.close()
+
+
+def _ask_and_buy(client: httpx.Client, customer: str, console: Console) -> None:
+    before = _ask(client, customer)
+    console.print(_slate_table("What the template gets", before))
+    first = before["items"][0]
+    event = Event(
+        id=f"demo-{secrets.token_hex(8)}",
+        type=EventType.PURCHASE,
+        customer=customer,
+        occurred_at=SystemClock().now(),
+        item=first["id"],
+        value=first["price"],
+        currency=first["currency"],
+        source="demo",
+    )
+    client.post(
+        "/v1/events",
+        content=msgspec.json.encode(event),
+        headers={"Content-Type": "application/json"},
+    ).raise_for_status()
+    console.print(f"\nBought: {first['title']}", markup=False)
+    began = time.perf_counter()
+    after = _ask(client, customer)
+    while _ids(after) == _ids(before) and time.perf_counter() - began < 10 * CHANGES:
+        time.sleep(0.02)
+        after = _ask(client, customer)
+    spent = (time.perf_counter() - began) * 1_000
+    console.print(_slate_table(f"What the next template gets, {spent:.0f} ms later", after))
+
+
+def _ask(client: httpx.Client, customer: str) -> dict[str, Any]:
+    """One slate, asked as a template does, for a send of its own."""
+    query = {"customer": customer, "block": BLOCK, "send": f"demo-{secrets.token_hex(4)}"}
+    answer: dict[str, Any] = client.get("/v1/recommendations", params=query).json()
+    return answer
+
+
+def _ids(slate: dict[str, Any]) -> list[str]:
+    return [item["id"] for item in slate["items"]]
+
+
+def _slate_table(title: str, slate: dict[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in ("", "item", "price", "because"):
+        table.add_column(name)
+    for item in slate["items"]:
+        price = "" if item["price"] is None else f"{item['price']:.2f} {item['currency'] or ''}"
+        because = item["because"]
+        reason = f"{because['kind']} {because['item']}" if because else ""
+        table.add_row(str(item["position"]), item["title"], price, reason)
+    table.caption = f"rung {slate['served_by']}, model {slate['model']}, slate {slate['slate']}"
+    return table
+
+
+def _stay() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
