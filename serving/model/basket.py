@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.event import EventType
 from features.profile import History
-from serving.model.weighting import Weighting
+from serving.model.weighting import NEGLIGIBLE, Weighting
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,4 +44,22 @@ def basket_of(
         weighting: The bundle's own.
         now: Aware.
     """
-    raise NotImplementedError
+    moment = now.timestamp()
+    rate = weighting.decay_per_second()
+    weights: dict[int, float] = {}
+    strongest: dict[int, tuple[float, EventType]] = {}
+    for seen in history.interactions:
+        row = index.get(seen.item)
+        gain = weighting.types.get(seen.type, 0.0)
+        if row is None or not gain:
+            continue
+        faded = gain * 2.0 ** (-rate * max(moment - seen.at, 0.0))
+        weights[row] = weights.get(row, 0.0) + faded
+        if row not in strongest or gain >= strongest[row][0]:
+            strongest[row] = gain, seen.type
+    rows = sorted(row for row, weight in weights.items() if weight > NEGLIGIBLE)
+    return Basket(
+        rows=np.array(rows, np.int32),
+        weights=np.array([weights[row] for row in rows], np.float32),
+        kinds=tuple(strongest[row][1] for row in rows),
+    )

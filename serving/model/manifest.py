@@ -13,6 +13,10 @@ FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 
 
+Param = float | int | str | bool | None
+"""A parameter of a fit."""
+
+
 class ArrayFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `.npy` file.
 
@@ -71,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     algorithm: str
-    params: dict[str, float | int | str | bool | None]
+    params: dict[str, Param]
     weighting: Weighting
     items: int
     arrays: dict[str, ArrayFile] = {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.errors import BundleError
+from serving.model import als, item_knn, popularity
 from serving.model.basket import Basket
 from serving.model.bundle import Bundle
 
@@ -18,18 +20,25 @@ class Scorer(Protocol):
     def score(self, baskets: Sequence[Basket]) -> NDArray[np.float32]:
         """Scores, (baskets, items), finite; greater is better.
 
-        An item that the model has nothing to say about scores 0, and so does every item for an
-        empty basket: the chain orders equal scores by popularity.
+        An item that a personal model has nothing to say about scores 0, and so does every item
+        for an empty basket: the chain orders equal scores by popularity. May be read-only.
         """
         ...
 
     def because(self, basket: Basket, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """For each row the position in the basket that argues most for it; −1 where none does."""
+        """For each row the position in the basket that argues most for it; -1 where none does."""
         ...
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rows most like this one with their scores, best first; never the row itself."""
         ...
+
+
+SCORERS: Mapping[str, Callable[[Bundle], Scorer]] = {
+    popularity.ALGORITHM: popularity.PopularityScorer,
+    item_knn.ALGORITHM: item_knn.ItemKnnScorer,
+    als.ALGORITHM: als.AlsScorer,
+}
 
 
 def open_scorer(bundle: Bundle) -> Scorer:
@@ -39,4 +48,8 @@ def open_scorer(bundle: Bundle) -> Scorer:
         BundleError: The algorithm is not known to this version, or an array that it needs is
             missing or of another shape.
     """
-    raise NotImplementedError
+    algorithm = bundle.manifest.algorithm
+    if algorithm not in SCORERS:
+        message = f"algorithm {algorithm!r}: this version of Homing scores {', '.join(SCORERS)}"
+        raise BundleError(message)
+    return SCORERS[algorithm](bundle)

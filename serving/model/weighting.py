@@ -2,11 +2,10 @@
 
 The weight of an item in a history, as of a moment `now`, is::
 
-    Σ over the item's interactions of  types[type] · 2^(−age / half_life)
+    sum over the item's interactions of  types[type] * 2 ** (-age / half_life)
 
-with the age in days (never below 0). An item whose sum is not positive was taken back by returns
-and is not in the basket at all; any other weighs at least `MIN_WEIGHT`, so that a customer who
-comes back after years is still known by what was bought then.
+with ages in whole-second steps, never below 0. An item whose sum is not above `NEGLIGIBLE` was
+taken back by returns, or faded over thirty half-lives; it is not in the basket at all.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import msgspec
 from features.errors import SettingsError
 from features.event import EventType
 
-MIN_WEIGHT = 1e-6
+NEGLIGIBLE = 1e-9
 SECONDS_A_DAY = 86_400.0
 
 DEFAULT_TYPES: Mapping[EventType, float] = {
@@ -57,5 +56,5 @@ class Weighting(msgspec.Struct, frozen=True):
             raise SettingsError(message)
 
     def decay_per_second(self) -> float:
-        """The exponent λ of 2^(−λ · age in seconds); 0 when nothing fades."""
+        """The rate r of 2 ** (-r * age in seconds); 0 when nothing fades."""
         return 0.0 if self.half_life_days is None else 1.0 / (self.half_life_days * SECONDS_A_DAY)

@@ -12,14 +12,22 @@ One table a block, by name::
 
 from __future__ import annotations
 
+import math
+import re
+import tomllib
+from importlib import resources
 from pathlib import Path
 
 import msgspec
 
-from features.item import Item
+from features.errors import SettingsError, shorten
+from features.item import Item, check_item
 
 MAX_SIZE = 50
 """Items in one slate."""
+BUILT_IN = "blocks.toml"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,4 +66,65 @@ def load_blocks(path: Path | None = None) -> dict[str, Block]:
         SettingsError: The file can't be read or a value can't be used; the message names file,
             block, field and value.
     """
-    raise NotImplementedError
+    where = "the built-in blocks" if path is None else str(path)
+    tables = _read(path, where)
+    if not tables:
+        message = f"{where}: no block in it; add a table like [hero] with size = 4"
+        raise SettingsError(message)
+    return {name: _block(where, name, table) for name, table in tables.items()}
+
+
+def _read(path: Path | None, where: str) -> dict[str, object]:
+    try:
+        if path is None:
+            text = resources.files("serving.ranking").joinpath(BUILT_IN).read_text("utf-8")
+        else:
+            text = path.read_text("utf-8")
+        return tomllib.loads(text)
+    except OSError as error:
+        message = f"{where}: can't be read: {error.strerror}; see HOMING_BLOCKS_FILE"
+        raise SettingsError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{where}: not TOML: {error}"
+        raise SettingsError(message) from error
+
+
+def _block(where: str, name: str, table: object) -> Block:
+    if _NAME.fullmatch(name) is None:
+        message = f"{where}: block {shorten(name)}: name it with letters, digits, - and _"
+        raise SettingsError(message)
+    try:
+        block = msgspec.structs.replace(msgspec.convert(table, Block), name=name)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$.")
+        field = f", {path.rstrip('`')} = {shorten(_at(table, path))}" if path else ""
+        message = f"{where}: block {name}{field}: {reason}; see docs/api.md"
+        raise SettingsError(message) from error
+    problem = _problem(block)
+    if problem is not None:
+        message = f"{where}: block {name}, {problem}"
+        raise SettingsError(message)
+    return block
+
+
+def _at(table: object, path: str) -> object:
+    """What a table holds under the first name of a path."""
+    first = re.split(r"[.\[`]", path)[0]
+    return table.get(first) if isinstance(table, dict) else table
+
+
+def _problem(block: Block) -> str | None:
+    """The first limit that a block breaks."""
+    if not 1 <= block.size <= MAX_SIZE:
+        return f"size = {block.size}: give 1 to {MAX_SIZE}"
+    if not (math.isfinite(block.repeat_after_days) and block.repeat_after_days >= 0):
+        return f"repeat_after_days = {block.repeat_after_days}: give a number of days from 0"
+    if block.category_cap is not None and block.category_cap < 1:
+        return f"category_cap = {block.category_cap}: give a number from 1, or leave it out"
+    if len({item.id for item in block.items}) < len(block.items):
+        return "items: an id comes twice; a slate shows an item once"
+    for place, item in enumerate(block.items):
+        problem = check_item(item)
+        if problem is not None:
+            return f"items[{place}].{problem}"
+    return None

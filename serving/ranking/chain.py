@@ -17,6 +17,15 @@ from features.profile import History
 from serving.ranking.blocks import Block
 from serving.ranking.view import ItemView
 
+NOBODY = History()
+"""The history of a customer who is not known."""
+SECONDS_A_DAY = 86_400.0
+DEPTH = 4
+"""How many times the items asked for are looked at first, to keep a category cap."""
+
+Scores = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -30,25 +39,28 @@ class Ask:
     """
 
     block: Block
-    history: History = History()
+    history: History = NOBODY
     exclude: Collection[str] = ()
     count: int | None = None
 
 
 def blocked_items(block: Block, history: History, now: datetime) -> set[str]:
     """Items that this block must not show to this customer: owned, or bought or returned lately."""
-    raise NotImplementedError
+    blocked: set[str] = set() if block.allow_repeats else set(history.owned())
+    if block.repeat_after_days:
+        since = now.timestamp() - block.repeat_after_days * SECONDS_A_DAY
+        for times in (history.bought, history.returned):
+            blocked.update(item for item, at in times.items() if at > since)
+    return blocked
 
 
-def slate_rows(
-    view: ItemView, scores: NDArray[np.float32] | None, ask: Ask, now: datetime
-) -> NDArray[np.int64]:
+def slate_rows(view: ItemView, scores: Scores | None, ask: Ask, now: datetime) -> Rows:
     """The rows of one slate, best first.
 
     Args:
         view: Of the items that may come.
-        scores: Score of each row, (rows,), not changed; by popularity alone when None. NaN and
-            −inf count as no score at all, below every other.
+        scores: Score of each row, (rows,), not changed; by popularity alone when None. One that
+            is not finite counts as none at all, below every other.
         ask: What is asked.
         now: Aware.
 
@@ -56,12 +68,12 @@ def slate_rows(
         Unique rows that keep every rule of the block; as many as asked for, unless fewer items
         are eligible.
     """
-    raise NotImplementedError
+    return _slate(view, scores, ask, eligible_rows(view, ask.block, now), now)
 
 
 def rank_many(
-    view: ItemView, scores: NDArray[np.float32] | None, asks: Sequence[Ask], now: datetime
-) -> list[NDArray[np.int64]]:
+    view: ItemView, scores: Scores | None, asks: Sequence[Ask], now: datetime
+) -> list[Rows]:
     """The rows of many slates; each exactly what `slate_rows` gives for it.
 
     Args:
@@ -70,4 +82,89 @@ def rank_many(
         asks: One a customer; those of the same block share its filters.
         now: Aware.
     """
-    raise NotImplementedError
+    eligible: dict[int, NDArray[np.bool_]] = {}
+    for ask in asks:
+        if id(ask.block) not in eligible:
+            eligible[id(ask.block)] = eligible_rows(view, ask.block, now)
+    return [
+        _slate(view, None if scores is None else scores[n], ask, eligible[id(ask.block)], now)
+        for n, ask in enumerate(asks)
+    ]
+
+
+def eligible_rows(view: ItemView, block: Block, now: datetime) -> NDArray[np.bool_]:
+    """Which rows the block may show to anybody, (rows,): available and of its categories."""
+    eligible = view.available(now)
+    if block.categories:
+        eligible = eligible & view.within(block.categories)
+    if block.exclude_categories:
+        eligible = eligible & ~view.within(block.exclude_categories)
+    return eligible
+
+
+def open_scores(
+    view: ItemView, scores: Scores | None, ask: Ask, eligible: NDArray[np.bool_], now: datetime
+) -> Scores:
+    """A copy of the scores, with -inf for every row that may not come.
+
+    Args:
+        view: Of the items that may come.
+        scores: As for `slate_rows`.
+        ask: What is asked.
+        eligible: `eligible_rows` of the ask's block.
+        now: Aware.
+    """
+    if scores is None:
+        scores = np.zeros(len(view.items), np.float32)
+    elif not np.isfinite(scores).all():
+        scores = np.where(np.isfinite(scores), scores, np.finfo(np.float32).min)
+    opened = np.where(eligible, scores, np.float32(-np.inf))
+    opened[view.rows(blocked_items(ask.block, ask.history, now))] = -np.inf
+    opened[view.rows(ask.exclude)] = -np.inf
+    return opened
+
+
+def _slate(
+    view: ItemView, scores: Scores | None, ask: Ask, eligible: NDArray[np.bool_], now: datetime
+) -> Rows:
+    opened = open_scores(view, scores, ask, eligible, now)
+    count = max(0, ask.block.size if ask.count is None else ask.count)
+    cap = ask.block.category_cap
+    if cap is None:
+        return _best(opened, view.rank, count)
+    depth = count * DEPTH
+    while True:
+        rows = _best(opened, view.rank, depth)
+        kept = _within_cap(view.category[rows], cap)
+        if kept.sum() >= count or len(rows) < depth:
+            # What the cap held back comes last: it yields rather than leave the slate short.
+            return np.concatenate([rows[kept], rows[~kept]])[:count]
+        depth *= DEPTH
+
+
+def _best(opened: Scores, rank: Rows, count: int) -> Rows:
+    """The best rows that are not -inf: by score, then by rank; at most `count`."""
+    size = len(opened)
+    if not count or not size:
+        return np.empty(0, np.int64)
+    place = size - min(count, size)
+    least = np.partition(opened, place)[place]
+    rows = np.flatnonzero(opened > least)
+    if least > -np.inf:
+        # Many may tie for the last places (a model that is silent scores 0): the popular enter.
+        tied = np.flatnonzero(opened == least)
+        wanted = min(count, size) - len(rows)
+        if wanted < len(tied):
+            tied = tied[np.argpartition(rank[tied], wanted - 1)[:wanted]]
+        rows = np.concatenate([rows, tied])
+    return rows[np.lexsort((rank[rows], -opened[rows]))]
+
+
+def _within_cap(category: NDArray[np.int64], cap: int) -> NDArray[np.bool_]:
+    """Which of the rows, best first, are among the first `cap` of their category."""
+    order = np.argsort(category, kind="stable")
+    ordered = category[order]
+    place = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    kept = np.empty(len(order), np.bool_)
+    kept[order] = (place < cap) | (ordered < 0)
+    return kept

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.item import Item
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ALWAYS = np.iinfo(np.int64)
+"""Opens at its least and closes at its greatest value when an item has no window."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +26,10 @@ class ItemView:
         index: Item id → row.
         rank: Place of each row by popularity, int64, 0 first; breaks ties of scores.
         stocked: Whether each row is in the catalogue and in stock.
-        opens: Available from, seconds since 1970, int64.
-        closes: Available before, seconds since 1970, int64.
+        opens: Available from, microseconds since 1970, int64.
+        closes: Available before, microseconds since 1970, int64.
         windowed: Whether any row has an opening or a closing.
-        category: Number of each row's narrowest category, int64; −1 without one.
+        category: Number of each row's narrowest category, int64; -1 without one.
         members: Category name → rows in it, at any depth.
     """
 
@@ -39,12 +44,22 @@ class ItemView:
     members: Mapping[str, NDArray[np.int64]]
 
     def available(self, now: datetime) -> NDArray[np.bool_]:
-        """Which rows a mail of that moment may show, (rows,)."""
-        raise NotImplementedError
+        """Which rows a mail of that moment may show, (rows,); not to be written to."""
+        if not self.windowed:
+            return self.stocked
+        moment = _microseconds(now)
+        return self.stocked & (self.opens <= moment) & (moment < self.closes)
 
     def within(self, categories: Iterable[str]) -> NDArray[np.bool_]:
         """Which rows are in any of these categories, (rows,)."""
-        raise NotImplementedError
+        inside = np.zeros(len(self.items), np.bool_)
+        for name in categories:
+            inside[self.members.get(name, [])] = True
+        return inside
+
+    def rows(self, items: Iterable[str]) -> list[int]:
+        """The rows of those items that are here, in the order given."""
+        return [self.index[item] for item in items if item in self.index]
 
 
 def item_view(
@@ -60,4 +75,53 @@ def item_view(
             catalogue at all: everything is available and nothing has a category.
         popularity: Breaks ties, (items,); the order of the list does when None.
     """
-    raise NotImplementedError
+    count = len(items)
+    known = [None if catalogue is None else catalogue.get(item) for item in items]
+    opens, closes = _windows(known)
+    category, members = _categories(known)
+    rank = np.arange(count)
+    if popularity is not None:
+        rank[np.lexsort((np.arange(count), -popularity))] = np.arange(count)
+    return ItemView(
+        items=items,
+        index={item: row for row, item in enumerate(items)},
+        rank=rank,
+        stocked=np.array(
+            [catalogue is None or (i is not None and i.in_stock) for i in known], bool
+        ),
+        opens=opens,
+        closes=closes,
+        windowed=bool((opens > ALWAYS.min).any() or (closes < ALWAYS.max).any()),
+        category=category,
+        members=members,
+    )
+
+
+def _windows(known: Sequence[Item | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    opens = np.full(len(known), ALWAYS.min)
+    closes = np.full(len(known), ALWAYS.max)
+    for row, item in enumerate(known):
+        if item is not None and item.available_from is not None:
+            opens[row] = _microseconds(item.available_from)
+        if item is not None and item.available_until is not None:
+            closes[row] = _microseconds(item.available_until)
+    return opens, closes
+
+
+def _categories(
+    known: Sequence[Item | None],
+) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
+    numbers: dict[str, int] = {}
+    category = np.full(len(known), -1)
+    members: defaultdict[str, list[int]] = defaultdict(list)
+    for row, item in enumerate(known):
+        if item is None or not item.categories:
+            continue
+        category[row] = numbers.setdefault(item.categories[-1], len(numbers))
+        for name in item.categories:
+            members[name].append(row)
+    return category, {name: np.array(rows) for name, rows in members.items()}
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
