@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from features.errors import MissingExtra
+from features.errors import LakeUnavailable, MissingExtra
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -33,3 +35,22 @@ def open_engine(*, memory: str = "1GB", threads: int = 2) -> Backend:
     )
     con.raw_sql("SET TimeZone = 'UTC'")
     return con
+
+
+@contextmanager
+def declared(place: str) -> Iterator[None]:
+    """Turn what DuckDB says of unreadable files into the declared error.
+
+    Args:
+        place: What was read, for the message.
+
+    Raises:
+        LakeUnavailable: DuckDB could not read or compute.
+    """
+    import duckdb  # noqa: PLC0415 - an extra, and whoever has a Backend has it
+
+    try:
+        yield
+    except duckdb.Error as error:
+        message = f"{place} can't be read: {error}; restore its files, or read another version"
+        raise LakeUnavailable(message) from error

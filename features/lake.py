@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -205,7 +206,7 @@ class Lake:
     def compact(self) -> None:
         """Join small files, without a change of content; safe beside writers and readers."""
         for table in self._existing():
-            self._retried(table, lambda table=table: self._compact(table))
+            self._retried(table, partial(self._compact, table))
 
     def vacuum(self, retention: timedelta = RETENTION) -> int:
         """Delete files that no version younger than `retention` needs.
@@ -291,9 +292,7 @@ class Lake:
 
     def _compact(self, table: str) -> int:
         opened = self._open(table)
-        metrics = opened.optimize.compact(
-            target_size=TARGET_FILE_BYTES, writer_properties=_WRITER
-        )
+        metrics = opened.optimize.compact(target_size=TARGET_FILE_BYTES, writer_properties=_WRITER)
         return int(metrics["numFilesRemoved"])
 
     def _retried(self, table: str, attempt: Callable[[], int]) -> int:
