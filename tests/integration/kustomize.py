@@ -51,7 +51,7 @@ def _read(path: Path) -> list[Manifest]:
 
 
 def _is(manifest: Manifest, target: dict[str, str]) -> bool:
-    return manifest["kind"] == target["kind"] and manifest["metadata"]["name"] == target["name"]
+    return target == {"kind": manifest["kind"], "name": manifest["metadata"]["name"]}
 
 
 def _apply(manifest: Manifest, step: dict[str, Any]) -> None:
