@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.item import Item
 from serving.model.bundle import Bundle
 from serving.ranking.blocks import Block
-from training.dataset import HeldOut
+from training.heldout import HeldOut
 from training.metrics import Interval
 
 EXPLORE = "explore"
