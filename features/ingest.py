@@ -1,31 +1,71 @@
-"""The one consumer loop: from the event log into profiles and into the lake."""
+"""The one consumer loop: from the event log into profiles and into the lake.
+
+Both halves take a batch, write it, and only then move their place in the log. Folding is a join
+and merging is by event id, so a batch that is written again after a crash changes nothing: nothing
+is lost and nothing is doubled, whichever line the process dies at.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, Protocol
 
-from features.clock import Clock
-from features.event import Event
+import pyarrow as pa
+import structlog
+
+from features.clock import Clock, SystemClock
+from features.errors import InvalidEvent, Unavailable
+from features.event import Event, check_event
+from features.lake import Lake, MergeReport
+from features.profile import History, history_of
 from features.settings import Settings
-from features.stores.ports import EventLog, ProfileStore
+from features.stores.codec import decode_event
+from features.stores.opening import open_log, open_stores
+from features.stores.ports import Entry, EventLog, ProfileStore
+from features.tables import event_table
+
+PROFILES: Final = "profiles"
+LAKE: Final = "lake"
+"""The names of the two readers of the log."""
+SOURCE: Final = "ingest"
+"""Where dead letters say that they come from."""
+
+FOLD_BATCH: Final = 500
+"""Entries in one fold: small, for serving waits while they are joined."""
+MERGE_BATCH: Final = 50_000
+"""Entries in one merge at most."""
+MERGE_ENOUGH: Final = 5_000
+"""Entries that are merged at once, without waiting for more."""
+MERGE_SECONDS: Final = 2.0
+"""How long fewer entries wait for company: every merge makes files."""
+POLL_SECONDS: Final = 0.02
+"""Between two looks at an empty log."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+"""Seconds of back-off when something is unavailable: doubled from the first to the longest."""
+
+_log = structlog.get_logger("homing.ingest")
 
 
 class EventLake(Protocol):
     """The lake as the loop sees it."""
 
-    def add_events(self, events: Sequence[Event]) -> int:
-        """Insert the events whose ids are not there yet; returns how many were inserted.
+    def merge_events(self, events: pa.Table) -> MergeReport:
+        """Insert the events whose ids are not there yet (`features.tables.EVENT_SCHEMA`).
 
         Raises:
-            LakeUnavailable: It can't be written just now; nothing was inserted, or all of it.
+            LakeUnavailable: It can't be written just now.
         """
         ...
 
 
 class Ingest:
     """Moves events from the log into profiles and the lake, each at its own pace.
+
+    `fold_once` and `merge_once` may run in two threads or processes; one of a kind at a time.
 
     Args:
         log: Read as two readers, `profiles` and `lake`.
@@ -37,17 +77,147 @@ class Ingest:
     def __init__(
         self, log: EventLog, profiles: ProfileStore, lake: EventLake | None, clock: Clock
     ) -> None:
-        raise NotImplementedError
+        self._log = log
+        self._profiles = profiles
+        self._lake = lake
+        self._clock = clock
 
     def fold_once(self) -> int:
-        """Fold the next batch into profiles; returns how many log entries it went past."""
-        raise NotImplementedError
+        """Fold the next batch into profiles; what can't be read becomes a dead letter.
+
+        Returns:
+            How many log entries it went past; 0 when none were waiting.
+
+        Raises:
+            StoreUnavailable: Nothing is lost; the same batch comes again.
+        """
+        entries = self._log.take(PROFILES, FOLD_BATCH)
+        if not entries:
+            return 0
+        events, poison = self._read(entries)
+        self._profiles.fold(histories(events))
+        for body, reason in poison:
+            self._log.bury([body], reason, SOURCE)
+        self._log.commit(PROFILES, entries[-1].position)
+        _log.debug("folded", entries=len(entries), events=len(events), dead_letters=len(poison))
+        return len(entries)
 
     def merge_once(self) -> int:
-        """Merge the next batch into the lake; returns how many log entries it went past."""
-        raise NotImplementedError
+        """Merge the next batch into the lake; what can't be read is left to `fold_once`.
+
+        Returns:
+            How many log entries it went past; 0 when none were waiting or there is no lake.
+
+        Raises:
+            LakeUnavailable: Nothing is lost; the same batch comes again.
+            StoreUnavailable: Likewise.
+        """
+        if self._lake is None:
+            return 0
+        entries = self._log.take(LAKE, MERGE_BATCH)
+        if not entries:
+            return 0
+        events, _ = self._read(entries)
+        if events:
+            report = self._lake.merge_events(event_table(events))
+            _log.info("merged", entries=len(entries), events=len(events), inserted=report.inserted)
+        self._log.commit(LAKE, entries[-1].position)
+        return len(entries)
+
+    def waiting(self) -> int:
+        """How many log entries the lake has not got yet."""
+        return 0 if self._lake is None else self._log.depth(LAKE)
+
+    def trim(self) -> int:
+        """Drop the log entries that both halves are past; returns how many."""
+        return self._log.trim()
+
+    def _read(self, entries: Iterable[Entry]) -> tuple[list[Event], list[tuple[bytes, str]]]:
+        """The events, and what can't be read, each with the reason."""
+        now = self._clock.now()
+        events: list[Event] = []
+        poison: list[tuple[bytes, str]] = []
+        for entry in entries:
+            try:
+                event = decode_event(entry.body)
+            except InvalidEvent as error:
+                poison.append((entry.body, str(error)))
+                continue
+            problem = check_event(event, now)
+            if problem is None:
+                events.append(event)
+            else:
+                poison.append((entry.body, str(problem)))
+        return events, poison
+
+
+def histories(events: Iterable[Event]) -> dict[str, History]:
+    """Customer key → the history of that customer's events alone."""
+    customer = attrgetter("customer")
+    return {key: history_of(own) for key, own in groupby(sorted(events, key=customer), customer)}
 
 
 def run_ingest(settings: Settings, stop: threading.Event) -> None:
-    """Run both halves until told to stop."""
-    raise NotImplementedError
+    """Run both halves until told to stop, each in its own pace and with its own back-off.
+
+    Args:
+        settings: Where the log, the profiles and the lake are.
+        stop: Ends it after the batch at hand.
+
+    Raises:
+        SettingsError: A URL can't be used.
+    """
+    clock = SystemClock()
+    stores = open_stores(settings.resolved_store_url(), clock)
+    log = open_log(settings.resolved_log_url(), clock)
+    ingest = Ingest(log, stores.profiles, Lake(settings.resolved_lake_path()), clock)
+    merging = threading.Thread(target=run_half, args=(merge_when_due(ingest, stop), stop, LAKE))
+    merging.start()
+    try:
+        run_half(ingest.fold_once, stop, PROFILES)
+    finally:
+        stop.set()
+        merging.join()
+        log.close()
+        stores.close()
+
+
+def merge_when_due(ingest: Ingest, stop: threading.Event) -> Callable[[], int]:
+    """One step of the lake's half: wait for enough events or long enough, then merge and trim."""
+
+    def step() -> int:
+        if 0 < ingest.waiting() < MERGE_ENOUGH:
+            stop.wait(MERGE_SECONDS)
+        passed = ingest.merge_once()
+        if passed:
+            ingest.trim()
+        return passed
+
+    return step
+
+
+def run_half(step: Callable[[], int], stop: threading.Event, reader: str) -> None:
+    """Repeat a step until told to stop: at once after work, soon after none, later after trouble.
+
+    A fault in one half never ends the other: it is logged with its traceback, and the step comes
+    again with nothing lost.
+
+    Args:
+        step: Returns how much it did.
+        stop: Ends the loop between two steps.
+        reader: Whose half it is, for the log.
+    """
+    pause = FIRST_PAUSE
+    while not stop.is_set():
+        try:
+            passed = step()
+        except Unavailable as error:
+            _log.warning("waits", reader=reader, reason=str(error), seconds=pause)
+        except Exception:
+            _log.exception("failed", reader=reader, seconds=pause)
+        else:
+            pause = FIRST_PAUSE
+            stop.wait(0 if passed else POLL_SECONDS)
+            continue
+        stop.wait(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

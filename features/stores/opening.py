@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
-from features.clock import Clock
+from features.clock import Clock, SystemClock
+from features.errors import SettingsError, shorten
+from features.stores.memory import MemoryCatalogue, MemoryLog, MemoryPins, MemoryProfiles, Room
 from features.stores.ports import Catalogue, EventLog, Pins, ProfileStore
+from features.stores.redis_catalogue import RedisCatalogue
+from features.stores.redis_pins import RedisPins
+from features.stores.sqlite import SCHEMA, SqliteProfiles
+from features.stores.sqlite_catalogue import SqliteCatalogue
+from features.stores.sqlite_file import SqliteFile
+from features.stores.sqlite_log import SqliteLog
+from features.stores.sqlite_pins import SCHEMA as PINS_SCHEMA
+from features.stores.sqlite_pins import SqlitePins, pins_path
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,13 @@ def open_stores(url: str, clock: Clock | None = None) -> Stores:
         SettingsError: The URL can't be used; its password is not shown.
         MissingExtra: The backend's library is not installed.
     """
-    raise NotImplementedError
+    openers = {
+        "memory": _memory_stores,
+        "sqlite": _sqlite_stores,
+        "redis": _redis_stores,
+        "rediss": _redis_stores,
+    }
+    return _chosen(openers, url, "HOMING_STORE_URL")(url, clock or SystemClock())
 
 
 def open_log(url: str, clock: Clock | None = None) -> EventLog:
@@ -57,4 +75,76 @@ def open_log(url: str, clock: Clock | None = None) -> EventLog:
     Raises:
         SettingsError: The URL can't be used.
     """
-    raise NotImplementedError
+    openers = {"memory": _memory_log, "sqlite": _sqlite_log}
+    return _chosen(openers, url, "HOMING_LOG_URL")(url, clock or SystemClock())
+
+
+Opened = TypeVar("Opened")
+Opener = Callable[[str, Clock], Opened]
+
+
+def _chosen(openers: Mapping[str, Opener[Opened]], url: str, setting: str) -> Opener[Opened]:
+    scheme, mark, _ = url.partition("://")
+    if mark and scheme in openers:
+        return openers[scheme]
+    known = ", ".join(f"{name}://" for name in openers)
+    # A URL without a known scheme may be a bare password: it is not repeated.
+    shown = shorten(f"{scheme}://") if mark else "no scheme"
+    message = f"{setting} has {shown}: choose one of {known}"
+    raise SettingsError(message)
+
+
+def _memory_stores(url: str, clock: Clock) -> Stores:
+    _check_memory(url)
+    room = Room()
+    pins = MemoryPins(room, clock)
+    return Stores(MemoryProfiles(room, pins), MemoryCatalogue(room), pins, room.close)
+
+
+def _sqlite_stores(url: str, clock: Clock) -> Stores:
+    path = _path(url)
+    file = SqliteFile(path, SCHEMA)
+    beside = SqliteFile(pins_path(path), PINS_SCHEMA, synchronous="NORMAL")
+    pins = SqlitePins(beside, clock)
+
+    def close() -> None:
+        file.close()
+        beside.close()
+
+    return Stores(SqliteProfiles(file, pins), SqliteCatalogue(file), pins, close)
+
+
+def _redis_stores(url: str, clock: Clock) -> Stores:  # noqa: ARG001 - the server's clock counts
+    # Only who chooses Redis needs its library.
+    from features.stores import redis  # noqa: PLC0415
+
+    server = redis.RedisServer(url)
+    pins = RedisPins(server)
+    return Stores(redis.RedisProfiles(server, pins), RedisCatalogue(server), pins, server.close)
+
+
+def _memory_log(url: str, clock: Clock) -> EventLog:
+    _check_memory(url)
+    return MemoryLog(clock)
+
+
+def _sqlite_log(url: str, clock: Clock) -> EventLog:
+    return SqliteLog(_path(url), clock)
+
+
+def _check_memory(url: str) -> None:
+    if url != "memory://":
+        message = f"{shorten(url)} names a place, and memory has none: write memory://"
+        raise SettingsError(message)
+
+
+def _path(url: str) -> Path:
+    """The path as it is written: nothing in it is percent-decoded."""
+    place = url.removeprefix("sqlite://")
+    if not place.startswith("/") or place.endswith("/"):
+        message = (
+            f"{shorten(url)} names no file: write sqlite:///PATH for a path from the working "
+            "folder, sqlite:////PATH for one from the root"
+        )
+        raise SettingsError(message)
+    return Path(place[1:])

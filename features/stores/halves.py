@@ -1,0 +1,55 @@
+"""Profiles as stores keep them: two halves, each encoded, and what to say when one is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from features.errors import StoreUnavailable
+from features.profile import History, Profile, decode_history, decode_published
+
+Element = TypeVar("Element")
+
+
+def read_profile(
+    where: Path | str, customer: str, history: bytes | None, published: bytes | None
+) -> Profile:
+    """The profile of two stored halves.
+
+    Raises:
+        StoreUnavailable: A half can't be read; the message names where it is kept and the cure.
+    """
+    try:
+        return Profile(customer, decode_history(history), decode_published(published))
+    except msgspec.DecodeError as error:
+        raise _unreadable(where, customer, error) from error
+
+
+def read_history(where: Path | str, customer: str, history: bytes | None) -> History:
+    """The stored history.
+
+    Raises:
+        StoreUnavailable: As `read_profile`.
+    """
+    try:
+        return decode_history(history)
+    except msgspec.DecodeError as error:
+        raise _unreadable(where, customer, error) from error
+
+
+def _unreadable(where: Path | str, customer: str, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{where}: the profile of {customer} can't be read: {error}: "
+        "delete it; `homing replay` brings its history back"
+    )
+
+
+def chunks(elements: Iterable[Element], size: int) -> Iterator[list[Element]]:
+    """The elements in lists of at most so many."""
+    source = iter(elements)
+    while chunk := list(islice(source, size)):
+        yield chunk

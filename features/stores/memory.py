@@ -1,0 +1,282 @@
+"""Everything in the memory of one process: for tests, trials and one-off jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+
+from features.clock import Clock
+from features.errors import StoreUnavailable
+from features.item import Item
+from features.profile import History, Profile, Published
+from features.stores.ports import DeadLetter, Entry
+
+
+class Room:
+    """The lock that one store's parts share, and whether the store is open."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._closed = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be alone in the room.
+
+        Raises:
+            StoreUnavailable: The store is closed.
+        """
+        with self._lock:
+            if self._closed:
+                message = "memory:// is closed: open it again, which begins empty"
+                raise StoreUnavailable(message)
+            yield
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._closed = True
+
+
+class MemoryPins:
+    """The `Pins` in memory.
+
+    Args:
+        room: Shared with the profiles.
+        clock: Tells what has expired.
+    """
+
+    def __init__(self, room: Room, clock: Clock) -> None:
+        self._room = room
+        self._clock = clock
+        self._pins: dict[str, dict[tuple[str, str], tuple[bytes, float]]] = {}
+
+    def of_send(self, customer: str, send: str) -> dict[str, bytes]:
+        """Block → the pinned slate, encoded, of those that have not expired."""
+        with self._room.held():
+            now = self._clock.now().timestamp()
+            pins = self._pins.get(customer, {})
+            return {
+                block: slate
+                for (of, block), (slate, expires) in pins.items()
+                if of == send and expires > now
+            }
+
+    def pin(self, customer: str, send: str, block: str, slate: bytes, seconds: int) -> bytes:
+        """Keep a slate for so many seconds, unless one is pinned; returns the one that is."""
+        with self._room.held():
+            pinned = self.of_send(customer, send).get(block)
+            if pinned is not None:
+                return pinned
+            now = self._clock.now().timestamp()
+            kept = self._pins.get(customer, {})
+            kept = {name: pin for name, pin in kept.items() if pin[1] > now}
+            kept[send, block] = (slate, now + seconds)
+            self._pins[customer] = kept
+            return slate
+
+    def forget(self, customer: str) -> bool:
+        """Drop all pins of a customer; whether there were any."""
+        with self._room.held():
+            return self._pins.pop(customer, None) is not None
+
+
+class MemoryProfiles:
+    """The `ProfileStore` in memory.
+
+    Args:
+        room: Shared with the pins.
+        pins: Are forgotten with a customer.
+    """
+
+    def __init__(self, room: Room, pins: MemoryPins) -> None:
+        self._room = room
+        self._pins = pins
+        self._profiles: dict[str, Profile] = {}
+
+    def get(self, customer: str) -> Profile | None:
+        """The profile; None for a customer who is not known."""
+        with self._room.held():
+            return self._profiles.get(customer)
+
+    def get_many(self, customers: Sequence[str]) -> dict[str, Profile]:
+        """The profiles of those who are known."""
+        with self._room.held():
+            return {key: self._profiles[key] for key in customers if key in self._profiles}
+
+    def fold(self, histories: Mapping[str, History]) -> None:
+        """Join each history into the one that is kept; all of the call or nothing."""
+        with self._room.held():
+            self._profiles |= {
+                key: Profile(key, old.history.join(history), old.published)
+                for key, history in histories.items()
+                for old in [self._profiles.get(key, Profile(key))]
+            }
+
+    def publish(self, published: Mapping[str, Published]) -> None:
+        """Replace the published half of each; histories stay as they are."""
+        with self._room.held():
+            self._profiles |= {
+                key: Profile(key, self._profiles.get(key, Profile(key)).history, half)
+                for key, half in published.items()
+            }
+
+    def put_many(self, profiles: Iterable[Profile]) -> int:
+        """Replace whole profiles, in bulk; returns how many."""
+        new = list(profiles)
+        with self._room.held():
+            self._profiles |= {profile.customer: profile for profile in new}
+        return len(new)
+
+    def customers(self, after: str = "", limit: int = 1_000) -> list[str]:
+        """The next customer keys in their order, after the given one."""
+        with self._room.held():
+            return list(islice((key for key in sorted(self._profiles) if key > after), limit))
+
+    def count(self) -> int:
+        """How many profiles there are."""
+        with self._room.held():
+            return len(self._profiles)
+
+    def delete(self, customer: str) -> bool:
+        """Forget a customer, pins included; whether there was anything to forget."""
+        with self._room.held():
+            pinned = self._pins.forget(customer)
+            return self._profiles.pop(customer, None) is not None or pinned
+
+    def ping(self) -> None:
+        """Return if the store is open."""
+        with self._room.held():
+            return
+
+
+class MemoryCatalogue:
+    """The `Catalogue` in memory.
+
+    Args:
+        room: Shared with the profiles.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._items: dict[str, Item] = {}
+        self._shelves: dict[str, tuple[str, ...]] = {}
+        self._version = 0
+
+    def get_many(self, items: Sequence[str]) -> dict[str, Item]:
+        """Those items that are known."""
+        with self._room.held():
+            return {key: self._items[key] for key in items if key in self._items}
+
+    def put_many(self, items: Iterable[Item]) -> int:
+        """Add or replace items; returns how many."""
+        new = {item.id: item for item in items}
+        with self._room.held():
+            self._items |= new
+            self._version += bool(new)
+        return len(new)
+
+    def all(self) -> Iterator[Item]:
+        """Every item, in the order of ids."""
+        with self._room.held():
+            items = sorted(self._items.items())
+        return iter([item for _, item in items])
+
+    def count(self) -> int:
+        """How many items there are."""
+        with self._room.held():
+            return len(self._items)
+
+    def put_shelves(self, shelves: Mapping[str, Sequence[str]]) -> None:
+        """Replace the named shelves; others stay."""
+        with self._room.held():
+            self._shelves |= {name: tuple(items) for name, items in shelves.items()}
+            self._version += bool(shelves)
+
+    def shelves(self) -> dict[str, tuple[str, ...]]:
+        """All shelves."""
+        with self._room.held():
+            return dict(sorted(self._shelves.items()))
+
+    def version(self) -> int:
+        """A number that changes with every change of items or shelves."""
+        with self._room.held():
+            return self._version
+
+
+class MemoryLog:
+    """The `EventLog` in memory; nothing in it outlives the process.
+
+    Args:
+        clock: Dates dead letters.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._room = Room()
+        self._clock = clock
+        self._entries: list[Entry] = []
+        self._last = 0
+        self._places: dict[str, int] = {}
+        self._dead: list[DeadLetter] = []
+        self._buried = 0
+
+    def append(self, bodies: Sequence[bytes]) -> None:
+        """Keep all of them."""
+        with self._room.held():
+            start = self._last + 1
+            self._entries += [Entry(place, body) for place, body in enumerate(bodies, start)]
+            self._last += len(bodies)
+
+    def take(self, reader: str, limit: int) -> list[Entry]:
+        """The entries after the reader's place, oldest first; taking does not move the place."""
+        with self._room.held():
+            place = self._places.setdefault(reader, 0)
+            return [entry for entry in self._entries if entry.position > place][:limit]
+
+    def commit(self, reader: str, position: int) -> None:
+        """Move the reader's place behind this entry; a place never goes back."""
+        with self._room.held():
+            self._places[reader] = max(position, self._places.get(reader, 0))
+
+    def depth(self, reader: str) -> int:
+        """How many entries the reader has not committed."""
+        with self._room.held():
+            place = self._places.get(reader, 0)
+            return sum(entry.position > place for entry in self._entries)
+
+    def trim(self) -> int:
+        """Drop what every known reader has committed; returns how many entries."""
+        with self._room.held():
+            passed = min(self._places.values(), default=0)
+            kept = [entry for entry in self._entries if entry.position > passed]
+            dropped = len(self._entries) - len(kept)
+            self._entries = kept
+            return dropped
+
+    def bury(self, bodies: Sequence[bytes], reason: str, source: str) -> None:
+        """Keep bytes that could not be read, as dead letters."""
+        with self._room.held():
+            at = int(self._clock.now().timestamp())
+            known = {(letter.body, letter.source) for letter in self._dead}
+            for body in bodies:
+                if (body, source) in known:
+                    continue
+                self._buried += 1
+                letter = DeadLetter(id=self._buried, body=body, reason=reason, source=source, at=at)
+                self._dead.append(letter)
+                known.add((body, source))
+
+    def dead_letters(self, limit: int = 100, after: int = 0) -> list[DeadLetter]:
+        """Dead letters in the order of their ids."""
+        with self._room.held():
+            return [letter for letter in self._dead if letter.id > after][:limit]
+
+    def remove_dead(self, ids: Sequence[int]) -> None:
+        """Drop dead letters that were repaired or given up."""
+        with self._room.held():
+            self._dead = [letter for letter in self._dead if letter.id not in ids]
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._room.close()

@@ -1,0 +1,178 @@
+"""One SQLite file in WAL mode, shared by the threads of several processes.
+
+Connections are kept in a pool, one a caller at a time. Writers take the write lock at once
+(`BEGIN IMMEDIATE`), so that reading, joining and writing back are one step for every process.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Literal
+
+from features.errors import StoreUnavailable
+
+BUSY_SECONDS: Final = 5.0
+"""How long a writer waits for another process that is writing."""
+PAGE_BYTES: Final = 16_384
+"""Profiles have a few kB: with pages of this size bulk writes are three times as fast."""
+CACHE_KIB: Final = 32_768
+
+_CURES: Final = {
+    sqlite3.SQLITE_FULL: "free some space on its disk; nothing of this call was kept",
+    sqlite3.SQLITE_IOERR: "check the space and the health of its disk; nothing was kept",
+    sqlite3.SQLITE_BUSY: f"another process has been writing for {BUSY_SECONDS:g} s; try again",
+    sqlite3.SQLITE_CORRUPT: "restore it from a backup, or move it away and start again",
+    sqlite3.SQLITE_NOTADB: "restore it from a backup, or move it away and start again",
+    sqlite3.SQLITE_CANTOPEN: "let this process read and write the file and its folder",
+    sqlite3.SQLITE_READONLY: "let this process write the file and its folder",
+    sqlite3.SQLITE_PERM: "let this process read and write the file and its folder",
+}
+
+Identity = tuple[int, int]
+"""Device and inode: tells the file that was opened from one that replaced it."""
+
+
+class SqliteFile:
+    """Connections to one file; safe from many threads.
+
+    Nothing is opened before the first use.
+
+    Args:
+        path: The file; made with its folder when missing.
+        schema: Statements that make the tables of an empty file.
+        synchronous: FULL survives a power cut after every commit; NORMAL may lose the last ones
+            then, but nothing when only the process dies.
+    """
+
+    def __init__(
+        self, path: Path, schema: str, synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    ) -> None:
+        self.path = path
+        self._schema = schema
+        self._synchronous = synchronous
+        self._idle: deque[tuple[sqlite3.Connection, Identity]] = deque()
+        self._lock = threading.Lock()
+        self._seen = False
+        self._closed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection outside any transaction; each statement reads a state of its own.
+
+        Raises:
+            StoreUnavailable: The file can't be used; the message names it and the cure.
+        """
+        connection, identity = self._borrow()
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            connection.close()
+            raise self._unavailable(error) from error
+        except BaseException:
+            self._give_back(connection, identity)
+            raise
+        self._give_back(connection, identity)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection that holds the write lock; commits at the end, or keeps nothing.
+
+        Raises:
+            StoreUnavailable: As `reading`; also when another process holds the lock too long.
+        """
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close all connections; every later call raises `StoreUnavailable`."""
+        self._closed = True
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop()[0].close()
+
+    def _borrow(self) -> tuple[sqlite3.Connection, Identity]:
+        if self._closed:
+            message = f"{self.path} is closed in this process: open it again"
+            raise StoreUnavailable(message)
+        identity = self._identity()
+        if identity is None and self._seen:
+            # A connection would go on with a file that nobody else can see any more.
+            message = f"{self.path} was removed: restore it, or restart to begin with an empty one"
+            raise StoreUnavailable(message)
+        while True:
+            try:
+                connection, opened = self._idle.pop()
+            except IndexError:
+                return self._open()
+            if opened == identity:
+                return connection, opened
+            connection.close()
+
+    def _give_back(self, connection: sqlite3.Connection, identity: Identity) -> None:
+        self._idle.append((connection, identity))
+        if self._closed:
+            self.close()
+
+    def _identity(self) -> Identity | None:
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - half the time of Path.stat, on every read
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _open(self) -> tuple[sqlite3.Connection, Identity]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except OSError as error:
+            message = f"{self.path.parent} can't be made: {error.strerror}; choose another folder"
+            raise StoreUnavailable(message) from error
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+        try:
+            # One at a time: two threads that turn a new file to WAL at once refuse each other.
+            with self._lock:
+                self._prepare(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise self._unavailable(error) from error
+        self._seen = True
+        return connection, self._identity() or (0, 0)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if _is_made(connection):
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        if not _is_made(connection):  # by another process, while this one waited for the lock
+            for statement in self._schema.split(";"):
+                connection.execute(statement)
+            connection.execute("PRAGMA user_version = 1")
+        connection.execute("COMMIT")
+
+    def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest tells variants apart
+        cure = _CURES.get(code, "look at the file and its disk")
+        return StoreUnavailable(f"{self.path}: {error}: {cure}")
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0])
