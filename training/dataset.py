@@ -98,7 +98,8 @@ def dataset_of(
 def seconds_of(moments: pa.ChunkedArray) -> NDArray[np.int64]:
     """Whole seconds since 1970 of a column of moments, as histories keep them."""
     microseconds = pc.cast(moments, pa.timestamp("us")).cast(pa.int64())
-    return microseconds.to_numpy() // 1_000_000
+    seconds: NDArray[np.int64] = microseconds.to_numpy() // 1_000_000
+    return seconds
 
 
 def _numbered(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.model.bundle import Bundle
+import numpy as np
+
+from features.errors import BundleError, GateRefused
+from serving.model.bundle import Bundle, check_bundle
+from serving.model.scoring import open_scorer
 from training.evaluate import Evaluation
-from training.metrics import NDCG, Interval, name_at
+from training.metrics import NDCG, Interval, bootstrap_difference, name_at
 
 GATE_METRIC = name_at(NDCG, 20)
 
@@ -21,7 +25,7 @@ class Decision:
         metric: What was compared.
         challenger: The challenger's mean; NaN when it was not judged.
         champion: The champion's mean; NaN when it was not judged.
-        difference: Challenger − champion with its paired bootstrap interval; None when not judged.
+        difference: Challenger - champion with its paired bootstrap interval; None when not judged.
     """
 
     promote: bool
@@ -40,10 +44,37 @@ def decide(challenger: Evaluation, champion: Evaluation, *, metric: str = GATE_M
         champion: The champion's, or popularity's when there is none, of the same question on the
             same held-out data.
         metric: A metric of single customers.
+
+    Raises:
+        GateRefused: The two were not judged by the same question on the same customers.
     """
-    raise NotImplementedError
+    if (challenger.question, challenger.customers) != (champion.question, champion.customers):
+        message = (
+            f"the challenger answered {challenger.question!r} for {len(challenger.customers)} "
+            f"customers, the champion {champion.question!r} for {len(champion.customers)}: "
+            "judge both on the same held-out data"
+        )
+        raise GateRefused(message)
+    one, other = challenger.per_customer[metric], champion.per_customer[metric]
+    difference = bootstrap_difference(one, other)
+    # NaN compares false: what can't be compared is not promoted.
+    promote = difference.low > 0
+    verb = "beats" if promote else "does not beat"
+    reason = (
+        f"{challenger.algorithm} {verb} {champion.algorithm}: {metric} {np.nanmean(one):.4f} "
+        f"against {np.nanmean(other):.4f}, difference {difference.mean:+.4f} "
+        f"(95 % interval {difference.low:+.4f} to {difference.high:+.4f}) over {len(one)} customers"
+    )
+    return Decision(
+        promote, reason, metric, float(np.nanmean(one)), float(np.nanmean(other)), difference
+    )
 
 
 def refuse_unsound(bundle: Bundle) -> Decision | None:
     """A refusal when a bundle can't serve: not finite, or arrays that don't fit; else None."""
-    raise NotImplementedError
+    try:
+        check_bundle(bundle)
+        open_scorer(bundle)
+    except BundleError as error:
+        return Decision(promote=False, reason=f"the bundle can't serve: {error}")
+    return None

@@ -23,6 +23,10 @@ CUTOFFS = (4, 20)
 """The k that are reported: a slate of a mail, and what the literature compares."""
 
 
+RESAMPLES = 2_000
+"""Of customers, for an interval."""
+
+
 def name_at(metric: str, k: int) -> str:
     """A metric's full name, like `ndcg_20` (MLflow takes no `@`)."""
     return f"{metric}_{k}"
@@ -48,6 +52,18 @@ def rank_metrics(
 ) -> dict[str, NDArray[np.float64]]:
     """The metrics of the first k places.
 
+    With rel(r) 1 for a hit at place r and m = min(k, targets):
+
+    - ndcg: sum of rel(r) / log2(r + 1), over the same sum for hits in places 1 to m (Järvelin &
+      Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002)
+    - recall: hits / targets
+    - precision: hits / k
+    - map: mean over m of the precision at each hit's place (Manning, Raghavan & Schütze,
+      "Introduction to Information Retrieval", 2008, ch. 8), with m below it so that 1 is within
+      reach
+    - mrr: 1 / place of the first hit, 0 without one (Voorhees, TREC-8, 1999)
+    - hit_rate: whether there is a hit
+
     Args:
         hits: Whether each place holds a target, (customers, at least k); places that a short
             slate left empty are no hits.
@@ -57,21 +73,104 @@ def rank_metrics(
     Returns:
         Full name → one value a customer, float64 (customers,).
     """
-    raise NotImplementedError
+    rel = hits[:, :k].astype(np.float64)
+    places = np.arange(1, k + 1)
+    discounts = 1.0 / np.log2(places + 1)
+    ideal = np.minimum(targets, k)
+    counts = rel.cumsum(axis=1)
+    found = counts[:, -1]
+    values = {
+        NDCG: (rel @ discounts) / discounts.cumsum()[ideal - 1],
+        RECALL: found / targets,
+        PRECISION: found / k,
+        MAP: (rel * counts / places).sum(axis=1) / ideal,
+        MRR: (rel / places).max(axis=1),
+        HIT_RATE: (found > 0).astype(np.float64),
+    }
+    return {name_at(metric, k): value for metric, value in values.items()}
+
+
+def auc(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """How often a target scores above an item that is none, ties counted half.
+
+    The area under the ROC curve of one customer (Mann & Whitney, 1947; Rendle et al., "BPR", 2009).
+
+    Args:
+        scores: Of every row, (rows,); -inf for those that may not come, which are left out.
+        targets: Rows of the targets, unique; those that may not come are left out too.
+
+    Returns:
+        0 to 1; NaN without a target or without another item.
+    """
+    wanted = scores[targets]
+    wanted = np.sort(wanted[wanted > -np.inf])
+    candidates = np.sort(scores)
+    candidates = candidates[np.searchsorted(candidates, -np.inf, side="right") :]
+    others = len(candidates) - len(wanted)
+    if not len(wanted) or not others:
+        return float("nan")
+    # For each target: candidates below it and half of those beside it, less the other targets.
+    places = _midranks(candidates, wanted) - _midranks(wanted, wanted)
+    return float(places.sum() / (len(wanted) * others))
+
+
+def _midranks(among: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How many of a sorted array lie below each value, and half of those that equal it."""
+    below = np.searchsorted(among, values, side="left")
+    return (below + np.searchsorted(among, values, side="right")) / 2.0
 
 
 def bootstrap_mean(values: NDArray[np.float64], *, seed: int = 0, level: float = 0.95) -> Interval:
-    """The mean with its percentile bootstrap interval (Efron & Tibshirani, 1993, ch. 13)."""
-    raise NotImplementedError
+    """The mean with its percentile bootstrap interval.
+
+    Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13; `RESAMPLES` resamples of
+    customers.
+
+    Args:
+        values: One a customer, (customers,); NaN is left out.
+        seed: Of the resamples.
+        level: Of confidence.
+    """
+    return bootstrap({"": values}, seed=seed, level=level)[""]
 
 
 def bootstrap_difference(
     one: NDArray[np.float64], other: NDArray[np.float64], *, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """Mean of `one − other` over the same customers, with its paired bootstrap interval."""
-    raise NotImplementedError
+    """Mean of `one - other` over the same customers, with its paired bootstrap interval.
+
+    Raises:
+        ValueError: They are not of the same customers, by their number.
+    """
+    if one.shape != other.shape:
+        message = f"a paired difference needs the same customers: {one.shape} and {other.shape}"
+        raise ValueError(message)
+    return bootstrap_mean(one - other, seed=seed, level=level)
 
 
-def intervals(metrics: Mapping[str, NDArray[np.float64]], *, seed: int = 0) -> dict[str, Interval]:
-    """`bootstrap_mean` of each."""
-    raise NotImplementedError
+def bootstrap(
+    metrics: Mapping[str, NDArray[np.float64]], *, seed: int = 0, level: float = 0.95
+) -> dict[str, Interval]:
+    """`bootstrap_mean` of each metric, all from the same resamples of customers.
+
+    Args:
+        metrics: Name → one value a customer, all of the same length.
+        seed: Of the resamples.
+        level: Of confidence.
+    """
+    table = np.column_stack(list(metrics.values()))
+    known = np.isfinite(table)
+    table = np.where(known, table, 0.0)
+    customers = len(table)
+    random = np.random.default_rng(seed)
+    # How often each customer is drawn: two matrix products instead of RESAMPLES x customers reads.
+    draws = random.multinomial(customers, np.full(customers, 1.0 / customers), size=RESAMPLES)
+    with np.errstate(invalid="ignore"):
+        means = (draws @ table) / (draws @ known)
+        middle = table.sum(axis=0) / known.sum(axis=0)
+    tail = (1.0 - level) / 2.0
+    low, high = np.nanquantile(means, [tail, 1.0 - tail], axis=0)
+    return {
+        name: Interval(float(middle[n]), float(low[n]), float(high[n]))
+        for n, name in enumerate(metrics)
+    }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from serving.model.bundle import Bundle
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.model.bundle import POPULARITY, Bundle, make_bundle
+from serving.model.popularity import ALGORITHM
 from training.dataset import Dataset
 
 
@@ -18,9 +22,36 @@ class PopularityParams:
             counts their weight.
     """
 
-    damping: float = 1.0
+    damping: float = 0.5
 
 
 def fit(dataset: Dataset, params: PopularityParams, created_at: datetime) -> Bundle:
-    """The popularity bundle."""
-    raise NotImplementedError
+    """The popularity bundle.
+
+    Args:
+        dataset: Customers x items.
+        params: See there.
+        created_at: Aware, UTC.
+    """
+    return make_bundle(
+        algorithm=ALGORITHM,
+        params=asdict(params),
+        weighting=dataset.weighting,
+        items=dataset.items,
+        arrays={POPULARITY: popularity_of(dataset, params)},
+        data=dataset.data,
+        created_at=created_at,
+    )
+
+
+def popularity_of(
+    dataset: Dataset,
+    params: PopularityParams = PopularityParams(),
+) -> NDArray[np.float32]:
+    """How much all customers want each item, (items,): the array that every bundle fills up with.
+
+    The weights have faded already, so what is bought now counts more than what was.
+    """
+    cells = dataset.matrix.data.astype(np.float64) ** params.damping
+    sums = np.bincount(dataset.matrix.indices, cells, minlength=len(dataset.items))
+    return sums.astype(np.float32)
