@@ -1,0 +1,97 @@
+"""A churn model as a folder: `manifest.json` and `.npy` files, checked on reading.
+
+Nothing in it is code and nothing is executed by loading it: numbers are read by
+`np.load(allow_pickle=False)` and must fit the manifest's checksums, types and shapes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from features.errors import BundleError
+from serving.model.arrays import read_arrays, write_array
+from serving.model.manifest import MANIFEST_FILE
+from training.churn.calibrate import Calibration
+from training.churn.model import FORMAT, ChurnManifest, ChurnModel, open_core
+
+MAX_MANIFEST = 1 << 20
+"""Bytes; more is no manifest of ours."""
+
+
+def save_model(model: ChurnModel, folder: Path) -> ChurnManifest:
+    """Write a model as a folder, whole or not at all.
+
+    Args:
+        model: Any.
+        folder: Must not exist yet, or be empty; its parent is made.
+
+    Returns:
+        The manifest as written, with every file's checksum.
+
+    Raises:
+        BundleError: The folder holds something already, or can't be written.
+    """
+    aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    try:
+        aside.mkdir(parents=True)
+        files = {name: write_array(aside, name, a) for name, a in model.core.arrays().items()}
+        manifest = msgspec.structs.replace(model.manifest, arrays=files)
+        with (aside / MANIFEST_FILE).open("xb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(manifest, order="sorted")))
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(folder)
+    except OSError as error:
+        message = f"churn model {folder} can't be written: {error.strerror}; give an empty folder"
+        raise BundleError(message) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return manifest
+
+
+def load_model(folder: Path) -> ChurnModel:
+    """The model in a folder, after every check.
+
+    Raises:
+        BundleError: A file is missing, changed, truncated or malformed; the message names it.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        if path.stat().st_size > MAX_MANIFEST:
+            message = f"{path}: longer than {MAX_MANIFEST} bytes: not a manifest of a churn model"
+            raise BundleError(message)
+        manifest = msgspec.json.decode(path.read_bytes(), type=ChurnManifest)
+    except OSError as error:
+        message = f"{path}: can't be read: {error.strerror}; is this the folder of a churn model?"
+        raise BundleError(message) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"{path}: not a manifest of a churn model: {error}; fetch it again"
+        raise BundleError(message) from error
+    if manifest.format != FORMAT:
+        message = f"{path}: of format {manifest.format}; this version of Homing reads {FORMAT}"
+        raise BundleError(message)
+    _check_calibration(path, manifest.calibration)
+    try:
+        arrays = read_arrays(folder, manifest.arrays)
+        core = open_core(manifest.algorithm, arrays, len(manifest.features))
+    except BundleError as error:
+        message = f"{folder}: {error}"
+        raise BundleError(message) from error
+    return ChurnModel(manifest, core)
+
+
+def _check_calibration(path: Path, calibration: Calibration) -> None:
+    x, y = calibration.x, calibration.y
+    fits = {
+        "none": not x and not y,
+        "sigmoid": len(x) == len(y) == 1,
+        "isotonic": len(x) == len(y) > 0 and list(x) == sorted(x),
+    }
+    if not fits[calibration.kind]:
+        message = f"{path}: calibration {calibration.kind} has other numbers than it needs"
+        raise BundleError(message)

@@ -1,0 +1,143 @@
+"""Snapshots: customers as they stood at a moment T, and who of them churned after it.
+
+A customer is *active* at T after a purchase in the `active_days` before T; only those can churn.
+An active customer *churned* when no purchase follows in [T, T + horizon). Features see only events
+before T, so a snapshot is what a publish at T would have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features import columns as c
+from features.definitions.table import FEATURES, feature_table
+from features.engine import declared, open_engine
+from features.event import EventType
+from features.lake import Lake
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """What churn means.
+
+    Attributes:
+        ahead: No purchase within this is churn.
+        active: A purchase within this before T makes a customer active.
+    """
+
+    ahead: timedelta
+    active: timedelta
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The active customers at a moment.
+
+    Attributes:
+        at: T, aware.
+        customers: Customer keys, ascending.
+        features: Feature name → float64 (customers,), as of T.
+        churned: Whether each bought nothing in [T, T + horizon).
+    """
+
+    at: datetime
+    customers: tuple[str, ...]
+    features: Mapping[str, NDArray[np.float64]]
+    churned: NDArray[np.bool_]
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of features and labels, hex digits."""
+        digest = hashlib.sha256(self.churned.tobytes())
+        for name in sorted(self.features):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.features[name]).tobytes())
+        return digest.hexdigest()
+
+
+def snapshot_times(
+    first: datetime, end: datetime, horizon: Horizon, *, most: int
+) -> list[datetime]:
+    """Moments whose labels are known at `end`, the latest first, one horizon apart.
+
+    Args:
+        first: When history begins; no snapshot is earlier than the active span after it.
+        end: Labels end here at the latest.
+        horizon: What churn means.
+        most: How many at the most.
+    """
+    times = [end - horizon.ahead * number for number in range(1, most + 1)]
+    return [at for at in times if at >= first + horizon.active]
+
+
+def load_snapshot(lake: Lake, at: datetime, horizon: Horizon, version: int) -> Snapshot:
+    """The snapshot of one moment.
+
+    Args:
+        lake: Holds the events.
+        at: T, aware; the lake must reach to T + horizon for the labels to be true.
+        horizon: What churn means.
+        version: Of the table of events.
+
+    Raises:
+        LakeMissing: There is no history.
+        LakeUnavailable: It can't be read.
+    """
+    retained = _retained(lake, at, horizon, version)
+    table = feature_table(lake, at, version)
+    keys: list[str] = table.column(c.CUSTOMER).to_pylist()
+    rows = np.array([row for row, key in enumerate(keys) if key in retained], dtype=np.int64)
+    customers = tuple(keys[row] for row in rows)
+    churned = np.array([not retained[key] for key in customers], dtype=np.bool_)
+    return Snapshot(at, customers, columns_of(table, rows), churned)
+
+
+def columns_of(table: pa.Table, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Some rows of a table of features, as a column a name."""
+    return {
+        name: np.asarray(table.column(name).to_numpy(), dtype=np.float64)[rows] for name in FEATURES
+    }
+
+
+def _retained(lake: Lake, at: datetime, horizon: Horizon, version: int) -> dict[str, bool]:
+    """Active customer → whether a purchase follows within the horizon."""
+    engine = open_engine()
+    with closing(engine.con), declared(lake.root):
+        events = lake.events(engine, version)
+        first, last = at - horizon.active, at + horizon.ahead
+        bought = events.filter(
+            events[c.TYPE] == EventType.PURCHASE.value,
+            # The days as literals leave all other partitions unread.
+            events[c.DATE].between(first.date().isoformat(), last.date().isoformat()),
+            events[c.OCCURRED_AT] >= first,
+            events[c.OCCURRED_AT] < last,
+        )
+        spans = bought.group_by(c.CUSTOMER).aggregate(
+            earliest=bought[c.OCCURRED_AT].min(), latest=bought[c.OCCURRED_AT].max()
+        )
+        active = spans.filter(spans.earliest < at)
+        found = active.select(c.CUSTOMER, stayed=active.latest >= at).to_pyarrow()
+    return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+
+def active_customers(lake: Lake, at: datetime, horizon: Horizon, version: int) -> frozenset[str]:
+    """Keys of those who are active at a moment: of whom a churn model may speak."""
+    ended = Horizon(ahead=timedelta(0), active=horizon.active)
+    return frozenset(_retained(lake, at, ended, version))
+
+
+def stack(
+    snapshots: Sequence[Snapshot], names: Iterable[str]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Features (rows, names) and labels (rows,) of several snapshots, one below the other."""
+    table = [np.concatenate([one.features[name] for one in snapshots]) for name in names]
+    return np.stack(table, axis=1), np.concatenate([one.churned for one in snapshots])
