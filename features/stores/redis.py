@@ -119,12 +119,13 @@ def _place(url: str) -> str:
     """The URL without user, password and options."""
     try:
         parts = urlsplit(url)
-        if not parts.hostname:
-            raise _unusable()
         port = parts.port or 6379
     except ValueError:
         raise _unusable() from None
-    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/') or '/0'}"
+    database = parts.path.strip("/") or "0"
+    if not (parts.hostname and database.isdecimal()):
+        raise _unusable()
+    return f"{parts.scheme}://{parts.hostname}:{port}/{database}"
 
 
 def _unusable() -> SettingsError:

@@ -1,0 +1,197 @@
+"""The adapters on Redis keep the promises of the ports, and declare what goes wrong."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from features.errors import SettingsError, StoreUnavailable
+from features.profile import History, Profile, encode
+from features.stores.opening import Stores, open_stores
+from tests.services import redis_server
+from tests.unit.features.stores.catalogue_suite import CatalogueSuite
+from tests.unit.features.stores.profile_suite import (
+    ADA,
+    PinsSuite,
+    ProfileStoreSuite,
+    Wait,
+    bought,
+)
+
+redis = pytest.importorskip("redis", reason="pip install 'homing[redis]'")
+adapter = pytest.importorskip("features.stores.redis")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def stores(url: str, client: redis.Redis) -> Iterator[Stores]:
+    assert client.dbsize() == 0
+    stores = open_stores(url)
+    yield stores
+    stores.close()
+
+
+@pytest.fixture
+def wait() -> Wait:
+    return time.sleep
+
+
+class TestRedisProfiles(ProfileStoreSuite):
+    pass
+
+
+class TestRedisPins(PinsSuite):
+    pass
+
+
+class TestRedisCatalogue(CatalogueSuite):
+    pass
+
+
+def test_a_pin_and_its_index_leave_the_server_when_they_expire(
+    stores: Stores, client: redis.Redis
+) -> None:
+    stores.pins.pin(ADA, "mail", "hero", b"slate", 1)
+    assert client.dbsize() == 2
+    time.sleep(1.1)
+    assert client.dbsize() == 0
+
+
+def test_a_profile_is_read_in_one_round_trip(stores: Stores, client: redis.Redis) -> None:
+    stores.profiles.fold({ADA: bought("tea", 1)})
+    stores.profiles.ping()  # connects
+    before = client.info("stats")["total_commands_processed"]
+    stores.profiles.get(ADA)
+    # The later question counts the earlier one, and itself not yet.
+    assert client.info("stats")["total_commands_processed"] - before == 2
+
+
+def test_a_fold_that_another_overtakes_begins_again_and_keeps_both(
+    stores: Stores, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = open_stores(url)
+    read, overtakes = adapter.read_history, iter([True])
+
+    def slow_read(where: str, customer: str, history: bytes | None) -> History:
+        if next(overtakes, False):
+            other.profiles.fold({ADA: bought("pot", 2)})
+        return read(where, customer, history)
+
+    monkeypatch.setattr(adapter, "read_history", slow_read)
+    stores.profiles.fold({ADA: bought("cup", 3)})
+    assert stores.profiles.get(ADA) == Profile(ADA, bought("pot", 2).join(bought("cup", 3)))
+    other.close()
+
+
+def test_a_fold_that_others_always_overtake_gives_up(
+    stores: Stores, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_read(*_: object) -> History:
+        client.set(f"homing:history:{ADA}", encode(bought("pot", 2)))
+        return History()
+
+    monkeypatch.setattr(adapter, "read_history", slow_read)
+    with pytest.raises(StoreUnavailable, match="other writers were faster 20 times"):
+        stores.profiles.fold({ADA: bought("cup", 3)})
+    assert stores.profiles.get(ADA) == Profile(ADA, bought("pot", 2))
+
+
+def test_bytes_that_are_no_profile_and_no_item_are_declared(
+    stores: Stores, client: redis.Redis
+) -> None:
+    client.set(f"homing:history:{ADA}", b"\xff")
+    client.hset("homing:items", "tea", b"\xff")
+    with pytest.raises(StoreUnavailable, match=rf"the profile of {ADA}.*delete it"):
+        stores.profiles.get(ADA)
+    with pytest.raises(StoreUnavailable, match=rf"the profile of {ADA}.*delete it"):
+        stores.profiles.fold({ADA: bought("tea", 1)})
+    with pytest.raises(StoreUnavailable, match="send the catalogue again"):
+        stores.catalogue.get_many(["tea"])
+
+
+def test_a_server_that_goes_is_unavailable_until_it_is_back() -> None:
+    with redis_server() as url:
+        stores = open_stores(url)
+        stores.profiles.fold({ADA: bought("tea", 1)})
+    with pytest.raises(StoreUnavailable, match=r"redis://127.0.0.1:\d+/0.*check that it runs"):
+        stores.profiles.get(ADA)
+    with redis_server(port=int(url.rpartition(":")[2])):
+        assert stores.profiles.get(ADA) is None
+        stores.profiles.ping()
+    stores.close()
+
+
+def test_a_server_that_hangs_is_unavailable_in_half_a_second() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stores = open_stores(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="too slowly"):
+            stores.profiles.get(ADA)
+        assert time.monotonic() - started < 1.5
+        stores.close()
+
+
+def test_a_server_out_of_memory_keeps_nothing_of_the_call() -> None:
+    with redis_server("--maxmemory", "1") as url:
+        stores = open_stores(url)
+        with pytest.raises(StoreUnavailable, match="maxmemory"):
+            stores.profiles.fold({ADA: bought("tea", 1)})
+        assert stores.profiles.get(ADA) is None
+        assert stores.profiles.count() == 0
+        stores.close()
+
+
+def test_a_wrong_password_is_refused_and_never_shown() -> None:
+    with redis_server("--requirepass", "right-horse") as url:
+        wrong = url.replace("://", "://:wrong-battery@")
+        stores = open_stores(wrong)
+        with pytest.raises(StoreUnavailable, match="check the user and the password") as caught:
+            stores.profiles.ping()
+        assert "wrong-battery" not in str(caught.value)
+        stores.close()
+        right = open_stores(url.replace("://", "://:right-horse@"))
+        right.profiles.ping()
+        right.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://",
+        "redis://:hunter2@",
+        "redis://user:hunter2@host:port/0",
+        "redis://user:hun/ter2@host",
+        "redis://:hunter2@host/zero",
+        "redis://:hunter2@host?no_such_option=1",
+        "redis://:hunter2@host?socket_timeout=soon",
+        "redis://[::1",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_a_setting_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="redis://HOST:PORT/DB") as caught:
+        open_stores(url)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_tls_is_chosen_by_the_scheme() -> None:
+    stores = open_stores("rediss://:hunter2@127.0.0.1:1/3")
+    with pytest.raises(StoreUnavailable, match=r"^rediss://127.0.0.1:1/3: ") as caught:
+        stores.profiles.ping()
+    assert "hunter2" not in str(caught.value)
+    stores.close()

@@ -1,0 +1,128 @@
+"""What every event log does: run against each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from features.errors import StoreUnavailable
+from features.stores.ports import EventLog
+
+AT = 1_700_000_000
+"""When the clock of the tests stands still, seconds since 1970."""
+
+
+def bodies(log: EventLog, reader: str, limit: int = 100) -> list[bytes]:
+    return [entry.body for entry in log.take(reader, limit)]
+
+
+class EventLogSuite:
+    def test_what_was_appended_is_taken_in_order(self, log: EventLog) -> None:
+        log.append([b"1", b"2"])
+        log.append([])
+        log.append([b"3"])
+        assert bodies(log, "one") == [b"1", b"2", b"3"]
+        assert bodies(log, "one", limit=2) == [b"1", b"2"]
+        positions = [entry.position for entry in log.take("one", 100)]
+        assert positions == sorted(set(positions))
+
+    def test_taking_does_not_move_the_place_and_committing_does(self, log: EventLog) -> None:
+        log.append([b"1", b"2", b"3"])
+        second = log.take("one", 2)[-1].position
+        assert bodies(log, "one") == [b"1", b"2", b"3"]
+        log.commit("one", second)
+        assert bodies(log, "one") == [b"3"]
+
+    def test_a_place_never_goes_back(self, log: EventLog) -> None:
+        log.append([b"1", b"2"])
+        first, second = (entry.position for entry in log.take("one", 2))
+        log.commit("one", second)
+        log.commit("one", first)
+        assert bodies(log, "one") == []
+
+    def test_each_reader_has_its_own_place_and_depth(self, log: EventLog) -> None:
+        assert log.depth("one") == 0
+        log.append([b"1", b"2", b"3"])
+        log.commit("one", log.take("one", 2)[-1].position)
+        assert (log.depth("one"), log.depth("two")) == (1, 3)
+        assert bodies(log, "two") == [b"1", b"2", b"3"]
+
+    def test_trimming_waits_for_every_known_reader(self, log: EventLog) -> None:
+        log.append([b"1", b"2", b"3"])
+        assert log.trim() == 0
+        log.take("slow", 1)
+        log.commit("fast", log.take("fast", 3)[-1].position)
+        assert log.trim() == 0
+        log.commit("slow", log.take("slow", 2)[-1].position)
+        assert log.trim() == 2
+        assert bodies(log, "slow") == [b"3"]
+        assert (log.depth("slow"), log.depth("fast"), log.depth("new")) == (1, 0, 1)
+
+    def test_positions_go_on_after_everything_was_trimmed(self, log: EventLog) -> None:
+        log.append([b"1", b"2"])
+        last = log.take("one", 2)[-1].position
+        log.commit("one", last)
+        assert log.trim() == 2
+        log.append([b"3"])
+        (entry,) = log.take("one", 2)
+        assert entry.body == b"3"
+        assert entry.position > last
+        assert log.depth("one") == 1
+
+    def test_dead_letters_keep_bytes_reason_source_and_time(self, log: EventLog) -> None:
+        log.bury([b"\xff\x00", b"2"], "not JSON", "webhook")
+        log.bury([b"3"], "no id", "ingest")
+        letters = log.dead_letters()
+        found = [(letter.body, letter.reason, letter.source, letter.at) for letter in letters]
+        assert found == [
+            (b"\xff\x00", "not JSON", "webhook", AT),
+            (b"2", "not JSON", "webhook", AT),
+            (b"3", "no id", "ingest", AT),
+        ]
+
+    def test_the_same_bytes_of_the_same_source_are_buried_once(self, log: EventLog) -> None:
+        log.bury([b"1", b"1"], "reason", "ingest")
+        log.bury([b"1"], "another reason", "ingest")
+        log.bury([b"1"], "reason", "webhook")
+        assert [letter.source for letter in log.dead_letters()] == ["ingest", "webhook"]
+
+    def test_dead_letters_come_page_by_page_and_are_removed_by_id(self, log: EventLog) -> None:
+        log.bury([b"1", b"2", b"3"], "reason", "ingest")
+        first, second = log.dead_letters(limit=2)
+        (third,) = log.dead_letters(after=second.id)
+        assert third.body == b"3"
+        log.remove_dead([first.id, third.id])
+        assert log.dead_letters() == [second]
+
+    def test_threads_that_append_at_once_lose_nothing(self, log: EventLog) -> None:
+        def append(number: int) -> None:
+            for step in range(10):
+                log.append([b"%d-%d-a" % (number, step), b"%d-%d-b" % (number, step)])
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(append, range(8)))
+        found = bodies(log, "one", 1_000)
+        assert len(found) == len(set(found)) == 160
+        assert log.depth("one") == 160
+        # What one call appended stays together.
+        assert all(a[:-1] == b[:-1] for a, b in zip(found[::2], found[1::2], strict=True))
+
+    def test_a_closed_log_declares_it_and_names_the_cure(self, log: EventLog) -> None:
+        log.append([b"1"])
+        log.close()
+        log.close()
+        calls: list[Callable[[], object]] = [
+            lambda: log.append([b"2"]),
+            lambda: log.take("one", 1),
+            lambda: log.commit("one", 1),
+            lambda: log.depth("one"),
+            log.trim,
+            lambda: log.bury([b"2"], "reason", "ingest"),
+            log.dead_letters,
+            lambda: log.remove_dead([1]),
+        ]
+        for call in calls:
+            with pytest.raises(StoreUnavailable, match=r"closed.*open it again"):
+                call()
