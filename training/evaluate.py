@@ -15,7 +15,7 @@ from serving.model.basket import basket_of
 from serving.model.bundle import Bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
-from serving.ranking.chain import Ask, blocked_items, eligible_rows, open_scores, rank_many
+from serving.ranking.chain import Ask, blocked_items, eligible_rows, open_scores, pick_rows
 from serving.ranking.view import ItemView, item_view
 from training.dataset import MIN_CUSTOMERS
 from training.heldout import HeldOut
@@ -144,19 +144,22 @@ class _Judge:
             scores: (batch, rows).
             spent: Seconds that the scores took.
         """
-        began = perf_counter()
-        asks = [Ask(self.block, self._held_out.histories[n]) for n in batch]
-        slates = rank_many(self._view, scores, asks, self._held_out.at)
-        self._seconds += spent + perf_counter() - began
-        for n, ask, rows, row_scores in zip(batch, asks, slates, scores, strict=True):
-            targets = self._held_out.targets[n] - blocked_items(
-                ask.block, ask.history, self._held_out.at
-            )
+        self._seconds += spent
+        for n, row_scores in zip(batch, scores, strict=True):
+            began = perf_counter()
+            ask = Ask(self.block, self._held_out.histories[n])
+            opened = open_scores(self._view, row_scores, ask, self._eligible, self._held_out.at)
+            slate = pick_rows(self._view, opened, ask)
+            self._seconds += perf_counter() - began
+            targets = self._targets_of(n)
             if targets:
-                self._compare(n, targets, rows, self._opened(ask, row_scores))
+                self._compare(n, targets, slate, opened)
 
-    def _opened(self, ask: Ask, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        return open_scores(self._view, scores, ask, self._eligible, self._held_out.at)
+    def _targets_of(self, customer: int) -> frozenset[str]:
+        """What the customer bought, except what the block would never show."""
+        history = self._held_out.histories[customer]
+        blocked = blocked_items(self.block, history, self._held_out.at)
+        return self._held_out.targets[customer] - blocked
 
     def _compare(
         self,
