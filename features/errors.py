@@ -19,6 +19,7 @@
     │   ├── LakeUnavailable
     │   └── RegistryUnavailable
     ├── LakeMissing             no history where the lake should be
+    ├── ImportDiffers           the lake does not hold what the imported file says
     ├── BundleError             a model's files do not fit their manifest
     ├── NotEnoughData           too little history for what was asked
     └── Refused                 the work is sound but must not go on
@@ -166,6 +167,10 @@ class RegistryUnavailable(Unavailable):
 
 class LakeMissing(HomingError):
     """There is no history where the lake should be."""
+
+
+class ImportDiffers(HomingError):
+    """The lake does not hold what the imported file says; the message gives both."""
 
 
 class BundleError(HomingError):

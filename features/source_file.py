@@ -1,0 +1,261 @@
+"""The file of an import: rows in, checked batches out, outside ids replaced in memory.
+
+DuckDB reads it. Once its tables are named, DuckDB is shut off from every other file, and what runs
+is one SELECT, so that a mapping made by somebody else can't read or write anything.
+"""
+
+# ruff: noqa: S608 - names and constants are quoted by mapping_sql
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from features import columns as c
+from features.engine import open_duckdb
+from features.errors import HomingError, InvalidArgument
+from features.identity import CustomerKeys
+from features.item import Item, check_item
+from features.mapping import FileMapping, refused
+from features.mapping_sql import REASON, Compiler, literal, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+BATCH_ROWS = 100_000
+UNUSABLE_CUSTOMER = "customer id not usable"
+_REMEMBERED = 1_000_000
+"""Keys kept, so that a customer is hashed once and not once a row."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of the source.
+
+    Attributes:
+        rows: How many were read.
+        accepted: Those to be events, with customer keys; columns as `Compiler.events` names them.
+        rejected: Reason → how many of the others.
+    """
+
+    rows: int
+    accepted: pa.RecordBatch
+    rejected: Mapping[str, int]
+
+
+class SourceFile:
+    """One file with its mapping.
+
+    Args:
+        path: A CSV file, a Parquet file or the folder of a Delta table.
+        mapping: What its columns mean.
+
+    Raises:
+        InvalidArgument: A file is missing or can't be read, or the mapping's query is wrong.
+    """
+
+    def __init__(self, path: Path, mapping: FileMapping) -> None:
+        self._path = path
+        self._mapping = mapping
+        self._con = open_duckdb()
+        with self._declared("source"):
+            self._name_tables()
+            self._confine()
+            query = mapping.source.query
+            if query is not None:
+                self._select("source.query", query)
+            inner = f"({query})" if query is not None else "file"
+            self._con.execute(f"CREATE TEMP VIEW rows AS SELECT * FROM {inner}")
+            described = self._con.sql("DESCRIBE rows").to_arrow_table().to_pylist()
+            self._types = {row["column_name"]: row["column_type"] for row in described}
+            counted = self._con.sql("SELECT count(*) AS n FROM rows").to_arrow_table()
+            self.rows: int = counted.column("n")[0].as_py()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._con.close()
+
+    def events(self, keys: CustomerKeys, latest: str) -> Iterator[Batch]:
+        """All rows as checked batches.
+
+        Args:
+            keys: Makes the customer keys.
+            latest: The latest moment that an event may have, ISO 8601.
+
+        Raises:
+            InvalidArgument: The mapping does not fit the file, or a row can't be read.
+        """
+        known: dict[str, str | None] = {}
+        sql = self._compiler().events(latest)
+        with self._declared("event"):
+            for batch in self._select("event", sql).to_arrow_reader(BATCH_ROWS):
+                if len(known) > _REMEMBERED:
+                    known.clear()
+                yield _with_keys(batch, keys, known)
+
+    def unreadable(self) -> int:
+        """Lines of a CSV file that have too few or too many fields, once it was read."""
+        if self._format() != "csv":
+            return 0
+        sql = "SELECT count(DISTINCT line) AS n FROM reject_errors"
+        found: int = self._con.sql(sql).to_arrow_table().column("n")[0].as_py()
+        return found
+
+    def items(self) -> tuple[list[Item], dict[str, int]]:
+        """The catalogue that the file holds, in the order of ids; and reason → rejected items.
+
+        Raises:
+            InvalidArgument: The mapping does not fit the file.
+        """
+        rejected: Counter[str] = Counter()
+        items: list[Item] = []
+        with self._declared("items"):
+            table = self._select("items", self._compiler().items()).to_arrow_table()
+        for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+            for row in batch.to_pylist():
+                reason = row[REASON] or ("no id" if row[c.ID] is None else None)
+                item = None if reason else _item(row)
+                if item is not None:
+                    problem = check_item(item)
+                    reason = f"{problem.field}: {problem.reason}" if problem else None
+                if item is None or reason is not None:
+                    rejected[str(reason)] += 1
+                else:
+                    items.append(item)
+        return items, dict(rejected.most_common())
+
+    def _compiler(self) -> Compiler:
+        return Compiler(self._mapping, self._mapping.name, self._types)
+
+    def _format(self) -> str:
+        given = self._mapping.source.format
+        if given is not None:
+            return given
+        if self._path.is_dir():
+            return "delta"
+        return "parquet" if self._path.suffix in (".parquet", ".pq") else "csv"
+
+    def _name_tables(self) -> None:
+        allowed = self._scan("file", self._path, self._format())
+        for name, relative in self._mapping.source.tables.items():
+            path = self._path.parent / relative
+            kind = "parquet" if path.suffix in (".parquet", ".pq") else "csv"
+            allowed += self._scan(name, path, kind)
+        listed = ", ".join(literal(path) for path in allowed)
+        self._con.execute(f"SET allowed_paths = [{listed}]")
+
+    def _scan(self, name: str, path: Path, kind: str) -> list[str]:
+        """Make a view of a file; returns the paths that it reads."""
+        if not path.exists():
+            cure = "give the path of a CSV file, a Parquet file or a Delta table's folder"
+            raise InvalidArgument.of(str(path), field=name, reason="no such file", cure=cure)
+        paths = _delta_files(path) if kind == "delta" else [str(path)]
+        listed = "[" + ", ".join(literal(one) for one in paths) + "]"
+        if kind == "csv":
+            source = self._mapping.source
+            delim = "" if source.delimiter is None else f", delim = {literal(source.delimiter)}"
+            read = (
+                f"read_csv({listed}, all_varchar = true, header = true, store_rejects = true, "
+                f"encoding = {literal(source.encoding)}{delim})"
+            )
+        else:
+            read = f"read_parquet({listed}, hive_partitioning = {kind == 'delta'})"
+        self._con.execute(f"CREATE TEMP VIEW {quoted(name)} AS SELECT * FROM {read}")
+        return paths
+
+    def _confine(self) -> None:
+        self._con.execute("SET enable_external_access = false")
+        self._con.execute("SET lock_configuration = true")
+
+    def _select(self, key: str, sql: str) -> DuckDBPyRelation:
+        """Run a query, if it is one SELECT and nothing else."""
+        statements = self._con.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type.name != "SELECT":
+            cure = "write one SELECT, or one expression where a value is asked for"
+            raise refused(self._mapping.name, key, sql, "not a single query", cure)
+        return self._con.sql(sql)
+
+    @contextmanager
+    def _declared(self, key: str) -> Iterator[None]:
+        import duckdb  # noqa: PLC0415 - an extra, checked by open_duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            kind = type(error).__name__.removesuffix("Exception")
+            safe = isinstance(
+                error,
+                duckdb.BinderException
+                | duckdb.ParserException
+                | duckdb.CatalogException
+                | duckdb.IOException
+                | duckdb.PermissionException,
+            )
+            # Other messages repeat the rows' values, and those may name a person.
+            said = str(error).splitlines()[0] if safe else f"{kind} error while reading"
+            cure = f"mend the mapping's [{key}] or the file, and import it again"
+            value = str(self._path)
+            raise refused(self._mapping.name, key, value, said, cure) from (error if safe else None)
+
+
+def _delta_files(path: Path) -> list[str]:
+    try:
+        return list(DeltaTable(path).file_uris())
+    except DeltaError as error:
+        cure = "give the folder that has _delta_log in it"
+        reason = "not a Delta table"
+        raise InvalidArgument.of(str(path), field="file", reason=reason, cure=cure) from error
+
+
+def _item(row: dict[str, object]) -> Item:
+    names, values = row["attribute_names"], row["attribute_values"]
+    pairs = (
+        zip(names, values, strict=True)
+        if isinstance(names, list) and isinstance(values, list)
+        else ()
+    )
+    fields = {name: row[name] for name in c.CATALOGUE if name in row}
+    fields[c.TITLE] = fields[c.TITLE] or ""
+    fields[c.ATTRIBUTES] = {name: value for name, value in pairs if name and value is not None}
+    return msgspec.convert(fields, Item)
+
+
+def _with_keys(batch: pa.RecordBatch, keys: CustomerKeys, known: dict[str, str | None]) -> Batch:
+    reasons = batch.column(REASON)
+    rejected = Counter(dict(_counts(reasons)))
+    kept = batch.filter(pc.is_null(reasons))
+    encoded = pc.dictionary_encode(kept.column(c.CUSTOMER))
+    distinct = pa.array(
+        [_key(one, keys, known) for one in encoded.dictionary.to_pylist()], pa.string()
+    )
+    made = distinct.take(encoded.indices)
+    kept = kept.set_column(kept.schema.get_field_index(c.CUSTOMER), c.CUSTOMER, made)
+    if made.null_count:
+        rejected[UNUSABLE_CUSTOMER] += made.null_count
+        kept = kept.filter(pc.is_valid(made))
+    return Batch(batch.num_rows, kept.drop_columns([REASON]), rejected)
+
+
+def _counts(reasons: pa.Array) -> Iterator[tuple[str, int]]:
+    for pair in pc.value_counts(reasons).to_pylist():
+        if pair["values"] is not None:
+            yield pair["values"], pair["counts"]
+
+
+def _key(outside: str, keys: CustomerKeys, known: dict[str, str | None]) -> str | None:
+    if outside not in known:
+        try:
+            known[outside] = keys.resolve(outside)
+        except HomingError:
+            known[outside] = None
+    return known[outside]
