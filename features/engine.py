@@ -1,40 +1,65 @@
-"""The feature engine: DuckDB through Ibis, in process."""
+"""The feature engine: DuckDB, in process, alone or through Ibis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.errors import LakeUnavailable, MissingExtra
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
     from ibis.backends.duckdb import Backend
 
+MEMORY = "1GB"
+"""What an engine may use before it spills to disk."""
+THREADS = 2
 
-def open_engine(*, memory: str = "1GB", threads: int = 2) -> Backend:
+
+def open_duckdb(*, memory: str = MEMORY, spill: Path | None = None) -> DuckDBPyConnection:
     """A DuckDB of its own, in memory, in UTC, that downloads nothing.
 
     Args:
-        memory: What it may use before it spills to disk, like `1GB`.
-        threads: How many it works with.
+        memory: What it may use, like `1GB`.
+        spill: Folder for what does not fit; without one it fails instead of writing to disk.
+
+    Raises:
+        MissingExtra: DuckDB is not installed.
+    """
+    try:
+        import duckdb  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        what = "reading files and computing features"
+        raise MissingExtra(what, "train") from error
+    con = duckdb.connect(
+        config={
+            "memory_limit": memory,
+            "threads": str(THREADS),
+            "temp_directory": "" if spill is None else str(spill),
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+    )
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def open_engine(*, memory: str = MEMORY, spill: Path | None = None) -> Backend:
+    """Ibis over `open_duckdb`, with the same arguments.
 
     Raises:
         MissingExtra: Ibis or DuckDB is not installed.
     """
+    con = open_duckdb(memory=memory, spill=spill)
     try:
         import ibis  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         what = "computing features"
         raise MissingExtra(what, "train") from error
-    con = ibis.duckdb.connect(
-        memory_limit=memory,
-        threads=threads,
-        autoinstall_known_extensions=False,
-        autoload_known_extensions=False,
-    )
-    con.raw_sql("SET TimeZone = 'UTC'")
-    return con
+    return ibis.duckdb.from_connection(con)
 
 
 @contextmanager
@@ -47,7 +72,7 @@ def declared(place: str) -> Iterator[None]:
     Raises:
         LakeUnavailable: DuckDB could not read or compute.
     """
-    import duckdb  # noqa: PLC0415 - an extra, and whoever has a Backend has it
+    import duckdb  # noqa: PLC0415 - an extra, and whoever has a connection has it
 
     try:
         yield
