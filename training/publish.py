@@ -1,0 +1,324 @@
+"""Writes what answers need when no model answers: slates, scores and shelves, ahead of time.
+
+`prepare` computes everything into a staging folder and touches no profile; `deliver` writes it
+into the profile store. Both go on where an interrupted one stopped. Only the published half of a
+profile is written: its history belongs to the ingest loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features import columns as c
+from features.definitions.table import feature_table
+from features.engine import declared, open_engine
+from features.item import Item
+from features.lake import Lake
+from features.profile import Profile, Published, StoredSlate
+from features.progress import Advance
+from features.stores.ports import Catalogue, ProfileStore
+from serving.model.basket import basket_of
+from serving.model.bundle import Bundle
+from serving.model.scoring import Scorer, open_scorer
+from serving.ranking.blocks import Block
+from serving.ranking.chain import Ask, rank_many
+from serving.ranking.view import ItemView, item_view
+from training.churn.bands import Band
+from training.churn.model import ChurnModel
+from training.churn.snapshots import Horizon, active_customers, columns_of
+from training.dataset import load_dataset
+from training.segments import NEW, segments
+from training.shelves import make_shelves
+from training.staging import Plan, Staging
+
+CHURN: Final = "churn"
+RECOMMENDER: Final = "recommender"
+CELLS: Final = 1 << 25
+"""Scores held at once at the most: bounds a batch to 128 MiB however large the catalogue is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Champions:
+    """The models that publish.
+
+    Attributes:
+        recommender: Ranks.
+        recommender_version: Like `recommender/12`.
+        churn: Scores; None without a churn champion.
+        churn_version: Like `churn/3`; "" without one.
+        churn_horizon: Of whom the churn model may speak; None without one.
+    """
+
+    recommender: Bundle
+    recommender_version: str
+    churn: ChurnModel | None = None
+    churn_version: str = ""
+    churn_horizon: Horizon | None = None
+
+    def versions(self) -> dict[str, str]:
+        """Registered model → version."""
+        named = {RECOMMENDER: self.recommender_version, CHURN: self.churn_version}
+        return {model: version for model, version in named.items() if version}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a publish reads, and what it is told.
+
+    Attributes:
+        profiles: Histories of customers.
+        catalogue: What can be shown.
+        lake: Features.
+        blocks: Block name → its rules.
+        batch: Customers scored at once at the most.
+        spare: Stored slates hold so many times their block's items.
+        now: Aware.
+    """
+
+    profiles: ProfileStore
+    catalogue: Catalogue
+    lake: Lake
+    blocks: Mapping[str, Block]
+    batch: int
+    spare: int
+    now: datetime
+
+    def plan(self, models: Champions, as_of: datetime, lake_version: int) -> Plan:
+        """What a publish with these models is to write."""
+        rules = msgspec.json.encode([self.blocks, self.spare], order="sorted")
+        return Plan(
+            models=models.versions(),
+            blocks=hashlib.sha256(rules).hexdigest(),
+            as_of=as_of,
+            lake_version=lake_version,
+            started=self.now,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What the lake says of every customer in it.
+
+    Attributes:
+        customers: Customer keys.
+        features: Feature name → (customers,).
+        churn: Probability (customers,), NaN where a customer is not active; None without a model.
+        bands: Of each probability.
+        segments: Of each customer.
+    """
+
+    customers: Sequence[str]
+    features: Mapping[str, NDArray[np.float64]]
+    churn: NDArray[np.float64] | None
+    bands: Sequence[Band]
+    segments: Sequence[str]
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Customer key → row."""
+        return {customer: row for row, customer in enumerate(self.customers)}
+
+    def published(self, customer: str, at: int) -> Published:
+        """All but the slates and the models' versions."""
+        row = self.rows.get(customer)
+        if row is None:
+            return Published(at=at, segment=NEW)
+        scored = self.churn is not None and np.isfinite(self.churn[row])
+        return Published(
+            at=at,
+            segment=self.segments[row],
+            features={name: float(column[row]) for name, column in self.features.items()},
+            scores={CHURN: float(self.churn[row])} if self.churn is not None and scored else {},
+            bands={CHURN: self.bands[row]} if scored else {},
+        )
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What `deliver` wrote.
+
+    Attributes:
+        customers: Profiles.
+        slates: Stored slates in all.
+        scored: Customers with a churn score.
+        segments: Segment → customers.
+        shelves: Shelf → items.
+    """
+
+    customers: int
+    slates: int
+    scored: int
+    segments: dict[str, int]
+    shelves: dict[str, int]
+
+
+def know(lake: Lake, models: Champions, plan: Plan) -> Known:
+    """Features, scores and segments of everybody in the lake, as of the plan's moment.
+
+    Raises:
+        LakeMissing: There is no history.
+        LakeUnavailable: It can't be read.
+    """
+    table = feature_table(lake, plan.as_of, plan.lake_version)
+    customers: list[str] = table.column(c.CUSTOMER).to_pylist()
+    features = columns_of(table, np.arange(len(customers)))
+    chance, bands = _churn(lake, models, plan, customers, features)
+    return Known(customers, features, chance, bands, segments(features))
+
+
+def _churn(
+    lake: Lake,
+    models: Champions,
+    plan: Plan,
+    customers: Sequence[str],
+    features: Mapping[str, NDArray[np.float64]],
+) -> tuple[NDArray[np.float64] | None, Sequence[Band]]:
+    if models.churn is None or models.churn_horizon is None:
+        return None, ()
+    active = active_customers(lake, plan.as_of, models.churn_horizon, plan.lake_version)
+    chance = models.churn.probability(features)
+    bands = models.churn.band(chance)
+    chance[[customer not in active for customer in customers]] = np.nan
+    return chance, bands
+
+
+def prepare(sources: Sources, models: Champions, staging: Staging, advance: Advance) -> None:
+    """Compute all that is to be published into the staging folder; no profile is touched.
+
+    Args:
+        sources: Where to read.
+        models: What scores.
+        staging: Goes on behind the last batch that it holds.
+        advance: Told of customers done, and of all.
+
+    Raises:
+        StoreUnavailable: Profiles, the catalogue or the staging folder fail.
+        LakeMissing: There is no history.
+        LakeUnavailable: It can't be read.
+        BundleError: A model can't score.
+    """
+    if staging.complete:
+        return
+    known = know(sources.lake, models, staging.plan)
+    catalogue = {item.id: item for item in sources.catalogue.all()}
+    total, done = sources.profiles.count(), staging.count() * sources.batch
+    slates = _Slates(sources, models, staging.plan, catalogue)
+    for profiles in _batches(sources, models.recommender, staging.last_customer()):
+        staging.add(slates.publish(profiles, known))
+        done += len(profiles)
+        advance(min(done, total), total)
+    staging.finish(_shelves(sources, models, staging.plan, known, catalogue))
+
+
+def deliver(
+    profiles: ProfileStore, catalogue: Catalogue, staging: Staging, advance: Advance
+) -> Delivered:
+    """Write a complete staging into the stores, then drop it.
+
+    Args:
+        profiles: Get their published halves.
+        catalogue: Gets the shelves.
+        staging: Is complete.
+        advance: Told of batches done, and of all.
+
+    Raises:
+        StoreUnavailable: A store fails; calling again goes on.
+    """
+    shelves = staging.shelves()
+    total, customers, slates, scored = staging.count(), 0, 0, 0
+    counted: Counter[str] = Counter()
+    for done, batch in enumerate(staging.batches(), start=1):
+        profiles.publish(batch)
+        customers += len(batch)
+        for published in batch.values():
+            slates += len(published.slates)
+            scored += CHURN in published.scores
+            counted[published.segment or NEW] += 1
+        advance(done, total)
+    catalogue.put_shelves(shelves)
+    staging.drop()
+    lengths = {name: len(items) for name, items in shelves.items()}
+    return Delivered(customers, slates, scored, dict(counted), lengths)
+
+
+def _batches(sources: Sources, bundle: Bundle, after: str) -> Iterator[list[Profile]]:
+    """Profiles in the order of customer keys, as many at once as memory allows."""
+    size = max(1, min(sources.batch, CELLS // max(len(bundle.items), 1)))
+    while keys := sources.profiles.customers(after=after, limit=size):
+        found = sources.profiles.get_many(keys)
+        yield [found[key] for key in keys if key in found]
+        after = keys[-1]
+
+
+def _shelves(
+    sources: Sources,
+    models: Champions,
+    plan: Plan,
+    known: Known,
+    catalogue: Mapping[str, Item],
+) -> dict[str, tuple[str, ...]]:
+    bundle = models.recommender
+    engine = open_engine()
+    with closing(engine.con), declared(sources.lake.root):
+        events = sources.lake.events(engine, plan.lake_version)
+        dataset = load_dataset(events, bundle.manifest.weighting, plan.as_of)
+    segment_of = dict(zip(known.customers, known.segments, strict=True))
+    return make_shelves(bundle, dataset, segment_of, catalogue, sources.now)
+
+
+class _Slates:
+    """Ranks batches of customers: one product of matrices a batch, one ranking a block."""
+
+    def __init__(
+        self, sources: Sources, models: Champions, plan: Plan, catalogue: Mapping[str, Item]
+    ) -> None:
+        bundle = models.recommender
+        self._sources = sources
+        self._bundle = bundle
+        self._models = models.versions()
+        self._version = models.recommender_version
+        self._as_of = plan.as_of
+        self._at = int(sources.now.timestamp())
+        self._scorer: Scorer = open_scorer(bundle)
+        self._view: ItemView = item_view(bundle.items, catalogue, bundle.popularity)
+
+    def publish(self, profiles: Sequence[Profile], known: Known) -> dict[str, Published]:
+        """The published half of each customer."""
+        slates = self._slates(profiles)
+        return {
+            profile.customer: msgspec.structs.replace(
+                known.published(profile.customer, self._at),
+                slates=slates[place],
+                models=self._models,
+            )
+            for place, profile in enumerate(profiles)
+        }
+
+    def _slates(self, profiles: Sequence[Profile]) -> list[dict[str, StoredSlate]]:
+        manifest, index = self._bundle.manifest, self._bundle.index
+        # Weights as of the end of the lake's history, as the model was fitted and judged.
+        baskets = [
+            basket_of(profile.history, index, manifest.weighting, self._as_of)
+            for profile in profiles
+        ]
+        scores = self._scorer.score(baskets)
+        made: list[dict[str, StoredSlate]] = [{} for _ in profiles]
+        for name, block in self._sources.blocks.items():
+            count = block.size * self._sources.spare
+            asks = [Ask(block, profile.history, count=count) for profile in profiles]
+            ranked = rank_many(self._view, scores, asks, self._sources.now)
+            for slates, rows in zip(made, ranked, strict=True):
+                items = tuple(self._bundle.items[row] for row in rows)
+                slates[name] = StoredSlate(items, self._version)
+        return made
