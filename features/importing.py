@@ -129,12 +129,14 @@ def import_file(
         StoreUnavailable: A store failed; the same holds.
     """
     with closing(SourceFile(path, mapping)) as source:
+        parts = (mapping.items, mapping.event, mapping.event, mapping.event and into.profiles)
+        steps = _Steps(progress, source.rows * sum(part is not None for part in parts))
         report = ImportReport()
         if mapping.items is not None:
             report = _import_items(source, into)
+            steps.add(source.rows)
         if mapping.event is None:
             return report
-        steps = _Steps(progress, source.rows * (3 if into.profiles is not None else 2))
         latest = (clock.now() + AHEAD).isoformat()
         with _folder(into.lake) as folder, closing(Staging(folder, mapping.name)) as staging:
             return _import_events(_Run(source, staging, into, steps), keys, latest, report)

@@ -138,7 +138,7 @@ class Compiler:
     def _said(self, items: ItemMapping) -> dict[str, str]:
         categories = [self._text(one, "items.categories") for one in items.categories]
         listed = ", ".join(categories) or "CAST(NULL AS VARCHAR)"
-        names = ", ".join(literal(name) for name in items.attributes) or "NULL"
+        names = ", ".join(literal(name) for name in items.attributes)
         values = ", ".join(
             self._text(one, f"items.attributes.{name}") for name, one in items.attributes.items()
         )
@@ -150,7 +150,7 @@ class Compiler:
             c.CATEGORIES: f"list_filter([{listed}], lambda one: one IS NOT NULL)",
             c.BRAND: self._text(items.brand, "items.brand"),
             "attribute_names": f"CAST([{names}] AS VARCHAR[])",
-            "attribute_values": f"CAST([{values or 'NULL'}] AS VARCHAR[])",
+            "attribute_values": f"CAST([{values}] AS VARCHAR[])",
         }
 
     def _column(self, name: str, key: str) -> str:

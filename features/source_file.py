@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -117,22 +117,20 @@ class SourceFile:
         Raises:
             InvalidArgument: The mapping does not fit the file.
         """
-        rejected: Counter[str] = Counter()
-        items: list[Item] = []
         with self._declared("items"):
             table = self._select("items", self._compiler().items()).to_arrow_table()
+        items: dict[str, Item] = {}
+        reasons: dict[object, str] = {}
         for batch in table.to_batches(max_chunksize=BATCH_ROWS):
             for row in batch.to_pylist():
-                reason = row[REASON] or ("no id" if row[c.ID] is None else None)
-                item = None if reason else _item(row)
-                if item is not None:
-                    problem = check_item(item)
-                    reason = f"{problem.field}: {problem.reason}" if problem else None
-                if item is None or reason is not None:
-                    rejected[str(reason)] += 1
+                item, reason = _item(row)
+                if item is None:
+                    reasons[row[c.ID]] = reason
                 else:
-                    items.append(item)
-        return items, dict(rejected.most_common())
+                    items[item.id] = item
+        # An item with one good row is a good item.
+        rejected = Counter(reason for name, reason in reasons.items() if name not in items)
+        return list(items.values()), dict(rejected.most_common())
 
     def _compiler(self) -> Compiler:
         return Compiler(self._mapping, self._mapping.name, self._types)
@@ -217,17 +215,20 @@ def _delta_files(path: Path) -> list[str]:
         raise InvalidArgument.of(str(path), field="file", reason=reason, cure=cure) from error
 
 
-def _item(row: dict[str, object]) -> Item:
-    names, values = row["attribute_names"], row["attribute_values"]
-    pairs = (
-        zip(names, values, strict=True)
-        if isinstance(names, list) and isinstance(values, list)
-        else ()
-    )
+def _item(row: dict[str, Any]) -> tuple[Item | None, str]:
+    """The item that a row says, or None and why not."""
+    if row[REASON] is not None or row[c.ID] is None:
+        return None, row[REASON] or "no id"
     fields = {name: row[name] for name in c.CATALOGUE if name in row}
-    fields[c.TITLE] = fields[c.TITLE] or ""
-    fields[c.ATTRIBUTES] = {name: value for name, value in pairs if name and value is not None}
-    return msgspec.convert(fields, Item)
+    fields[c.TITLE] = row[c.TITLE] or ""
+    fields[c.ATTRIBUTES] = {
+        name: value
+        for name, value in zip(row["attribute_names"], row["attribute_values"], strict=True)
+        if value is not None
+    }
+    item = msgspec.convert(fields, Item)
+    problem = check_item(item)
+    return (item, "") if problem is None else (None, f"{problem.field}: {problem.reason}")
 
 
 def _with_keys(batch: pa.RecordBatch, keys: CustomerKeys, known: dict[str, str | None]) -> Batch:

@@ -7,10 +7,9 @@ from importlib.resources import files
 from features.mapping import FileMapping, parse_mapping
 
 NAMES = (
-    "complete-journey",
-    "complete-journey-items",
-    "complete-journey-mails",
-    "complete-journey-clicks",
+    "complete-journey-campaigns",
+    "complete-journey-purchases",
+    "complete-journey-redemptions",
     "online-retail-2",
 )
 
