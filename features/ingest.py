@@ -213,7 +213,7 @@ def run_half(step: Callable[[], int], stop: threading.Event, reader: str) -> Non
             passed = step()
         except Unavailable as error:
             _log.warning("waits", reader=reader, reason=str(error), seconds=pause)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault in one half must not stop the other
             _log.exception("failed", reader=reader, seconds=pause)
         else:
             pause = FIRST_PAUSE

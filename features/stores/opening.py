@@ -116,11 +116,11 @@ def _sqlite_stores(url: str, clock: Clock) -> Stores:
 
 def _redis_stores(url: str, clock: Clock) -> Stores:  # noqa: ARG001 - the server's clock counts
     # Only who chooses Redis needs its library.
-    from features.stores import redis  # noqa: PLC0415
+    from features.stores.redis import RedisProfiles, RedisServer  # noqa: PLC0415
 
-    server = redis.RedisServer(url)
+    server = RedisServer(url)
     pins = RedisPins(server)
-    return Stores(redis.RedisProfiles(server, pins), RedisCatalogue(server), pins, server.close)
+    return Stores(RedisProfiles(server, pins), RedisCatalogue(server), pins, server.close)
 
 
 def _memory_log(url: str, clock: Clock) -> EventLog:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import redis
 
 from features.errors import SettingsError, StoreUnavailable
 from features.profile import History, Profile, encode
+from features.stores import redis as adapter
+from features.stores.halves import read_history
 from features.stores.opening import Stores, open_stores
 from tests.services import redis_server
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
@@ -20,9 +24,6 @@ from tests.unit.features.stores.profile_suite import (
     Wait,
     bought,
 )
-
-redis = pytest.importorskip("redis", reason="pip install 'homing[redis]'")
-adapter = pytest.importorskip("features.stores.redis")
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +86,12 @@ def test_a_fold_that_another_overtakes_begins_again_and_keeps_both(
     stores: Stores, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = open_stores(url)
-    read, overtakes = adapter.read_history, iter([True])
+    overtakes = iter([True])
 
-    def slow_read(where: str, customer: str, history: bytes | None) -> History:
+    def slow_read(where: Path | str, customer: str, history: bytes | None) -> History:
         if next(overtakes, False):
             other.profiles.fold({ADA: bought("pot", 2)})
-        return read(where, customer, history)
+        return read_history(where, customer, history)
 
     monkeypatch.setattr(adapter, "read_history", slow_read)
     stores.profiles.fold({ADA: bought("cup", 3)})
