@@ -2,10 +2,62 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from features.clock import SystemClock
+from features.logs import configure_logs
+from features.stores.opening import open_log, open_stores
+from serving.beside import IngestProcess
+from serving.breaker import Breaker
+from serving.keys import KeyFile
+from serving.metrics import MULTIPROCESS, Metrics
+from serving.model.registry import LocalVersions, MlflowRegistry
+from serving.parts import Parts
+from serving.ranking.blocks import load_blocks
+from serving.refresh import CatalogueFollower
+from serving.reload import ModelFollower
 from serving.service import Service
 from serving.settings import ServeSettings
+from serving.snapshot import Current
+from serving.web.app import create_app
+
+FACTORY = "serving.bootstrap:build_app"
+_GRACE_SECONDS = 10
+
+
+def build_parts(settings: ServeSettings) -> Parts:
+    """What a service is made of.
+
+    Raises:
+        SettingsError: A setting can't be used, or a library that it needs is not installed.
+    """
+    clock, metrics, current, breaker = SystemClock(), Metrics(), Current(), Breaker()
+    stores = open_stores(settings.resolved_store_url(), clock)
+    local = LocalVersions(settings.home)
+    registry = MlflowRegistry(settings.resolved_tracking_url(), settings.home)
+    copy = settings.home / "cache" / "catalogue.msgpack"
+    return Parts(
+        settings=settings,
+        stores=stores,
+        log=open_log(settings.resolved_log_url(), clock),
+        blocks=load_blocks(settings.blocks_file),
+        current=current,
+        breaker=breaker,
+        catalogue=CatalogueFollower(stores, current, breaker, copy, metrics),
+        model=ModelFollower(registry, local, current, metrics),
+        keys=KeyFile(settings.home / "keys.json", clock),
+        clock=clock,
+        metrics=metrics,
+    )
 
 
 def build_service(settings: ServeSettings) -> Service:
@@ -17,7 +69,7 @@ def build_service(settings: ServeSettings) -> Service:
     Raises:
         SettingsError: A setting can't be used, or a library that it needs is not installed.
     """
-    raise NotImplementedError
+    return Service(build_parts(settings))
 
 
 def build_app(settings: ServeSettings | None = None) -> ASGIApp:
@@ -27,15 +79,78 @@ def build_app(settings: ServeSettings | None = None) -> ASGIApp:
         settings: Read from the environment when None, as `uvicorn --factory` needs it.
 
     Raises:
-        SettingsError: As `build_service`.
+        SettingsError: As `build_service`, or there is no secret.
     """
-    raise NotImplementedError
+    if settings is None:
+        settings = ServeSettings()
+        configure_logs(settings.log_level)
+    customers = settings.customer_keys()
+    parts = build_parts(settings)
+    return create_app(parts, Service(parts), customers)
 
 
 def serve(settings: ServeSettings) -> None:
     """Answer until SIGTERM or Ctrl-C; with an embedded event log, ingest in a process beside.
 
     Raises:
-        SettingsError: As `build_service`.
+        SettingsError: As `build_app`.
     """
-    raise NotImplementedError
+    configure_logs(settings.log_level)
+    # Refuse before anything runs, and in this process, where the message is seen.
+    settings.customer_keys()
+    load_blocks(settings.blocks_file)
+    embedded = settings.ingest and settings.resolved_log_url().startswith("sqlite:")
+    beside = IngestProcess(settings) if embedded else None
+    if beside is not None:
+        beside.start()
+    try:
+        if settings.workers == 1:
+            _run(settings, build_app(settings))
+        else:
+            with _several(settings):
+                _run(settings, FACTORY)
+    finally:
+        if beside is not None:
+            beside.stop()
+
+
+def _run(settings: ServeSettings, app: ASGIApp | str) -> None:
+    uvicorn.run(
+        app,
+        factory=isinstance(app, str),
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        # Our own layer logs requests; uvicorn's line would have the query in it.
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+@contextmanager
+def _several(settings: ServeSettings) -> Iterator[None]:
+    """What several processes need: the settings in the environment, and a folder to count into."""
+    folder = tempfile.mkdtemp(prefix="homing-metrics-")
+    before = dict(os.environ)
+    os.environ.update(environment(settings))
+    os.environ[MULTIPROCESS] = folder
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(settings: ServeSettings) -> dict[str, str]:
+    """The environment variables that make these settings again in another process."""
+    given = {}
+    for name, value in settings:
+        if value is None:
+            continue
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        text = str(plain.resolve()) if isinstance(plain, Path) else str(plain)
+        given[f"HOMING_{name.upper()}"] = text
+    return given

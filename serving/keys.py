@@ -7,13 +7,13 @@ the secret (HMAC-SHA256), and kept as it is, because whoever checks a MAC must k
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
-import os
 import secrets
-import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,9 +21,9 @@ import msgspec
 
 from features.clock import Clock
 from features.errors import InvalidArgument, SettingsError
+from serving.files import write_atomically
 
 _SIGNING_LABEL = b"homing signed url 1"
-_PARTS = 3
 _ABSENT = hashlib.sha256(b"").hexdigest()
 
 
@@ -103,22 +103,115 @@ class KeyFile:
 
         Raises:
             InvalidArgument: A scope is not known, or there is none.
-            SettingsError: The file can't be written.
+            SettingsError: The file can't be read or written.
         """
-        raise NotImplementedError
+        wanted = _scopes(scopes)
+        secret = secrets.token_hex(32)
+        key_id = secrets.token_hex(6)
+        token = f"hk_{key_id}_{secret}"
+        key = ApiKey(
+            id=key_id,
+            label=label,
+            scopes=wanted,
+            hashed=_hashed(secret),
+            signing=signing_key(token),
+            created_at=self._clock.now().isoformat(timespec="seconds"),
+        )
+        with self._lock, self._alone():
+            self._write({**self._read(), key_id: key})
+        return CreatedKey(key=key, token=token, signing_key=key.signing)
 
-    def list(self) -> list[ApiKey]:
-        """All keys, the oldest first."""
-        raise NotImplementedError
+    def all(self) -> list[ApiKey]:
+        """All keys, in the order of their making.
+
+        Raises:
+            SettingsError: The file can't be read.
+        """
+        with self._lock:
+            return list(self._fresh().values())
 
     def revoke(self, key_id: str) -> bool:
-        """Forget a key; whether there was one."""
-        raise NotImplementedError
+        """Forget a key; whether there was one.
+
+        Raises:
+            SettingsError: The file can't be read or written.
+        """
+        with self._lock, self._alone():
+            keys = dict(self._read())
+            found = keys.pop(key_id, None) is not None
+            if found:
+                self._write(keys)
+        return found
 
     def find(self, key_id: str) -> ApiKey | None:
-        """The key of that id."""
-        raise NotImplementedError
+        """The key of that id; a file that can't be read leaves the keys that were known."""
+        with self._lock:
+            try:
+                return self._fresh().get(key_id)
+            except SettingsError:
+                return self._keys.get(key_id)
 
     def check(self, token: str) -> ApiKey | None:
         """The key that this token is, compared in constant time; None when it is none."""
-        raise NotImplementedError
+        prefix, _, rest = token.partition("_")
+        key_id, _, secret = rest.partition("_")
+        key = self.find(key_id) if prefix == "hk" else None
+        expected = _ABSENT if key is None else key.hashed
+        same = hmac.compare_digest(_hashed(secret), expected)
+        return key if same and secret else None
+
+    def _fresh(self) -> dict[str, ApiKey]:
+        try:
+            found = self._path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            # Without the file nobody gets in: that is what removing it means.
+            self._keys, self._stamp = {}, None
+            return self._keys
+        if stamp != self._stamp:
+            self._keys, self._stamp = self._read(), stamp
+        return self._keys
+
+    def _read(self) -> dict[str, ApiKey]:
+        try:
+            keys = msgspec.json.decode(self._path.read_bytes(), type=list[ApiKey])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            message = f"key file {self._path} can't be read: {error}; restore it or remove it"
+            raise SettingsError(message) from error
+        return {key.id: key for key in keys}
+
+    def _write(self, keys: dict[str, ApiKey]) -> None:
+        body = msgspec.json.format(msgspec.json.encode(list(keys.values())), indent=2)
+        try:
+            write_atomically(self._path, body)
+        except OSError as error:
+            message = f"key file {self._path} can't be written: {error.strerror}"
+            raise SettingsError(message) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two commands at the same time change the file one after the other."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.with_suffix(".lock").open("ab") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            message = f"key file {self._path} can't be locked: {error.strerror}"
+            raise SettingsError(message) from error
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _scopes(names: Iterable[str]) -> tuple[Scope, ...]:
+    wanted = tuple(dict.fromkeys(names))
+    known = [scope.value for scope in Scope]
+    for name in wanted or ("",):
+        if name not in known:
+            reason, cure = "not a scope", f"choose among {', '.join(known)}"
+            raise InvalidArgument.of(name, field="scope", reason=reason, cure=cure)
+    return tuple(Scope(name) for name in wanted)

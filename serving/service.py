@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import msgspec
 
-from features.event import Event
+from features.errors import (
+    InvalidArgument,
+    NotFound,
+    Problem,
+    SettingsError,
+    StoreUnavailable,
+    TooLarge,
+)
+from features.event import MAX_TEXT, Event
 from features.item import Item
-from serving.slate import Ask, Slate, SlateItem
+from features.stores.codec import encode_event
+from serving.answering import Answers
+from serving.following import Follower
+from serving.parts import Parts
+from serving.ranking.blocks import MAX_SIZE
+from serving.similar import Similar, similar_items
+from serving.slate import Ask, Slate
+
+MAX_CUSTOMERS = 1_000
+"""Customers in one batch."""
+WRITE_SECONDS = 10.0
+"""How long a write may take before its sender is told to come back."""
+_WRITERS = 32
+
+_Result = TypeVar("_Result")
 
 
 class CustomerScores(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,58 +75,119 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Service:
-    """Answers of one process. Every method may be called from several threads or one loop."""
+    """Answers of one process. Its methods are called from one event loop.
+
+    Args:
+        parts: What it is made of.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._answers = Answers(parts)
+        # Threads apart from those that answer: a wave of events must not hold up a template.
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="write")
+        settings = parts.settings
+        self._followers = (
+            Follower("catalogue", settings.refresh_seconds, parts.catalogue.look),
+            Follower("champion", settings.reload_seconds, parts.model.look),
+        )
+        self._started = False
 
     def start(self) -> None:
-        """Load the local copies and follow the catalogue and the `champion` alias."""
-        raise NotImplementedError
+        """Load the local copies and follow the catalogue and the `champion` alias; once.
+
+        Returns when there is something to answer from, or when it has waited long enough.
+        """
+        parts = self._parts
+        local = (parts.catalogue.load_local(), parts.model.load_local())
+        for follower in self._followers:
+            follower.start()
+        for follower, loaded in zip(self._followers, local, strict=True):
+            # With a local copy a dependency that is down must not even slow the start.
+            follower.wait(0.2 if loaded else parts.settings.start_seconds)
+        self._started = True
 
     def stop(self) -> None:
         """End what `start` began and close the stores."""
-        raise NotImplementedError
+        self._started = False
+        for follower in self._followers:
+            follower.stop()
+        self._answers.close()
+        self._writers.shutdown(wait=False, cancel_futures=True)
+        self._parts.stores.close()
+        self._parts.log.close()
 
     async def recommend(self, ask: Ask) -> Slate:
         """One slate within the deadline, whatever is down.
 
         Raises:
-            InvalidArgument: The block is not configured, or `n` is out of its range.
+            InvalidArgument: The block is not configured, or `n` or `send` can't be used.
         """
-        raise NotImplementedError
+        self._check(ask)
+        return await self._answers.one(ask)
 
-    async def recommend_many(
-        self, customers: Sequence[str], block: str, send: str | None, n: int | None
-    ) -> list[Slate]:
-        """A slate for each customer key, in their order.
+    async def recommend_many(self, asks: Sequence[Ask]) -> list[Slate]:
+        """The slate of each, in their order, whatever is down.
 
         Raises:
-            InvalidArgument: As `recommend`, or more than 1,000 customers.
+            InvalidArgument: As `recommend`, or there is none.
+            TooLarge: More than `MAX_CUSTOMERS`.
         """
-        raise NotImplementedError
+        if not asks:
+            reason, cure = "no customer", "name at least one"
+            raise InvalidArgument.of(0, field="customers", reason=reason, cure=cure)
+        check_customers(len(asks))
+        for ask in asks:
+            self._check(ask)
+        return await self._answers.many(asks)
 
-    async def similar(self, item: str, n: int) -> list[SlateItem]:
+    async def similar(self, item: str, count: int) -> Similar:
         """The items most like one, best first.
 
         Raises:
+            InvalidArgument: The count is out of its range.
             NotFound: Neither the model nor the catalogue knows the item.
         """
-        raise NotImplementedError
+        _check_count(count)
+        snapshot, now = self._parts.current.snapshot, self._parts.clock.now()
+        return await self._in_thread(lambda: similar_items(snapshot, item, count, now))
 
     async def scores(self, customer: str) -> CustomerScores:
         """The customer's published scores.
+
+        Args:
+            customer: The key.
 
         Raises:
             NotFound: The customer is not known.
             StoreUnavailable: The profile store does not answer.
         """
-        raise NotImplementedError
+        profile = await self._in_thread(lambda: self._parts.stores.profiles.get(customer))
+        if profile is None:
+            reason, cure = "not known", "send an event of this customer first"
+            raise NotFound.of(customer, field="customer", reason=reason, cure=cure)
+        published = profile.published
+        return CustomerScores(
+            customer=customer,
+            at=published.at,
+            segment=published.segment,
+            scores=published.scores,
+            bands=published.bands,
+            features=published.features,
+            models=published.models,
+        )
 
     async def accept(self, events: Sequence[Event]) -> int:
         """Make the events durable; returns how many.
 
         Raises:
-            StoreUnavailable: The event log can't be written just now; nothing was kept.
+            StoreUnavailable: The event log can't be written just now, or not in time; sending the
+                same events again is safe.
         """
-        raise NotImplementedError
+        bodies = [encode_event(event) for event in events]
+        await self._in_thread(lambda: self._parts.log.append(bodies))
+        self._parts.metrics.events.inc(len(bodies))
+        return len(bodies)
 
     async def put_items(self, items: Sequence[Item]) -> int:
         """Add or replace items; the next answers of this process show them.
@@ -109,8 +195,74 @@ class Service:
         Raises:
             StoreUnavailable: The catalogue can't be written just now.
         """
-        raise NotImplementedError
+        return await self._in_thread(lambda: self._parts.catalogue.put(items))
 
     def status(self) -> Status:
         """What is loaded and what answers."""
-        raise NotImplementedError
+        parts, snapshot = self._parts, self._parts.current.snapshot
+        copy = snapshot.catalogue
+        return Status(
+            ready=self._started,
+            model=None if snapshot.model is None else snapshot.model.name,
+            previous=None if snapshot.previous is None else snapshot.previous.name,
+            items=0 if copy is None else len(copy.items),
+            shelves=() if copy is None else tuple(copy.shelves),
+            blocks=tuple(parts.blocks),
+            store=parts.catalogue.store_up,
+            registry=parts.model.registry_up,
+            keys=self._count_keys(),
+        )
+
+    def _count_keys(self) -> int:
+        try:
+            return len(self._parts.keys.all())
+        except SettingsError:
+            return 0
+
+    def _check(self, ask: Ask) -> None:
+        blocks = self._parts.blocks
+        if ask.block not in blocks:
+            reason, cure = "no such block", f"choose among {', '.join(blocks)}"
+            raise InvalidArgument.of(ask.block, field="block", reason=reason, cure=cure)
+        if ask.n is not None:
+            _check_count(ask.n)
+        send = ask.send
+        if send is not None and not (0 < len(send) <= MAX_TEXT and send.isprintable()):
+            reason, cure = "not a usable id", f"send 1 to {MAX_TEXT} printable characters"
+            raise InvalidArgument.of(send, field="send", reason=reason, cure=cure)
+
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        """The result of blocking work; a dependency that hangs becomes `StoreUnavailable`."""
+        doing = asyncio.get_running_loop().run_in_executor(self._writers, work)
+        try:
+            return await asyncio.wait_for(doing, WRITE_SECONDS)
+        except TimeoutError as error:
+            self._parts.metrics.failures.labels("store").inc()
+            message = f"a store did not answer within {WRITE_SECONDS:.0f} s: ask again later"
+            raise StoreUnavailable(message) from error
+        except StoreUnavailable:
+            self._parts.metrics.failures.labels("store").inc()
+            raise
+
+
+def check_customers(count: int) -> None:
+    """Whether a batch is small enough.
+
+    Raises:
+        TooLarge: More than `MAX_CUSTOMERS`.
+    """
+    if count > MAX_CUSTOMERS:
+        problem = Problem(
+            index=None,
+            field="customers",
+            value=f"{count} customers",
+            reason=f"more than {MAX_CUSTOMERS}",
+            cure="ask for them in several requests",
+        )
+        raise TooLarge([problem])
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAX_SIZE:
+        reason, cure = "out of range", f"send 1 to {MAX_SIZE}"
+        raise InvalidArgument.of(count, field="n", reason=reason, cure=cure)

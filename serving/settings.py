@@ -18,6 +18,7 @@ class ServeSettings(Settings):
         deadline_ms: A template fetch is answered by then, from the rung at hand.
         reload_seconds: How often the `champion` alias is looked at.
         refresh_seconds: How often the catalogue's version is looked at.
+        start_seconds: How long a start without local copies waits for the first look at each.
         pin_seconds: How long the same send gets the same slate.
         page: Whether the demonstration page is mounted at `/`.
         open_metrics: Whether `/metrics` answers without a key (else scope `admin`).
@@ -32,6 +33,7 @@ class ServeSettings(Settings):
     deadline_ms: int = Field(default=1_000, ge=10, le=60_000)
     reload_seconds: float = Field(default=5.0, gt=0, le=3_600)
     refresh_seconds: float = Field(default=0.5, gt=0, le=60)
+    start_seconds: float = Field(default=10.0, ge=0, le=600)
     pin_seconds: int = Field(default=30 * 24 * 3_600, ge=1)
     page: bool = False
     open_metrics: bool = True

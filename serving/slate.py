@@ -8,9 +8,6 @@ import msgspec
 
 from features.item import Item
 
-MAX_SLATE = 50
-"""Items in one slate."""
-
 
 class Rung(StrEnum):
     """What an answer was made from, best first."""
@@ -41,7 +38,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         customer: The customer key.
         block: The block's name, one that is configured.
         send: The e-mail's id; None when the answer need not be repeatable.
-        n: Items wanted, 1 to `MAX_SLATE`; None for the block's own size.
+        n: Items wanted, 1 to `serving.ranking.blocks.MAX_SIZE`; None for the block's own size.
     """
 
     customer: str

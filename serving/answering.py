@@ -1,0 +1,199 @@
+"""One slate within the deadline: pins, profile, ladder, pin.
+
+The work runs in a thread, because a store may hang; the loop waits no longer than the deadline and
+then answers from what the thread has found by then. Whoever is first settles the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import structlog
+
+from features.errors import StoreUnavailable
+from serving.attempt import Attempt
+from serving.fallback import Ranked, choose, choose_static, rank
+from serving.parts import Parts
+from serving.pinning import LocalPins, StorePins
+from serving.slate import Ask, Choice, Reason, Slate
+
+CHUNK = 32
+"""Customers of a batch that are scored at once; bounds the memory of their scores."""
+_STRIPES = 256
+_log = structlog.get_logger(__name__)
+_Found = TypeVar("_Found")
+
+
+class Answers:
+    """Makes slates.
+
+    Args:
+        parts: What they are made from.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        settings = parts.settings
+        self._profiles = parts.stores.profiles
+        self._pins = StorePins(parts.stores.pins, settings.pin_seconds)
+        self._local = LocalPins(settings.pin_seconds)
+        self._blocks = parts.blocks
+        self._current = parts.current
+        self._breaker = parts.breaker
+        self._clock = parts.clock
+        self._metrics = parts.metrics
+        self._deadline = settings.deadline_ms / 1_000
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="answer")
+        self._turns = [threading.Lock() for _ in range(_STRIPES)]
+
+    def close(self) -> None:
+        """Make nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def one(self, ask: Ask) -> Slate:
+        """The slate, within the deadline, whatever is down. The block must be a known one."""
+        attempt = self._attempt(ask)
+        try:
+            making = asyncio.get_running_loop().run_in_executor(self._pool, self._make, attempt)
+            choice = await asyncio.wait_for(making, self._deadline)
+        except TimeoutError:
+            if not attempt.read:
+                self._store_failed()
+            choice = self._at_hand(attempt, Reason.DEADLINE)
+        except Exception:  # noqa: BLE001 - a template always gets an answer
+            self._unforeseen(attempt)
+            choice = self._at_hand(attempt, Reason.FAILED)
+        return self._drawn(attempt, choice)
+
+    async def many(self, asks: Sequence[Ask]) -> list[Slate]:
+        """The slates of one batch, in the order of the asks; no deadline but the stores' own."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._make_many, asks)
+
+    def _attempt(self, ask: Ask) -> Attempt:
+        block, now = self._blocks[ask.block], self._clock.now()
+        return Attempt(ask, block, self._current.snapshot, now)
+
+    def _make(self, attempt: Attempt) -> Choice:
+        """All the work of one answer, in a thread."""
+        with self._turn(attempt.ask):
+            self._read_pins(attempt)
+            pinned = attempt.pinned
+            if pinned is None or not attempt.stands(pinned):
+                self._read_profile(attempt)
+            ranked = None if pinned else rank(attempt.snapshot, [attempt.question()])[0]
+            return self._decide(attempt, ranked)
+
+    def _make_many(self, asks: Sequence[Ask]) -> list[Slate]:
+        attempts = [self._attempt(ask) for ask in asks]
+        for attempt in attempts:
+            self._read_pins(attempt)
+        self._read_profiles(attempts)
+        slates = []
+        for start in range(0, len(attempts), CHUNK):
+            chunk = attempts[start : start + CHUNK]
+            # One snapshot for all of a chunk: a swap in the middle must not split its scores.
+            ranked = rank(chunk[0].snapshot, [attempt.question() for attempt in chunk])
+            for attempt, answer in zip(chunk, ranked, strict=True):
+                attempt.snapshot = chunk[0].snapshot
+                slates.append(self._drawn(attempt, self._decide(attempt, answer)))
+        return slates
+
+    def _decide(self, attempt: Attempt, ranked: Ranked | None) -> Choice:
+        """What was pinned, mended if need be; or a fresh choice, pinned from now on."""
+        pinned = attempt.pinned
+        if pinned is not None:
+            return attempt.settle(attempt.mended(pinned))
+        choice = attempt.settle(choose(attempt.snapshot, attempt.question(), ranked))
+        ask = attempt.ask
+        if ask.send is None:
+            return choice
+        place = (ask.customer, ask.send, ask.block)
+        kept = self._ask_store(attempt, lambda: self._pins.pin(place, choice))
+        return self._local.pin(place, choice) if kept is None else kept
+
+    @contextmanager
+    def _turn(self, ask: Ask) -> Iterator[None]:
+        """One block of a send after the other, so that each sees what the others show."""
+        if ask.send is None:
+            yield
+            return
+        turn = self._turns[hash((ask.customer, ask.send)) % _STRIPES]
+        # One that hangs before us must not take our answer with it.
+        ours = turn.acquire(timeout=self._deadline / 2)
+        try:
+            yield
+        finally:
+            if ours:
+                turn.release()
+
+    def _read_pins(self, attempt: Attempt) -> None:
+        customer, send = attempt.ask.customer, attempt.ask.send
+        if send is None:
+            return
+        local = self._local.of_send(customer, send)
+        attempt.pins = local
+        stored = self._ask_store(attempt, lambda: self._pins.of_send(customer, send))
+        if stored is not None:
+            attempt.pins = {**stored, **local}
+
+    def _read_profile(self, attempt: Attempt) -> None:
+        attempt.profile = self._ask_store(attempt, lambda: self._profiles.get(attempt.ask.customer))
+        attempt.read = attempt.cause is None
+
+    def _read_profiles(self, attempts: Sequence[Attempt]) -> None:
+        customers = list({attempt.ask.customer for attempt in attempts})
+        asking = attempts[0]
+        found = self._ask_store(asking, lambda: self._profiles.get_many(customers)) or {}
+        for attempt in attempts:
+            attempt.cause = attempt.cause or asking.cause
+            attempt.profile = found.get(attempt.ask.customer)
+
+    def _ask_store(self, attempt: Attempt, call: Callable[[], _Found]) -> _Found | None:
+        """What the store says; None when it can't be asked, and the attempt has the cause."""
+        if attempt.cause is None and not self._breaker.closed:
+            attempt.cause = Reason.STORE
+        if attempt.cause is not None:
+            return None
+        try:
+            found = call()
+        except StoreUnavailable:
+            self._store_failed()
+            attempt.cause = Reason.STORE
+            return None
+        self._breaker.succeeded()
+        return found
+
+    def _store_failed(self) -> None:
+        self._breaker.failed()
+        self._metrics.failures.labels("store").inc()
+
+    def _at_hand(self, attempt: Attempt, cause: Reason) -> Choice:
+        """What can be answered at once, in the loop; the thread asks the store no further."""
+        attempt.cause = cause
+        choice = attempt.settled or attempt.settle(self._without_store(attempt))
+        ask = attempt.ask
+        if ask.send is None:
+            return choice
+        return self._local.pin((ask.customer, ask.send, ask.block), choice)
+
+    def _without_store(self, attempt: Attempt) -> Choice:
+        try:
+            if attempt.pinned is not None:
+                return attempt.mended(attempt.pinned)
+            return choose(attempt.snapshot, attempt.question(), None)
+        except Exception:  # noqa: BLE001 - the static rung needs nothing and can't fail
+            self._unforeseen(attempt)
+            return choose_static(attempt.block, attempt.count, Reason.FAILED)
+
+    def _unforeseen(self, attempt: Attempt) -> None:
+        self._metrics.internal.inc()
+        _log.exception("answer failed", customer=attempt.ask.customer, block=attempt.ask.block)
+
+    def _drawn(self, attempt: Attempt, choice: Choice) -> Slate:
+        slate = attempt.drawn(choice)
+        self._metrics.answers.labels(slate.served_by, slate.reason or "").inc()
+        return slate

@@ -1,0 +1,87 @@
+"""The ingest loop in a process of its own, beside the one that answers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.context import SpawnProcess
+
+import structlog
+
+from features.ingest import run_ingest
+from features.logs import configure_logs
+from features.settings import Settings
+from serving.following import Follower
+
+_log = structlog.get_logger(__name__)
+_CHECK_SECONDS = 1.0
+_STOP_SECONDS = 10.0
+
+
+class IngestProcess:
+    """Runs the ingest loop, and runs it again when it dies.
+
+    Args:
+        settings: Of the loop.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # Spawned, not forked: a fork would copy locks of threads that do not exist in the child.
+        self._context = multiprocessing.get_context("spawn")
+        self._process: SpawnProcess | None = None
+        self._watch = Follower("ingest", _CHECK_SECONDS, self._keep_alive)
+
+    def start(self) -> None:
+        """Start the loop, and watch it."""
+        self._watch.start()
+        self._watch.wait(_STOP_SECONDS)
+
+    def stop(self) -> None:
+        """End the loop after the batch that it works on."""
+        self._watch.stop()
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        process.join(_STOP_SECONDS)
+        if process.is_alive():
+            # Nothing is lost: it goes on from its last committed place next time.
+            process.kill()
+            process.join()
+
+    def _keep_alive(self) -> None:
+        process = self._process
+        if process is not None:
+            if process.is_alive():
+                return
+            _log.error("ingest died, starting it again", exit_status=process.exitcode)
+        # Its parent's death must end it, so it is not a daemon but looks for its parent itself.
+        arguments = (self._settings, os.getpid())
+        self._process = self._context.Process(target=run_beside, args=arguments, name="ingest")
+        self._process.start()
+
+
+def run_beside(settings: Settings, parent: int) -> None:
+    """The child's work: the loop, until SIGTERM, or until its parent is gone.
+
+    Args:
+        settings: Of the loop.
+        parent: Process id of who started it.
+    """
+    configure_logs(settings.log_level)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Ctrl-C reaches both; the parent says when.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def look() -> None:
+        if os.getppid() != parent:
+            stop.set()
+
+    watch = Follower("parent", _CHECK_SECONDS, look)
+    watch.start()
+    run_ingest(settings, stop)
+    watch.stop()

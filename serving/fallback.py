@@ -1,0 +1,227 @@
+"""The ladder: model → profile → segment → popular → static, one step down for each thing missing.
+
+Every rung ranks through the one chain, so that its rules (owned, stock, categories, cap) hold
+whoever answers. A rung that gives too few items is filled up from those below it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.event import EventType
+from features.item import Item
+from features.profile import History, Profile
+from serving.catalogue import POPULAR, segment_shelf
+from serving.model.basket import Basket, basket_of
+from serving.ranking.blocks import Block
+from serving.ranking.chain import Ask as RankAsk
+from serving.ranking.chain import rank_many, slate_rows
+from serving.ranking.view import ItemView, item_view
+from serving.slate import Because, Choice, Pick, Reason, Rung
+from serving.snapshot import LoadedModel, Snapshot
+
+KINDS: Mapping[str, str] = {
+    EventType.PURCHASE: "bought",
+    EventType.VIEW: "viewed",
+    EventType.CART: "carted",
+    EventType.RETURN: "returned",
+    EventType.EMAIL_CLICK: "clicked",
+}
+"""What a customer did, as a mail may say it; other types stand for themselves."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the ladder needs to know besides the snapshot.
+
+    Attributes:
+        block: The rules.
+        profile: None when the customer is unknown or can't be read.
+        cause: Why the profile can't be read; None when it was.
+        exclude: Items of the send's other blocks, and others that must not come.
+        count: Items wanted.
+        now: Aware.
+    """
+
+    block: Block
+    count: int
+    now: datetime
+    profile: Profile | None = None
+    cause: Reason | None = None
+    exclude: frozenset[str] = frozenset()
+
+    @property
+    def rules(self) -> RankAsk:
+        """The question as the chain takes it."""
+        return RankAsk(self.block, self.history, self.exclude, self.count)
+
+    @property
+    def history(self) -> History:
+        """What the customer did; empty for an unknown one."""
+        return History() if self.profile is None else self.profile.history
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """What the model answers to one question.
+
+    Attributes:
+        basket: What the model knows of the customer; never empty.
+        rows: Its slate, rows of the snapshot's view.
+    """
+
+    basket: Basket
+    rows: NDArray[np.int64]
+
+
+Picks = list[Pick]
+
+
+def rank(snapshot: Snapshot, questions: Sequence[Question]) -> list[Ranked | None]:
+    """The model's own answers, all scored at once; None where it has none.
+
+    Args:
+        snapshot: Answers None to all when it has no model.
+        questions: All of the same moment.
+    """
+    model, view = snapshot.model, snapshot.view
+    ranked: list[Ranked | None] = [None] * len(questions)
+    if model is None or view is None:
+        return ranked
+    baskets = [_basket(model, question) for question in questions]
+    known = [place for place, basket in enumerate(baskets) if len(basket)]
+    if known:
+        scores = model.scorer.score([baskets[place] for place in known])
+        asks = [questions[place].rules for place in known]
+        slates = rank_many(view, scores, asks, questions[0].now)
+        for place, rows in zip(known, slates, strict=True):
+            ranked[place] = Ranked(baskets[place], rows)
+    return ranked
+
+
+def choose(snapshot: Snapshot, question: Question, ranked: Ranked | None) -> Choice:
+    """A slate from the best rung that can give one.
+
+    Args:
+        snapshot: What there is to answer from.
+        question: What is asked.
+        ranked: What `rank` gave for this question on this snapshot.
+
+    Returns:
+        As many picks as wanted, unless the whole ladder has fewer that may be shown.
+    """
+    picks: Picks = []
+    rungs: list[tuple[Rung, str | None]] = []
+    for rung, model, found in _climb_down(snapshot, question, ranked):
+        taken = {pick.item for pick in picks}
+        fresh = [pick for pick in found if pick.item not in taken]
+        if fresh:
+            rungs.append((rung, model))
+            picks += fresh
+        if len(picks) >= question.count:
+            break
+    if len(rungs) > 1:
+        picks = _capped(snapshot, question, picks)
+    served_by, model = rungs[0] if rungs else (Rung.STATIC, None)
+    alone = served_by is Rung.MODEL and len(rungs) == 1
+    return Choice(
+        slate=f"sl_{secrets.token_hex(12)}",
+        served_by=served_by,
+        reason=None if alone else _reason(snapshot, question, ranked),
+        model=model,
+        picks=tuple(picks[: question.count]),
+    )
+
+
+def choose_static(block: Block, count: int, reason: Reason) -> Choice:
+    """The block's static items as they are configured: what needs nothing and cannot fail."""
+    picks = tuple(Pick(item.id) for item in block.items[:count])
+    slate = f"sl_{secrets.token_hex(12)}"
+    return Choice(slate=slate, served_by=Rung.STATIC, reason=reason, model=None, picks=picks)
+
+
+def find_item(snapshot: Snapshot, block: Block, item: str) -> Item | None:
+    """The item as it is drawn: the catalogue's, or a static one."""
+    if snapshot.catalogue is not None and item in snapshot.catalogue.items:
+        return snapshot.catalogue.items[item]
+    return next((known for known in block.items if known.id == item), None)
+
+
+def _climb_down(
+    snapshot: Snapshot, question: Question, ranked: Ranked | None
+) -> Iterator[tuple[Rung, str | None, Picks]]:
+    """Each rung that has anything, best first, with the model that ranked it and its picks."""
+    if ranked is not None and snapshot.model is not None and snapshot.view is not None:
+        yield Rung.MODEL, snapshot.model.name, _explained(snapshot.model, snapshot.view, ranked)
+    for rung, model, view in _lists(snapshot, question):
+        rows = slate_rows(view, None, question.rules, question.now)
+        yield rung, model, [Pick(view.items[row]) for row in rows.tolist()]
+
+
+def _lists(snapshot: Snapshot, question: Question) -> Iterator[tuple[Rung, str | None, ItemView]]:
+    """The rungs below the model: each an ordered list of items."""
+    copy, model = snapshot.catalogue, snapshot.model
+    items: Mapping[str, Item] = {} if copy is None else copy.items
+    shelves: Mapping[str, ItemView] = {} if copy is None else copy.shelves
+    if question.profile is not None:
+        published = question.profile.published
+        stored = published.slates.get(question.block.name)
+        if stored is not None:
+            yield Rung.PROFILE, stored.model, item_view(tuple(dict.fromkeys(stored.items)), items)
+        shelf = segment_shelf(published.segment or "")
+        if shelf in shelves:
+            yield Rung.SEGMENT, None, shelves[shelf]
+    if POPULAR in shelves:
+        yield Rung.POPULAR, None, shelves[POPULAR]
+    if model is not None and snapshot.view is not None:
+        # By the popularity that the bundle carries: a shop that has not published yet has it.
+        yield Rung.POPULAR, model.name, snapshot.view
+    known = {item.id: items.get(item.id, item) for item in question.block.items}
+    yield Rung.STATIC, None, item_view(tuple(known), known)
+
+
+def _basket(model: LoadedModel, question: Question) -> Basket:
+    weighting = model.bundle.manifest.weighting
+    return basket_of(question.history, model.bundle.index, weighting, question.now)
+
+
+def _explained(model: LoadedModel, view: ItemView, ranked: Ranked) -> Picks:
+    """The model's picks, each with the item of the history that spoke most for it."""
+    basket = ranked.basket
+    places = model.scorer.because(basket, ranked.rows)
+    picks = []
+    for row, place in zip(ranked.rows.tolist(), places.tolist(), strict=True):
+        because = None
+        if place >= 0:
+            kind = basket.kinds[place]
+            item = model.bundle.items[basket.rows[place]]
+            because = Because(KINDS.get(kind, str(kind)), item)
+        picks.append(Pick(view.items[row], because))
+    return picks
+
+
+def _capped(snapshot: Snapshot, question: Question, picks: Picks) -> Picks:
+    """Picks of several rungs under the rules of one slate: a cap counts over all of them."""
+    items = {pick.item: find_item(snapshot, question.block, pick.item) for pick in picks}
+    known = {item_id: item for item_id, item in items.items() if item is not None}
+    view = item_view(tuple(known), known)
+    rows = slate_rows(view, None, question.rules, question.now)
+    of = {pick.item: pick for pick in picks}
+    return [of[view.items[row]] for row in rows.tolist()]
+
+
+def _reason(snapshot: Snapshot, question: Question, ranked: Ranked | None) -> Reason:
+    """Why the model did not answer, or not alone."""
+    if question.cause is not None:
+        return question.cause
+    if question.profile is None:
+        return Reason.UNKNOWN
+    if snapshot.model is None:
+        return Reason.NO_MODEL
+    return Reason.NO_HISTORY if ranked is None else Reason.TOO_FEW

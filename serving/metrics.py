@@ -1,0 +1,80 @@
+"""What a process counts of itself, each name spelled once, with what to do when it moves.
+
+No label names a customer, and every label has few values.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which several processes count into one folder."""
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """The metrics of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.answers = self._counter(
+            "homing_answers",
+            "Slates answered, by rung and reason. A growing share below `model`: see the reason.",
+            ("rung", "reason"),
+        )
+        self.requests = self._counter(
+            "homing_requests", "Requests, by route and status.", ("method", "route", "status")
+        )
+        self.latency = Histogram(
+            "homing_request_seconds",
+            "Time to answer. The template fetch must stay far below its deadline.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.events = self._counter(
+            "homing_events_accepted", "Events made durable. Flat while mails go out: see senders."
+        )
+        self.failures = self._counter(
+            "homing_dependency_errors",
+            "Calls that a dependency refused or did not answer in time: look at that dependency.",
+            ("dependency",),
+        )
+        self.internal = self._counter(
+            "homing_internal_errors", "Errors nobody foresaw; each is in the log. Report them."
+        )
+        self.reloads = self._counter("homing_reloads", "Models swapped in.")
+        self.reload_failures = self._counter(
+            "homing_reload_failures",
+            "Models refused when loading; the one before keeps serving. The log names the file.",
+        )
+        self.registry_up = self._gauge(
+            "homing_registry_up", "1 while the model registry answers. 0 changes no answer."
+        )
+        self.store_up = self._gauge(
+            "homing_store_up", "1 while the profile store answers. 0: answers are `popular`."
+        )
+        self.model_version = self._gauge(
+            "homing_model_version", "Version of the recommender that serves; 0 without one."
+        )
+        self.catalogue_items = self._gauge(
+            "homing_catalogue_items", "Items in the copy that answers are drawn from."
+        )
+
+    def _counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        return Gauge(name, meaning, registry=self.registry, multiprocess_mode="livemin")
+
+    def text(self) -> bytes:
+        """All metrics as Prometheus reads them, of every process that counts with this one."""
+        if MULTIPROCESS not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # has no types
+        return generate_latest(together)

@@ -1,0 +1,265 @@
+"""From an alias to a verified local copy: where the versions of a model come from.
+
+A version's bundle lies at `artifacts/bundle/` of its MLflow model. It is downloaded beside,
+verified, and renamed into place, so that a folder with a version's name is always whole; the
+loading verifies it again. Nothing of MLflow is executed: files are copied, nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from features.errors import BundleError, MissingExtra, RegistryUnavailable, shorten
+from serving.model.bundle import Bundle, load_bundle
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RECOMMENDER = "recommender"
+CHAMPION = "champion"
+BUNDLE_PATH = "artifacts/bundle"
+"""Where a version's model directory holds the bundle."""
+
+# MLflow's own defaults wait for minutes; whoever follows an alias asks again soon anyway.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_VERSION = re.compile(r"[0-9]{1,18}")
+
+
+class ModelRegistry(Protocol):
+    """Where versions of one registered model come from. May block; never call it in an answer."""
+
+    def champion(self) -> str | None:
+        """Number of the version that should serve; None while there is none.
+
+        Raises:
+            RegistryUnavailable: The registry does not answer.
+        """
+        ...
+
+    def fetch(self, version: str) -> Path:
+        """The folder of that version's bundle on local disk, downloaded unless it is there.
+
+        Raises:
+            RegistryUnavailable: The registry does not answer or has no such version.
+            BundleError: What it holds for that version is missing or damaged; nothing was kept.
+        """
+        ...
+
+
+class LocalVersions:
+    """The versions of one registered model on local disk, and which of them served last.
+
+    Args:
+        home: `HOMING_HOME`.
+        name: The registered model.
+    """
+
+    def __init__(self, home: Path, name: str = RECOMMENDER) -> None:
+        self.root = home / "models" / name
+        self._pointer = self.root / "current"
+
+    def folder(self, version: str) -> Path:
+        """Where that version is, or would be.
+
+        Raises:
+            RegistryUnavailable: It is not a version's number.
+        """
+        if _VERSION.fullmatch(version) is None:
+            message = f"version {version!r} is not a number: ask `homing check` for those there are"
+            raise RegistryUnavailable(message)
+        return self.root / version
+
+    def current(self) -> str | None:
+        """The version that served last and is still here; None without one."""
+        try:
+            version = self._pointer.read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        known = _VERSION.fullmatch(version) is not None
+        return version if known and (self.root / version).is_dir() else None
+
+    def remember(self, version: str) -> None:
+        """Start with this version next time.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with _beside(self.root) as folder:
+            written = folder / "current"
+            written.write_text(version)
+            written.replace(self._pointer)
+
+    def keep(self, versions: set[str]) -> None:
+        """Remove all versions but these."""
+        for folder in self.root.iterdir() if self.root.is_dir() else ():
+            if _VERSION.fullmatch(folder.name) and folder.name not in versions:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def discard(self, version: str) -> None:
+        """Remove one version, so that it is downloaded again."""
+        shutil.rmtree(self.folder(version), ignore_errors=True)
+
+    def adopt(self, downloaded: Path, version: str) -> Path:
+        """Move a verified download into place; another process may have done it just before."""
+        folder = self.folder(version)
+        try:
+            downloaded.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+        return folder
+
+
+class MlflowRegistry:
+    """Versions of a registered model in MLflow.
+
+    Args:
+        tracking_url: Of tracking and registry, as MLflow writes it.
+        home: `HOMING_HOME`; versions are kept below.
+        name: The registered model.
+        alias: The alias that says which version serves.
+    """
+
+    def __init__(
+        self, tracking_url: str, home: Path, name: str = RECOMMENDER, alias: str = CHAMPION
+    ) -> None:
+        self._url = tracking_url
+        self._local = LocalVersions(home, name)
+        self._name = name
+        self._alias = alias
+        self._made: MlflowClient | None = None
+
+    def champion(self) -> str | None:
+        """Number of the version that the alias names; None while there is none.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+            MissingExtra: MLflow is not installed.
+        """
+        with self._answering():
+            client = self._client()
+            found = client.search_registered_models(f"name = '{self._name}'", max_results=1)
+            version = found[0].aliases.get(self._alias) if found else None
+        return None if version is None else str(version)
+
+    def fetch(self, version: str) -> Path:
+        """The folder of that version's bundle on local disk, downloaded unless it is there.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer or has no such version.
+            BundleError: What it holds for that version is missing or damaged; nothing was kept.
+            MissingExtra: MLflow is not installed.
+        """
+        folder = self._local.folder(version)
+        if folder.is_dir():
+            return folder
+        self._local.root.mkdir(parents=True, exist_ok=True)
+        with _beside(self._local.root) as beside:
+            with self._answering():
+                downloaded = self._download(version, beside)
+            load_bundle(downloaded)
+            return self._local.adopt(downloaded, version)
+
+    def load(self, version: str) -> Bundle:
+        """The bundle of that version, fetched again when the local copy is damaged.
+
+        Raises:
+            RegistryUnavailable: As `fetch`.
+            BundleError: As `fetch`.
+        """
+        return load_version(self, self._local, version)
+
+    def _download(self, version: str, into: Path) -> Path:
+        """Copy the files of a version's bundle; where they are now."""
+        from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415 - slow
+            get_artifact_repository,
+        )
+
+        client = self._client()
+        source = str(client.get_model_version_download_uri(self._name, version))
+        if source.startswith("models:/"):
+            model_id = source.removeprefix("models:/").strip("/")
+            source = str(client.get_logged_model(model_id).artifact_location)
+        repository = get_artifact_repository(source, self._url, self._url)
+        found = repository.list_artifacts(BUNDLE_PATH)
+        if not found:
+            message = (
+                f"{self._name}/{version} has no {BUNDLE_PATH} in MLflow ({source}): "
+                "register it with `homing train`"
+            )
+            raise BundleError(message)
+        # MLflow leaves this function without types.
+        got: str = repository.download_artifacts(  # type: ignore[no-untyped-call]
+            BUNDLE_PATH, dst_path=str(into)
+        )
+        return Path(got)
+
+    def _client(self) -> MlflowClient:
+        """MLflow's client, made at the first use: importing it takes seconds."""
+        path = self._url.removeprefix("sqlite:///")
+        if path != self._url and not Path(path).exists():
+            # MLflow would make a new, empty database there.
+            message = f"there is no MLflow database at {path}: homing train makes one"
+            raise RegistryUnavailable(message)
+        if self._made is None:
+            for name, value in _PATIENCE.items():
+                os.environ.setdefault(name, value)
+            from mlflow import MlflowClient  # noqa: PLC0415 - slow, and an extra
+
+            self._made = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
+        return self._made
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Whatever MLflow and its stores raise becomes one declared error."""
+        try:
+            from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow, and an extra
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] != "mlflow":
+                raise
+            what = "the model registry"
+            raise MissingExtra(what, "serve") from error
+        try:
+            yield
+        except (MlflowException, OSError) as error:
+            message = f"MLflow at {redacted(self._url)} does not answer: {_line(error)}"
+            raise RegistryUnavailable(message) from error
+
+
+def load_version(registry: ModelRegistry, local: LocalVersions, version: str) -> Bundle:
+    """The bundle of a version; a local copy that is damaged is dropped and fetched once more.
+
+    Raises:
+        RegistryUnavailable: The registry does not answer or has no such version.
+        BundleError: What the registry holds is damaged.
+    """
+    try:
+        return load_bundle(registry.fetch(version))
+    except BundleError:
+        local.discard(version)
+        return load_bundle(registry.fetch(version))
+
+
+def redacted(url: str) -> str:
+    """A URL as a message may show it: without what stands before the host."""
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url
+
+
+def _line(error: Exception) -> str:
+    return shorten(str(error).partition("\n")[0])
+
+
+@contextmanager
+def _beside(root: Path) -> Iterator[Path]:
+    """A folder on the same disk, gone afterwards."""
+    with tempfile.TemporaryDirectory(dir=root, prefix=".fetching-") as name:
+        yield Path(name)

@@ -1,0 +1,49 @@
+"""What a service is made of; `serving.bootstrap` puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from features.clock import Clock
+from features.stores.opening import Stores
+from features.stores.ports import EventLog
+from serving.breaker import Breaker
+from serving.keys import KeyFile
+from serving.metrics import Metrics
+from serving.ranking.blocks import Block
+from serving.refresh import CatalogueFollower
+from serving.reload import ModelFollower
+from serving.settings import ServeSettings
+from serving.snapshot import Current
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What a service is made of.
+
+    Attributes:
+        settings: Limits and deadlines.
+        stores: Profiles, catalogue and pins.
+        log: Where events become durable.
+        blocks: By name; at least one.
+        current: The snapshot that answers are made from.
+        breaker: Of the stores.
+        catalogue: Follows the catalogue.
+        model: Follows the champion.
+        keys: Who may ask.
+        clock: Tells the time.
+        metrics: Count.
+    """
+
+    settings: ServeSettings
+    stores: Stores
+    log: EventLog
+    blocks: Mapping[str, Block]
+    current: Current
+    breaker: Breaker
+    catalogue: CatalogueFollower
+    model: ModelFollower
+    keys: KeyFile
+    clock: Clock
+    metrics: Metrics

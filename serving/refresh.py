@@ -1,0 +1,100 @@
+"""Following the catalogue: read it again when it changes, and keep a copy on local disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from features.errors import HomingError
+from features.item import Item
+from features.stores.opening import Stores
+from serving.breaker import Breaker
+from serving.catalogue import load_copy, read_catalogue, save_copy
+from serving.metrics import Metrics
+from serving.snapshot import Current
+
+_log = structlog.get_logger(__name__)
+
+
+class CatalogueFollower:
+    """Keeps the process on the newest catalogue, and tells whether the store answers.
+
+    Args:
+        stores: Whose catalogue is read.
+        current: Where a copy is put.
+        breaker: Closed again when the store answers.
+        path: The copy on local disk.
+        metrics: Say whether the store is up.
+    """
+
+    def __init__(
+        self, stores: Stores, current: Current, breaker: Breaker, path: Path, metrics: Metrics
+    ) -> None:
+        self._stores = stores
+        self._current = current
+        self._breaker = breaker
+        self._path = path
+        self._metrics = metrics
+        self.store_up = True
+        # A copy that was read before a change must not replace one that shows the change.
+        self._changing = threading.Lock()
+
+    def load_local(self) -> bool:
+        """Start from the copy on local disk; whether there was one."""
+        copy = load_copy(self._path)
+        if copy is None:
+            return False
+        self._current.use_catalogue(copy)
+        self._metrics.catalogue_items.set(len(copy.items))
+        return True
+
+    def look(self) -> None:
+        """Read the catalogue again if it changed. Never raises."""
+        try:
+            self._stores.profiles.ping()
+            self._read()
+        except HomingError as error:
+            self._note(error)
+        except Exception as error:  # noqa: BLE001 - the answering must go on whatever a store raises
+            self._metrics.internal.inc()
+            self._note(error)
+        else:
+            self._note(None)
+            self._breaker.succeeded()
+
+    def put(self, items: Sequence[Item]) -> int:
+        """Add or replace items in the catalogue and, at once, in what this process answers from.
+
+        Raises:
+            StoreUnavailable: The catalogue can't be written.
+        """
+        with self._changing:
+            kept = self._stores.catalogue.put_many(items)
+            self._current.put_items(items)
+        return kept
+
+    def _read(self) -> None:
+        copy = self._current.snapshot.catalogue
+        if copy is not None and copy.version == self._stores.catalogue.version():
+            return
+        with self._changing:
+            copy = read_catalogue(self._stores.catalogue)
+            self._current.use_catalogue(copy)
+        self._metrics.catalogue_items.set(len(copy.items))
+        try:
+            save_copy(copy, self._path)
+        except OSError as error:
+            _log.warning("catalogue not kept on disk", path=str(self._path), error=str(error))
+
+    def _note(self, error: Exception | None) -> None:
+        up = error is None
+        if not up:
+            self._metrics.failures.labels("store").inc()
+        if up != self.store_up:
+            say = _log.info if up else _log.warning
+            say("store", up=up, error=None if error is None else str(error))
+        self.store_up = up
+        self._metrics.store_up.set(int(up))

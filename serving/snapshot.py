@@ -1,0 +1,92 @@
+"""What a process answers from: a model and a catalogue, seen whole or not at all.
+
+Readers take `Current.snapshot` once per answer and see no change until the next. Writers build the
+new snapshot beside and put it there in one assignment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from features.item import Item
+from serving.catalogue import CatalogueCopy
+from serving.model.bundle import Bundle
+from serving.model.scoring import Scorer
+from serving.ranking.view import ItemView, item_view
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model that was verified and can score.
+
+    Attributes:
+        version: Number of the registered version.
+        name: For people and answers, like `recommender/12`.
+        bundle: Its data.
+        scorer: Its verb.
+    """
+
+    version: str
+    name: str
+    bundle: Bundle
+    scorer: Scorer
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All that an answer is made from, besides the profile.
+
+    Attributes:
+        model: None until one was loaded.
+        catalogue: None until one was read.
+        view: The model's items in the catalogue; None without a model.
+        previous: The model before, for roll-back.
+    """
+
+    model: LoadedModel | None = None
+    catalogue: CatalogueCopy | None = None
+    view: ItemView | None = None
+    previous: LoadedModel | None = None
+
+
+class Current:
+    """Holds the snapshot of a process.
+
+    Attributes:
+        snapshot: The one to answer from; read it once per answer.
+    """
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot()
+        self._writing = threading.Lock()
+
+    def use_model(self, model: LoadedModel) -> None:
+        """Answer with this model from now on, and keep the one before."""
+        with self._writing:
+            now = self.snapshot
+            view = _view(model, now.catalogue)
+            self.snapshot = replace(now, model=model, view=view, previous=now.model)
+
+    def use_catalogue(self, copy: CatalogueCopy) -> None:
+        """Answer with this catalogue from now on."""
+        with self._writing:
+            now = self.snapshot
+            self.snapshot = replace(now, catalogue=copy, view=_view(now.model, copy))
+
+    def put_items(self, items: Iterable[Item]) -> None:
+        """Show these items at once, before the catalogue is read again."""
+        with self._writing:
+            now = self.snapshot
+            if now.catalogue is not None:
+                copy = now.catalogue.with_items(items)
+                self.snapshot = replace(now, catalogue=copy, view=_view(now.model, copy))
+
+
+def _view(model: LoadedModel | None, catalogue: CatalogueCopy | None) -> ItemView | None:
+    if model is None:
+        return None
+    # Without a catalogue nothing can be drawn, so nothing is available.
+    items = {} if catalogue is None else catalogue.items
+    return item_view(model.bundle.items, items, model.bundle.popularity)

@@ -1,0 +1,59 @@
+"""The web application: routes, errors and what is around them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from features.errors import HomingError
+from features.identity import CustomerKeys
+from serving.parts import Parts
+from serving.service import Service
+from serving.web.api import Api
+from serving.web.fetch import Fetch
+from serving.web.gate import Gate
+from serving.web.health import Health
+from serving.web.middleware import Around
+from serving.web.openapi import describe
+from serving.web.page import Page
+from serving.web.problems import on_homing_error, on_http_error
+
+
+def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIApp:
+    """The application; its lifespan starts and stops the service.
+
+    Args:
+        parts: What the service is made of.
+        service: Answers.
+        customers: Turns outside ids into keys.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(service.start)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(service.stop)
+
+    settings = parts.settings
+    # The interactive pages load scripts from elsewhere; the schema itself is at /openapi.json.
+    app = FastAPI(title="Homing", lifespan=lifespan, docs_url=None, redoc_url=None)
+    gate = Gate(parts.keys, parts.clock, required=settings.require_keys)
+    app.router.routes.append(Fetch(service, gate, customers).route())
+    app.include_router(Api(service, gate, customers, parts.clock).router())
+    health = Health(service, parts.metrics, gate, open_metrics=settings.open_metrics)
+    app.router.routes.extend(health.routes())
+    if settings.page:
+        page = Page(service, parts.stores, customers, parts.clock)
+        app.router.routes.extend(page.routes())
+    app.add_exception_handler(HomingError, on_homing_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    document = describe(tuple(parts.blocks))
+    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented hook
+    return Around(app, parts.metrics)

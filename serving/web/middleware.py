@@ -1,0 +1,132 @@
+"""What happens around every request, as one pure ASGI layer: id, limits, headers, count, log.
+
+The log line has the route's template, never the path or the query: they may name a person.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable
+
+import structlog
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.metrics import Metrics
+from serving.web.body import MAX_BODY, too_large
+from serving.web.problems import internal, problem_of, respond
+
+NOTES = "homing.notes"
+"""Key of the scope under which a route leaves what its log line should have."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_log = structlog.get_logger("homing.access")
+
+
+class Around:
+    """The one layer around the application.
+
+    Args:
+        app: What answers.
+        metrics: Count.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; other kinds of scope pass."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope["headers"])
+        scope[NOTES] = {}
+        reply = _Reply(send, request_id)
+        began = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                if _length(scope["headers"]) > MAX_BODY:
+                    await respond(*problem_of(too_large()))(scope, receive, reply.send)
+                else:
+                    await self._app(scope, receive, reply.send)
+            except Exception:  # noqa: BLE001 - the last resort: nobody sees a traceback
+                await self._unforeseen(scope, receive, reply)
+            finally:
+                self._note(scope, reply.status, time.perf_counter() - began)
+
+    async def _unforeseen(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        self._metrics.internal.inc()
+        _log.exception("request failed", method=scope["method"], route=_route(scope))
+        if reply.status == 0:
+            await respond(internal())(scope, receive, reply.send)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = _route(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._metrics.latency.labels(route).observe(seconds)
+        say = _log.debug if route in _QUIET else _log.info
+        milliseconds = round(1_000 * seconds, 3)
+        say("request", method=method, route=route, status=status, ms=milliseconds, **scope[NOTES])
+
+
+class Named(Route):
+    """A plain route that leaves its template for the log, as FastAPI's do."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As any route."""
+        match, child = super().matches(scope)
+        return match, {**child, "route": self} if match is not Match.NONE else child
+
+
+class _Reply:
+    """Sends a response with the headers that all have, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            present = {name.lower() for name, _ in headers}
+            headers += [header for header in _HEADERS if header[0] not in present]
+            headers.append((b"x-request-id", self._request_id.encode()))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's id when it is sane, else a new one."""
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value.decode()
+    return secrets.token_hex(8)
+
+
+def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """The declared length of the body; 0 when it is not declared."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            # A number of any length is refused by its digits alone.
+            return int(value) if len(value) < 16 else MAX_BODY + 1  # noqa: PLR2004 - digits
+    return 0
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that answers; FastAPI and `Named` routes leave theirs."""
+    return getattr(scope.get("route"), "path_format", "unmatched")
