@@ -81,7 +81,10 @@ CMD ["retrain"]
 # The last stage is what a build without --target makes.
 FROM runtime AS serve
 COPY --from=serve-environment /opt/homing /opt/homing
+# Ingest has an image of its own; it runs beside this one, on the same volume.
+ENV HOMING_HOST=0.0.0.0 \
+    HOMING_INGEST=false
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["serve"]
