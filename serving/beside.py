@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import signal
 import threading
+from importlib.util import find_spec
 from multiprocessing.context import SpawnProcess
 
 import structlog
 
-from features.ingest import run_ingest
+from features.errors import MissingExtra
 from features.logs import configure_logs
 from features.settings import Settings
 from serving.following import Follower
@@ -35,7 +36,14 @@ class IngestProcess:
         self._watch = Follower("ingest", _CHECK_SECONDS, self._keep_alive)
 
     def start(self) -> None:
-        """Start the loop, and watch it."""
+        """Start the loop, and watch it.
+
+        Raises:
+            MissingExtra: The lake's library is not installed, as in an image that only serves.
+        """
+        if find_spec("deltalake") is None:
+            what = "`serve` with ingest beside it (else set HOMING_INGEST=false)"
+            raise MissingExtra(what, "ingest")
         self._watch.start()
         self._watch.wait(_STOP_SECONDS)
 
@@ -71,6 +79,9 @@ def run_beside(settings: Settings, parent: int) -> None:
         settings: Of the loop.
         parent: Process id of who started it.
     """
+    # Here, because an image that only serves has no library of the lake.
+    from features.ingest import run_ingest  # noqa: PLC0415 - as said
+
     configure_logs(settings.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
