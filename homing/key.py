@@ -48,7 +48,7 @@ def list_(as_json: Json = False) -> None:
     """List the keys: ids, scopes and labels, no secret."""
     shown = [
         {"id": key.id, "label": key.label, "scopes": list(key.scopes), "created_at": key.created_at}
-        for key in _key_file().list()
+        for key in _key_file().all()
     ]
     lines = [f"{key['id']}  {','.join(key['scopes'])}  {key['label']}" for key in shown]
     Output(as_json=as_json).answer(shown, lines or ["no keys yet: homing key create"])

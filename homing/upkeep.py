@@ -51,21 +51,37 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
             yield f"{'ok  ' if check.sound else 'FAIL'}  {check.name}: {check.says}"
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter that stays.
+
+    Attributes:
+        id: Its number.
+        source: Who sent it.
+        bytes: Its length.
+        reason: Why it can't be read, or what to do.
+    """
+
+    id: int
+    source: str
+    bytes: int
+    reason: str
+
+
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters that were looked at.
 
     Attributes:
-        waiting: Letters that stay: id, source, bytes, reason.
+        waiting: Letters that stay.
         sent: How many went back into the event log.
     """
 
-    waiting: tuple[dict[str, str | int], ...]
+    waiting: tuple[Waiting, ...]
     sent: int
 
     def lines(self) -> Iterable[str]:
         """The report as a person reads it."""
         for letter in self.waiting:
-            yield "{id}  {source}  {bytes} bytes  {reason}".format(**letter)
+            yield f"{letter.id}  {letter.source}  {letter.bytes} bytes  {letter.reason}"
         yield f"{self.sent} sent again, {len(self.waiting)} waiting"
 
 
@@ -96,7 +112,7 @@ def check_settings() -> CheckReport:
         _check("blocks", lambda: ", ".join(load_blocks(settings.blocks_file))),
         _check(
             "api keys",
-            lambda: f"{len(KeyFile(settings.home / 'keys.json', SystemClock()).list())} keys",
+            lambda: f"{len(KeyFile(settings.home / 'keys.json', SystemClock()).all())} keys",
         ),
     )
     return CheckReport(settings=shown, checks=checks, sound=all(check.sound for check in checks))
@@ -152,7 +168,7 @@ def replay_dead(settings: Settings, *, send: bool, limit: int) -> ReplayReport:
     """
     log = open_log(settings.resolved_log_url())
     try:
-        waiting: list[dict[str, str | int]] = []
+        waiting: list[Waiting] = []
         sent = 0
         for letter in log.dead_letters(limit):
             try:
@@ -162,8 +178,9 @@ def replay_dead(settings: Settings, *, send: bool, limit: int) -> ReplayReport:
                 reason = str(error)
             if reason:
                 size = len(letter.body)
-                row = {"id": letter.id, "source": letter.source, "bytes": size, "reason": reason}
-                waiting.append(row)
+                waiting.append(
+                    Waiting(id=letter.id, source=letter.source, bytes=size, reason=reason)
+                )
                 continue
             # Append before remove: a crash between the two repeats an event, which changes nothing.
             log.append([letter.body])

@@ -11,6 +11,7 @@ from features.errors import MissingExtra
 from homing import households
 
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
+BOUGHT = datetime(2017, 12, 31, 20)  # noqa: DTZ001 - the data names no zone
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         columns = {"household_id": [1]}
         table = pa.table(columns)
         if column is not None:
-            times = pa.array([datetime(2017, 12, 31, 20)], type=pa.timestamp("us"))
+            times = pa.array([BOUGHT], type=pa.timestamp("us"))
             table = table.append_column(column, times)
         pq.write_table(table, data / f"{name}.parquet")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
@@ -36,7 +37,7 @@ def test_times_move_by_whole_weeks_to_just_before_now(tmp_path: Path) -> None:
     files = households.moved_files(tmp_path / "demo", NOW)
 
     moved = pq.read_table(files["transactions"])["transaction_timestamp"][0].as_py()
-    by = moved - datetime(2017, 12, 31, 20)
+    by = moved - BOUGHT
     assert by % timedelta(weeks=1) == timedelta(0)
     assert timedelta(0) < NOW.replace(tzinfo=None) - moved < timedelta(weeks=1, days=1)
 

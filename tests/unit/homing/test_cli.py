@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from features.clock import SystemClock
+from features.stores.codec import encode_event
+from features.stores.opening import open_log, open_stores
+from homing import cli
+from serving.keys import KeyFile, Scope
+from tests.shop import SECRET, make_shop
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOMING_HOME", str(tmp_path))
+    monkeypatch.setenv("HOMING_SECRET", SECRET)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """The exit status of a command."""
+    monkeypatch.setattr("sys.argv", ["homing", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_check_shows_settings_without_their_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOMING_TRACKING_URL", "https://ada:hunter2@mlflow.example")
+
+    assert run(monkeypatch, "check") == 0
+
+    shown = capsys.readouterr().out
+    assert "https://***@mlflow.example" in shown
+    assert "hunter2" not in shown
+    assert SECRET not in shown
+    assert "ok    profile store: 0 profiles, 0 items" in shown
+
+
+def test_check_fails_where_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HOMING_SECRET")
+
+    assert run(monkeypatch, "check", "--json") == 1
+
+    report = json.loads(capsys.readouterr().out)
+    (secret,) = [check for check in report["checks"] if check["name"] == "secret"]
+    assert not secret["sound"]
+    assert "openssl rand -hex 32" in secret["says"]
+
+
+def test_a_declared_error_is_one_line_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOMING_STORE_URL", "carrier-pigeon://loft")
+
+    assert run(monkeypatch, "import", "history.csv", "--mapping", "nowhere.toml") == 1
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("homing: ")
+    assert "nowhere.toml" in line
+
+
+def test_a_setting_that_is_no_number_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOMING_PORT", "eighty")
+
+    assert run(monkeypatch, "serve") == 1
+
+    assert "HOMING_PORT" in capsys.readouterr().err
+
+
+def test_wrong_usage_is_status_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "promote") == 2
+
+
+def test_a_new_key_works_and_is_listed_without_its_secret(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "key", "create", "--scope", "recommend", "--json") == 0
+    token = json.loads(capsys.readouterr().out)["token"]
+
+    found = KeyFile(home / "keys.json", SystemClock()).check(token)
+    assert found is not None
+    assert found.allows(Scope.RECOMMEND)
+    assert run(monkeypatch, "key", "list") == 0
+    listed = capsys.readouterr().out
+    assert found.id in listed
+    assert token.rpartition("_")[2] not in listed
+
+
+def test_a_revoked_key_is_gone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = KeyFile(home / "keys.json", SystemClock())
+    created = keys.create("shop", ["events"])
+
+    assert run(monkeypatch, "key", "revoke", created.key.id) == 0
+    assert keys.check(created.token) is None
+    assert run(monkeypatch, "key", "revoke", created.key.id) == 1
+    assert "no such key" in capsys.readouterr().err
+
+
+def test_customer_ids_become_keys_by_way_of_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("customer-0\n\ncustomer-1\n"))
+
+    assert run(monkeypatch, "key", "customer") == 0
+
+    assert capsys.readouterr().out.split() == list(make_shop(2).outside.values())
+
+
+def test_dead_letters_are_listed_and_those_that_can_be_read_are_sent_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = encode_event(make_shop(1).events[0])
+    log = open_log(f"sqlite:///{home / 'events.db'}")
+    log.bury([b"\xffnonsense", event], reason="unreadable", source="tests")
+    log.close()
+
+    assert run(monkeypatch, "replay", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["waiting"]) == 2
+
+    assert run(monkeypatch, "replay", "--send", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["sent"] == 1
+    assert [letter["bytes"] for letter in report["waiting"]] == [9]
+    log = open_log(f"sqlite:///{home / 'events.db'}")
+    assert [entry.body for entry in log.take("profiles", 10)] == [event]
+    log.close()
+
+
+def test_a_lake_that_is_missing_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "compact") == 1
+    assert str(home / "lake") in capsys.readouterr().err
+
+
+def test_check_counts_what_is_in_the_store(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = make_shop(5)
+    stores = open_stores(f"sqlite:///{home / 'profiles.db'}")
+    stores.profiles.put_many(shop.profiles())
+    stores.catalogue.put_many(shop.items)
+    stores.close()
+
+    assert run(monkeypatch, "check") == 0
+
+    assert "5 profiles, 48 items" in capsys.readouterr().out

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from homing import show
+from training.reports import (
+    Comparison,
+    Figure,
+    Paired,
+    Promotion,
+    PublishReport,
+    RetrainReport,
+    Trained,
+    TrainReport,
+    Verdict,
+)
+
+VERDICT = Verdict(
+    passed=True,
+    against="popularity",
+    metric="ndcg_10",
+    difference=0.02,
+    low=0.01,
+    high=0.03,
+    reason="better than popularity",
+)
+
+
+def figure(model: str, metric: str, value: float) -> Figure:
+    return Figure(model=model, metric=metric, value=value, low=value - 0.01, high=value + 0.01)
+
+
+RECOMMENDER = Trained(
+    version="recommender/3",
+    algorithm="als",
+    run="r",
+    figures=(figure("als", "ndcg_10", 0.2), figure("popularity", "ndcg_10", 0.1)),
+    verdict=VERDICT,
+    seconds=2.5,
+)
+REPORT = TrainReport(
+    recommender=RECOMMENDER,
+    churn=None,
+    churn_skipped="one class only",
+    lake_version=7,
+    as_of=datetime(2026, 5, 31, 20, tzinfo=UTC),
+    cutoff=datetime(2026, 4, 5, 20, tzinfo=UTC),
+    customers=2_000,
+)
+
+
+def drawn(table: Table) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(table)
+    return out.getvalue()
+
+
+def test_a_table_of_figures_has_a_row_a_model_and_its_intervals() -> None:
+    text = drawn(show.figures_table("Recommenders", RECOMMENDER.figures))
+
+    assert "0.2000 [0.1900, 0.2100]" in text
+    assert text.index("als") < text.index("popularity")
+
+
+def test_only_the_metrics_that_were_asked_for_become_columns() -> None:
+    figures = [*RECOMMENDER.figures, figure("als", "recall_10", 0.3)]
+
+    assert "recall_10" not in drawn(show.figures_table("Recommenders", figures, ["ndcg_10"]))
+
+
+def test_a_model_without_a_metric_has_an_empty_cell() -> None:
+    figures = [*RECOMMENDER.figures, figure("als", "recall_10", 0.3)]
+
+    assert "0.3000" in drawn(show.figures_table("Recommenders", figures))
+
+
+def test_training_is_told_with_the_gates_verdict_and_why_there_is_no_churn_model() -> None:
+    assert show.train_lines(REPORT) == [
+        (
+            "events up to 2026-05-31 20:00, lake version 7; "
+            "judged on 2,000 customers from 2026-04-05 on"
+        ),
+        "recommender/3 (als) in 2.5 s",
+        "gate passed: better than popularity",
+        "no churn model: one class only",
+    ]
+
+
+def test_retraining_is_told_with_what_was_promoted_refused_and_published() -> None:
+    published = PublishReport(
+        customers=10,
+        slates=30,
+        scored=8,
+        segments={},
+        shelves={},
+        models={},
+        resumed=False,
+        seconds=1.0,
+    )
+    report = RetrainReport(
+        trained=REPORT,
+        promoted=(Promotion(version="recommender/3", former=None, reason="better"),),
+        refused={"churn/2": "no better"},
+        published=published,
+    )
+
+    assert show.retrain_lines(report)[-3:] == [
+        "champion: recommender/3 (before: none)",
+        "refused: churn/2: no better",
+        "published 30 slates and 8 churn scores for 10 customers in 1.0 s",
+    ]
+
+
+def test_a_comparison_shows_facts_metrics_and_overlap() -> None:
+    paired = Paired(
+        metric="ndcg_10",
+        a=figure("als", "ndcg_10", 0.2),
+        b=figure("als", "ndcg_10", 0.25),
+        difference=figure("als", "ndcg_10", 0.05),
+    )
+    comparison = Comparison(
+        a="recommender/2",
+        b="recommender/3",
+        facts={"algorithm": ("als", "item_knn")},
+        metrics=(paired,),
+        overlap=figure("both", "overlap", 0.5),
+        note="same customers",
+        page=None,
+    )
+
+    text = drawn(show.comparison_table(comparison))
+
+    assert "0.0500 [0.0400, 0.0600]" in text
+    assert "item_knn" in text
+    assert "overlap of slates" in text
