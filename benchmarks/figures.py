@@ -1,0 +1,129 @@
+"""What every benchmark shares: figures with their bars, the machine, and how they are printed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+
+TIMES: Final = 5
+"""How often a thing is measured; the median counts."""
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One measured number.
+
+    Attributes:
+        name: What was measured.
+        value: The number.
+        unit: Its unit.
+        bar: What it must keep, like `>= 20000`; None where nothing is promised.
+        holds: Whether it keeps the bar; None without one.
+    """
+
+    name: str
+    value: float
+    unit: str
+    bar: str | None = None
+    holds: bool | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What `--json` prints.
+
+    Attributes:
+        benchmark: The benchmark's name.
+        figures: All that was measured.
+        machine: Where.
+    """
+
+    benchmark: str
+    figures: tuple[Figure, ...]
+    machine: dict[str, str | int | float]
+
+
+def at_least(name: str, value: float, unit: str, bar: float) -> Figure:
+    """A figure that must reach its bar."""
+    return Figure(name, _rounded(value), unit, f">= {bar:g}", value >= bar)
+
+
+def at_most(name: str, value: float, unit: str, bar: float) -> Figure:
+    """A figure that must not exceed its bar."""
+    return Figure(name, _rounded(value), unit, f"<= {bar:g}", value <= bar)
+
+
+def plain(name: str, value: float, unit: str) -> Figure:
+    """A figure that promises nothing."""
+    return Figure(name, _rounded(value), unit)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long the work takes, once."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def median_of(measure: Callable[[], float], times: int = TIMES) -> float:
+    """The median of several measurements."""
+    return median(measure() for _ in range(times))
+
+
+def peak_mib() -> float:
+    """The most memory that this process has held so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def machine() -> dict[str, str | int | float]:
+    """What the figures depend on."""
+    gibibytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        "memory_gib": round(gibibytes, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def main(benchmark: str, measure: Callable[[], Sequence[Figure]]) -> None:
+    """Measure and print: one JSON object with `--json`, else a line a figure.
+
+    Args:
+        benchmark: Its name, as in `python -m benchmarks.NAME`.
+        measure: Takes all measurements.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    report = Report(benchmark, tuple(measure()), machine())
+    if arguments.json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        return
+    for figure in report.figures:
+        kept = {None: "", True: f"  {figure.bar} holds", False: f"  {figure.bar} MISSED"}
+        print(f"{figure.name:48} {figure.value:>12,g} {figure.unit}{kept[figure.holds]}")
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
