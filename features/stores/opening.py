@@ -120,7 +120,7 @@ def _redis_stores(url: str, clock: Clock) -> Stores:  # noqa: ARG001 - the serve
 
     server = RedisServer(url)
     pins = RedisPins(server)
-    return Stores(RedisProfiles(server, pins), RedisCatalogue(server), pins, server.close)
+    return Stores(RedisProfiles(server, pins.forget), RedisCatalogue(server), pins, server.close)
 
 
 def _memory_log(url: str, clock: Clock) -> EventLog:

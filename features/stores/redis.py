@@ -6,7 +6,7 @@ and the sorted set `homing:customers`, which puts customer keys in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from features.errors import MissingExtra, SettingsError, StoreUnavailable
 from features.profile import History, Profile, Published, encode
 from features.stores.halves import chunks, read_history, read_profile
-from features.stores.redis_pins import RedisPins
 
 try:
     import redis
@@ -140,12 +139,12 @@ class RedisProfiles:
 
     Args:
         server: Where.
-        pins: Are forgotten with a customer.
+        forget_pins: Drops a customer's pins; whether there were any.
     """
 
-    def __init__(self, server: RedisServer, pins: RedisPins) -> None:
+    def __init__(self, server: RedisServer, forget_pins: Callable[[str], bool]) -> None:
         self._server = server
-        self._pins = pins
+        self._forget_pins = forget_pins
 
     def get(self, customer: str) -> Profile | None:
         """The profile in one round trip; None for a customer who is not known."""
@@ -213,7 +212,7 @@ class RedisProfiles:
 
     def delete(self, customer: str) -> bool:
         """Forget a customer, pins included; whether there was anything to forget."""
-        pinned = self._pins.forget(customer)
+        pinned = self._forget_pins(customer)
         with self._server.moving() as client, client.pipeline() as pipeline:
             pipeline.delete(_history(customer), _published(customer))
             pipeline.zrem(CUSTOMERS, customer)
