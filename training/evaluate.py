@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -64,8 +65,9 @@ class Evaluation:
     seconds: float
 
     def means(self) -> dict[str, float]:
-        """Metric's full name → mean, as a tracker logs it."""
-        return {name: interval.mean for name, interval in self.summary.items()}
+        """Metric's full name → mean, as a tracker logs it; without those that are NaN."""
+        means = {name: interval.mean for name, interval in self.summary.items()}
+        return {name: mean for name, mean in means.items() if math.isfinite(mean)}
 
 
 def question_blocks() -> tuple[Block, ...]:

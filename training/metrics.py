@@ -157,6 +157,9 @@ def bootstrap(
         metrics: Name → one value a customer, all of the same length.
         seed: Of the resamples.
         level: Of confidence.
+
+    Returns:
+        Name → interval; all NaN where no customer has a value.
     """
     table = np.column_stack(list(metrics.values()))
     known = np.isfinite(table)
@@ -169,7 +172,10 @@ def bootstrap(
         means = (draws @ table) / (draws @ known)
         middle = table.sum(axis=0) / known.sum(axis=0)
     tail = (1.0 - level) / 2.0
-    low, high = np.nanquantile(means, [tail, 1.0 - tail], axis=0)
+    ends = np.full((2, len(metrics)), np.nan)
+    told = known.any(axis=0)
+    ends[:, told] = np.nanquantile(means[:, told], [tail, 1.0 - tail], axis=0)
+    low, high = ends
     return {
         name: Interval(float(middle[n]), float(low[n]), float(high[n]))
         for n, name in enumerate(metrics)

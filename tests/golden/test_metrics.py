@@ -1,0 +1,68 @@
+"""Ranking metrics against numbers worked out by hand.
+
+Three customers, slates of four. Anna has 3 targets, at places 1 and 3. Ben has 6 targets, one of
+them at place 2. Cleo has 1 target and no hit. With 1/log2(place + 1): 1, 0.63093, 0.5, 0.43068.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.metrics import auc, rank_metrics
+
+HITS = np.array([[True, False, True, False], [False, True, False, False], [False] * 4])
+TARGETS = np.array([3, 6, 1])
+
+AT_4 = {
+    "ndcg_4": [1.5 / 2.13093, 0.63093 / 2.56161, 0.0],
+    "recall_4": [2 / 3, 1 / 6, 0.0],
+    "precision_4": [0.5, 0.25, 0.0],
+    "map_4": [(1 + 2 / 3) / 3, 0.5 / 4, 0.0],
+    "mrr_4": [1.0, 0.5, 0.0],
+    "hit_rate_4": [1.0, 1.0, 0.0],
+}
+AT_2 = {
+    "ndcg_2": [1 / 1.63093, 0.63093 / 1.63093, 0.0],
+    "recall_2": [1 / 3, 1 / 6, 0.0],
+    "precision_2": [0.5, 0.5, 0.0],
+    "map_2": [0.5, 0.25, 0.0],
+    "mrr_2": [1.0, 0.5, 0.0],
+    "hit_rate_2": [1.0, 1.0, 0.0],
+}
+
+
+@pytest.mark.parametrize(("k", "expected"), [(4, AT_4), (2, AT_2)])
+def test_rank_metrics_are_what_a_hand_computes(k: int, expected: dict[str, list[float]]) -> None:
+    values = rank_metrics(HITS, TARGETS, k)
+    assert set(values) == set(expected)
+    for name, numbers in expected.items():
+        assert values[name].tolist() == pytest.approx(numbers, abs=5e-6), name
+
+
+def test_a_perfect_slate_scores_one_in_every_metric_but_recall() -> None:
+    values = rank_metrics(np.ones((1, 4), bool), np.array([8]), 4)
+    assert {name: value[0] for name, value in values.items()} == {
+        "ndcg_4": pytest.approx(1.0),
+        "recall_4": 0.5,
+        "precision_4": 1.0,
+        "map_4": 1.0,
+        "mrr_4": 1.0,
+        "hit_rate_4": 1.0,
+    }
+
+
+def test_auc_is_what_a_hand_computes() -> None:
+    # Targets score 4 and 2; others 3, 2 and 1: 4 beats all three; 2 beats one and ties with one.
+    scores = np.array([4, 3, 2, 2, 1, -np.inf], np.float32)
+    assert auc(scores, np.array([0, 3])) == pytest.approx((3 + 1.5) / 6)
+    assert auc(scores, np.array([0])) == 1.0
+    assert auc(scores, np.array([4])) == 0.0
+
+
+def test_auc_leaves_out_what_may_not_come() -> None:
+    scores = np.array([-np.inf, 1, 2, -np.inf], np.float32)
+    assert auc(scores, np.array([0, 2])) == 1.0
+    assert np.isnan(auc(scores, np.array([0, 3])))
+    assert np.isnan(auc(scores, np.array([1, 2])))
+    assert np.isnan(auc(scores, np.array([], np.int64)))

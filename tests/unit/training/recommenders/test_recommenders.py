@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.model.basket import basket_of
+from serving.model.bundle import Bundle, load_bundle
+from serving.model.scoring import open_scorer
+from serving.ranking.blocks import Block
+from serving.ranking.chain import Ask, slate_rows
+from serving.ranking.view import item_view
+from tests.unit.training.samples import (
+    AT,
+    SIZE,
+    checkerboard,
+    checkerboard_dataset,
+    checkerboard_held_out,
+    key,
+    outside_id,
+)
+from training.dataset import Dataset
+from training.recommenders import als, item_knn, popularity
+
+Fit = Callable[[Dataset], Bundle]
+FITS: dict[str, Fit] = {
+    "popularity": lambda data: popularity.fit(data, popularity.PopularityParams(), AT),
+    "item_knn": lambda data: item_knn.fit(data, item_knn.ItemKnnParams(shrink=1.0), AT),
+    "als": lambda data: als.fit(data, als.AlsParams(factors=4, regularization=0.1), AT),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_fit_says_what_it_is_and_what_it_was_made_of(name: str, tmp_path: Path) -> None:
+    dataset = checkerboard_dataset()
+    bundle = FITS[name](dataset)
+    bundle.save(tmp_path / "1")
+    manifest = load_bundle(tmp_path / "1").manifest
+    assert (manifest.algorithm, manifest.items, manifest.created_at) == (name, SIZE, AT)
+    assert (manifest.data, manifest.weighting) == (dataset.data, dataset.weighting)
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_no_byte_of_a_bundle_knows_a_customer(name: str, tmp_path: Path) -> None:
+    FITS[name](checkerboard_dataset()).save(tmp_path / "1")
+    names = [needle for n in range(SIZE) for needle in (key(n), outside_id(n), key(n)[3:])]
+    needles = [text.encode() for text in names] + [bytes.fromhex(key(n)[3:]) for n in range(SIZE)]
+    needles += [event.id.encode() for event in checkerboard()]
+    for path in (tmp_path / "1").iterdir():
+        content = path.read_bytes()
+        assert not any(needle in content for needle in needles), path
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_the_same_data_gives_the_same_bundle(name: str, tmp_path: Path) -> None:
+    for folder in ("1", "2"):
+        FITS[name](checkerboard_dataset()).save(tmp_path / folder)
+    one, other = (
+        {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+        for folder in ("1", "2")
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize("name", ["item_knn", "als"])
+def test_a_model_finds_the_one_item_that_is_missing(name: str) -> None:
+    bundle = FITS[name](checkerboard_dataset())
+    view, scorer = item_view(bundle.items, None, bundle.popularity), open_scorer(bundle)
+    held_out = checkerboard_held_out()
+    for history, targets in zip(held_out.histories, held_out.targets, strict=True):
+        basket = basket_of(history, bundle.index, bundle.manifest.weighting, AT)
+        rows = slate_rows(view, scorer.score([basket])[0], Ask(Block(size=1), history), AT)
+        assert {bundle.items[row] for row in rows} == targets
+        (reason,) = scorer.because(basket, rows)
+        assert int(bundle.items[basket.rows[reason]][-2:]) % 2 == rows[0] % 2
+
+
+@pytest.mark.parametrize("name", ["item_knn", "als"])
+def test_similar_items_are_of_the_same_colour(name: str) -> None:
+    rows, scores = open_scorer(FITS[name](checkerboard_dataset())).similar(4, 5)
+    assert set(rows.tolist()) == {0, 2, 6, 8, 10}
+    assert (np.diff(scores) <= 0).all()
+
+
+def test_what_is_bought_now_is_more_popular_than_what_was() -> None:
+    bundle = FITS["popularity"](checkerboard_dataset())
+    assert (np.diff(bundle.popularity) < 0).all()
+
+
+def test_undamped_popularity_is_the_sum_of_the_weights() -> None:
+    dataset = checkerboard_dataset()
+    params = popularity.PopularityParams(damping=1.0)
+    np.testing.assert_allclose(
+        popularity.fit(dataset, params, AT).popularity, dataset.matrix.sum(axis=0), rtol=1e-6
+    )
+    heads = popularity.popularity_of(dataset, popularity.PopularityParams(damping=0.0))
+    assert heads.tolist() == [SIZE / 2 - 1] * SIZE
+
+
+def test_without_shrinking_the_likeness_is_the_cosine() -> None:
+    dataset = checkerboard_dataset()
+    params = item_knn.ItemKnnParams(shrink=0.0, damping=1.0, neighbours=SIZE)
+    rows, scores = open_scorer(item_knn.fit(dataset, params, AT)).similar(0, SIZE)
+    columns = dataset.matrix.toarray().astype(float)
+    unit = columns / np.linalg.norm(columns, axis=0)
+    np.testing.assert_allclose(scores, (unit.T @ unit[:, 0])[rows], rtol=1e-5)
+
+
+def test_only_so_many_neighbours_are_kept() -> None:
+    params = item_knn.ItemKnnParams(neighbours=3)
+    starts = item_knn.fit(checkerboard_dataset(), params, AT).arrays["neighbour_starts"]
+    assert (np.diff(starts) == 3).all()
