@@ -57,6 +57,9 @@ class Answers:
     async def one(self, ask: Ask) -> Slate:
         """The slate, within the deadline, whatever is down. The block must be a known one."""
         attempt = self._attempt(ask)
+        if not self._breaker.closed:
+            # Not even a thread: those there are may all be waiting for the store.
+            return self._drawn(attempt, self._at_hand(attempt, Reason.STORE))
         try:
             making = asyncio.get_running_loop().run_in_executor(self._pool, self._make, attempt)
             choice = await asyncio.wait_for(making, self._deadline)
@@ -174,8 +177,10 @@ class Answers:
     def _at_hand(self, attempt: Attempt, cause: Reason) -> Choice:
         """What can be answered at once, in the loop; the thread asks the store no further."""
         attempt.cause = cause
-        choice = attempt.settled or attempt.settle(self._without_store(attempt))
         ask = attempt.ask
+        if ask.send is not None:
+            attempt.pins = {**attempt.pins, **self._local.of_send(ask.customer, ask.send)}
+        choice = attempt.settled or attempt.settle(self._without_store(attempt))
         if ask.send is None:
             return choice
         return self._local.pin((ask.customer, ask.send, ask.block), choice)

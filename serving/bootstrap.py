@@ -44,7 +44,7 @@ def build_parts(settings: ServeSettings) -> Parts:
     stores = open_stores(settings.resolved_store_url(), clock)
     local = LocalVersions(settings.home)
     registry = MlflowRegistry(settings.resolved_tracking_url(), settings.home)
-    copy = settings.home / "cache" / "catalogue.msgpack"
+    copy = settings.home / "catalogue.msgpack"
     return Parts(
         settings=settings,
         stores=stores,

@@ -144,6 +144,7 @@ class MlflowRegistry:
             RegistryUnavailable: MLflow does not answer.
             MissingExtra: MLflow is not installed.
         """
+        self._check_database()
         with self._answering():
             client = self._client()
             found = client.search_registered_models(f"name = '{self._name}'", max_results=1)
@@ -161,6 +162,7 @@ class MlflowRegistry:
         folder = self._local.folder(version)
         if folder.is_dir():
             return folder
+        self._check_database()
         self._local.root.mkdir(parents=True, exist_ok=True)
         with _beside(self._local.root) as beside:
             with self._answering():
@@ -202,13 +204,15 @@ class MlflowRegistry:
         )
         return Path(got)
 
-    def _client(self) -> MlflowClient:
-        """MLflow's client, made at the first use: importing it takes seconds."""
+    def _check_database(self) -> None:
+        """MLflow would make a new, empty database where there is none."""
         path = self._url.removeprefix("sqlite:///")
         if path != self._url and not Path(path).exists():
-            # MLflow would make a new, empty database there.
             message = f"there is no MLflow database at {path}: homing train makes one"
             raise RegistryUnavailable(message)
+
+    def _client(self) -> MlflowClient:
+        """MLflow's client, made at the first use: importing it takes seconds."""
         if self._made is None:
             for name, value in _PATIENCE.items():
                 os.environ.setdefault(name, value)

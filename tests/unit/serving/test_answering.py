@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from features.errors import StoreUnavailable
+from features.item import Item
+from features.profile import history_of
+from serving.slate import Ask, Reason, Rung, Slate
+from tests.unit.serving.kit import ANNA, BERT, ITEMS, Kit, make_kit, purchase, slates
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Kit]:
+    """A service with a short deadline and few threads."""
+    made = make_kit(tmp_path, deadline_ms=150, threads=2)
+    made.stock()
+    made.promote("1")
+    made.know(ANNA, "bread")
+    yield made
+    made.service.stop()
+
+
+@pytest.fixture
+def ready(kit: Kit) -> Kit:
+    """A service with items, a model and a customer."""
+    kit.stock()
+    kit.promote("1")
+    kit.know(ANNA, "bread")
+    return kit
+
+
+def ask(
+    kit: Kit,
+    send: str | None = "monday",
+    block: str = "hero",
+    n: int | None = None,
+    who: str = ANNA,
+) -> Slate:
+    return asyncio.run(kit.service.recommend(Ask(customer=who, block=block, send=send, n=n)))
+
+
+def buys(kit: Kit, item: str) -> None:
+    kit.profiles.fold({ANNA: history_of([purchase(ANNA, item)])})
+
+
+def ids(slate: Slate) -> list[str]:
+    return [item.id for item in slate.items]
+
+
+def metric(kit: Kit, name: str, **labels: str) -> float:
+    return kit.parts.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def test_the_same_send_gets_the_same_slate_whatever_happened_since(ready: Kit) -> None:
+    first = ask(ready)
+    buys(ready, "cream")
+    ready.promote("2")
+    assert ask(ready) == first
+    assert ids(ask(ready, send="tuesday")) != ids(first)
+
+
+def test_another_customer_of_the_same_send_has_a_slate_of_his_own(ready: Kit) -> None:
+    assert ask(ready).slate != ask(ready, who=BERT).slate
+
+
+def test_two_blocks_of_one_send_share_no_item(ready: Kit) -> None:
+    assert not set(ids(ask(ready))) & set(ids(ask(ready, block="second")))
+
+
+def test_blocks_that_are_asked_at_once_share_no_item(ready: Kit) -> None:
+    async def both(send: str) -> list[Slate]:
+        asks = [Ask(customer=ANNA, block=block, send=send) for block in ("hero", "second")]
+        return await asyncio.gather(*(ready.service.recommend(one) for one in asks))
+
+    for number in range(20):
+        hero, second = asyncio.run(both(f"send-{number}"))
+        assert not set(ids(hero)) & set(ids(second))
+
+
+def test_fewer_and_more_of_a_pinned_slate_begin_alike(ready: Kit) -> None:
+    assert ids(ask(ready, n=1)) == ["cream"]
+    assert ids(ask(ready)) == ["cream", "dates"]
+    assert ids(ask(ready, n=3)) == ["cream", "dates", "apple"]
+
+
+def test_a_pinned_item_that_is_sold_out_gives_way_to_the_next_best(ready: Kit) -> None:
+    assert ids(ask(ready)) == ["cream", "dates"]
+    ready.stock(*(msgspec.structs.replace(i, in_stock=i.id != "cream") for i in ITEMS))
+    mended = ask(ready)
+    assert ids(mended) == ["dates", "apple"]
+    assert mended.served_by is Rung.MODEL
+
+
+def test_a_pinned_item_is_drawn_at_todays_price(ready: Kit) -> None:
+    ask(ready)
+    asyncio.run(ready.service.put_items([Item(id="cream", title="Cream", price=9.0)]))
+    assert ask(ready).items[0].price == 9.0
+
+
+def test_a_pin_that_cannot_be_read_counts_as_none(ready: Kit) -> None:
+    ready.pins.pin(ANNA, "monday", "hero", b"from another version", 60)
+    assert ask(ready).served_by is Rung.MODEL
+
+
+def test_without_the_store_it_is_popular_and_still_the_same_again(ready: Kit) -> None:
+    ready.fail()
+    first = ask(ready)
+    assert (first.served_by, first.reason) == (Rung.POPULAR, Reason.STORE)
+    assert ask(ready) == first
+    ready.fail(None)
+    ready.parts.catalogue.look()
+    assert ask(ready) == first
+    assert ask(ready, send="tuesday").served_by is Rung.MODEL
+
+
+def test_a_store_that_is_down_is_asked_no_more_until_it_answers_in_the_background(
+    ready: Kit,
+) -> None:
+    ready.fail()
+    for number in range(5):
+        ask(ready, send=None, who=BERT if number % 2 else ANNA)
+    asked = len(ready.profiles.calls)
+    ask(ready, send=None)
+    assert len(ready.profiles.calls) == asked
+    ready.fail(None)
+    ready.parts.catalogue.look()
+    assert ask(ready, send=None).served_by is Rung.MODEL
+
+
+def test_pins_that_cannot_be_written_are_kept_in_memory(ready: Kit) -> None:
+    def refuse_pinning() -> None:
+        if ready.pins.calls[-1] == "pin":
+            message = "read only"
+            raise StoreUnavailable(message)
+
+    ready.pins.fault = refuse_pinning
+    first = ask(ready)
+    assert first.served_by is Rung.MODEL
+    buys(ready, "cream")
+    assert ask(ready) == first
+
+
+def test_a_store_that_hangs_is_answered_for_at_the_deadline(hasty: Kit) -> None:
+    with hasty.hanging():
+        began = time.monotonic()
+        slate = ask(hasty)
+        assert time.monotonic() - began < 1.0
+        assert (slate.served_by, slate.reason) == (Rung.POPULAR, Reason.DEADLINE)
+        # The same loop has nobody waiting for it either: both threads hang by now.
+        assert ids(ask(hasty)) == ids(slate)
+        later = [ask(hasty, send=f"send-{number}") for number in range(5)]
+        assert {slate.served_by for slate in later} == {Rung.POPULAR}
+        assert later[-1].reason is Reason.STORE
+    assert metric(hasty, "homing_dependency_errors_total", dependency="store") >= 3
+
+
+def test_a_pin_store_that_hangs_alone_costs_no_quality(hasty: Kit) -> None:
+    def hang() -> None:
+        if hasty.pins.calls[-1] == "pin":
+            time.sleep(0.4)
+
+    hasty.pins.fault = hang
+    slate = ask(hasty)
+    assert (slate.served_by, slate.reason) == (Rung.MODEL, None)
+    hasty.pins.fault = None
+    assert ask(hasty) == slate
+
+
+def test_an_error_nobody_foresaw_still_gets_an_answer(ready: Kit) -> None:
+    def burst() -> None:
+        raise ZeroDivisionError
+
+    ready.fail(burst)
+    slate = ask(ready)
+    assert (slate.served_by, slate.reason) == (Rung.POPULAR, Reason.FAILED)
+    assert metric(ready, "homing_internal_errors_total") == 1
+
+
+def test_when_even_the_ladder_bursts_the_static_items_answer(
+    ready: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def burst(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("serving.answering.choose", burst)
+    slate = ask(ready)
+    assert ids(slate) == ["static-0", "static-1"]
+    assert (slate.served_by, slate.reason) == (Rung.STATIC, Reason.FAILED)
+
+
+def test_a_batch_answers_each_as_one_ask_would(ready: Kit) -> None:
+    ready.know(BERT, "dates", published=slates(hero=("flour",)))
+    asks = [Ask(customer=who, block="hero") for who in (ANNA, BERT, "ck_" + "c" * 32, ANNA)]
+    many = asyncio.run(ready.service.recommend_many(asks))
+    singles = [ask(ready, send=None, who=one.customer) for one in asks]
+    assert [(ids(slate), slate.served_by, slate.customer) for slate in many] == [
+        (ids(slate), slate.served_by, slate.customer) for slate in singles
+    ]
+
+
+def test_a_batch_pins_as_one_ask_does(ready: Kit) -> None:
+    asks = [Ask(customer=who, block="hero", send="monday") for who in (ANNA, BERT)]
+    many = asyncio.run(ready.service.recommend_many(asks))
+    assert [ask(ready), ask(ready, who=BERT)] == many
+    assert asyncio.run(ready.service.recommend_many(asks)) == many
+
+
+def test_a_batch_without_the_store_is_popular(ready: Kit) -> None:
+    ready.fail()
+    asks = [Ask(customer=ANNA, block="hero", send=f"s-{number}") for number in range(10)]
+    many = asyncio.run(ready.service.recommend_many(asks))
+    assert {slate.reason for slate in many} == {Reason.STORE}
+    assert {slate.served_by for slate in many} == {Rung.POPULAR}
+
+
+def test_pins_expire(ready: Kit) -> None:
+    first = ask(ready)
+    ready.clock.advance(timedelta(days=31))
+    assert ask(ready).slate != first.slate
+
+
+def test_answers_are_counted_by_rung_and_reason(ready: Kit) -> None:
+    ask(ready)
+    ask(ready, who=BERT)
+    assert metric(ready, "homing_answers_total", rung="model", reason="") == 1
+    assert metric(ready, "homing_answers_total", rung="popular", reason="unknown customer") == 1
