@@ -41,9 +41,8 @@ def parse_cloudevents(raw: object, keys: CustomerKeys, now: datetime) -> list[Ev
     """
     elements: Sequence[object] = raw if isinstance(raw, list) else [raw]
     if len(elements) > MAX_EVENTS:
-        problem = _problem("", f"{len(elements)} events", f"more than {MAX_EVENTS}")
-        cure = "send them in several batches"
-        raise TooLarge([msgspec.structs.replace(problem, value=f"{len(elements)}", cure=cure)])
+        reason, cure = f"more than {MAX_EVENTS} events", "send them in several batches"
+        raise TooLarge([_problem("", len(elements), reason, cure)])
     events: list[Event] = []
     problems: list[Problem] = []
     for index, element in enumerate(elements):
@@ -58,24 +57,25 @@ def parse_cloudevents(raw: object, keys: CustomerKeys, now: datetime) -> list[Ev
 
 def to_cloudevent(event: Event) -> dict[str, object]:
     """The event as a structured CloudEvent of plain JSON values; reading it gives it back."""
-    fields = msgspec.to_builtins(event)
-    prefix = f"{event.source}:"
-    envelope: dict[str, object] = {
+    data = msgspec.to_builtins(event)
+    name = event.id.removeprefix(f"{event.source}:")
+    if name == event.id or not name:
+        name = event.id
+    else:
+        del data["id"]
+    data.pop("source", None)
+    return {
         "specversion": VERSION,
-        "id": event.id.removeprefix(prefix),
+        "id": name,
         "source": event.source,
-        "type": f"{TYPE_PREFIX}{fields.pop('type')}",
-        "time": fields.pop("occurred_at"),
+        "type": f"{TYPE_PREFIX}{data.pop('type')}",
+        "time": data.pop("occurred_at"),
         "datacontenttype": "application/json",
+        "data": data,
     }
-    fields.pop("source", None)
-    if event.id.startswith(prefix) and event.id != prefix:
-        del fields["id"]
-    return {**envelope, "data": fields}
 
 
-def _problem(field: str, value: object, reason: str, cure: str = "") -> Problem:
-    cure = cure or "see CloudEvents 1.0 and docs/events.md"
+def _problem(field: str, value: object, reason: str, cure: str) -> Problem:
     return Problem(index=None, field=field, value=shorten(value), reason=reason, cure=cure)
 
 

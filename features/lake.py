@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -50,6 +51,7 @@ __all__ = [
     "event_table",
     "item_table",
     "items_of",
+    "live_files",
 ]
 
 EVENTS = "events"
@@ -131,7 +133,9 @@ class Lake:
         Raises:
             InvalidArgument: There is no such version.
         """
-        return sorted(self._open(table, version).file_uris())
+        opened = self._open(table, version)
+        with self._declared(table):
+            return live_files(opened, self.path(table))
 
     def events(
         self, con: Backend, version: int | None = None, as_of: datetime | None = None
@@ -301,12 +305,15 @@ class Lake:
 
     def _retried(self, table: str, attempt: Callable[[], int]) -> int:
         """Try again when another writer's commit came first; theirs is in the table then."""
-        with self._declared(table):
-            for number in range(ATTEMPTS - 1):
-                try:
+        for number in range(ATTEMPTS - 1):
+            try:
+                with self._declared(table):
                     return attempt()
-                except CommitFailedError:
-                    time.sleep(0.02 * 2**number)
+            except LakeUnavailable as error:
+                if not isinstance(error.__cause__, CommitFailedError):
+                    raise
+                time.sleep(0.02 * 2**number)
+        with self._declared(table):
             return attempt()
 
     @contextmanager
@@ -319,15 +326,27 @@ class Lake:
                 "or set HOMING_LAKE_PATH to where the lake is"
             )
             raise LakeMissing(message) from error
-        except CommitFailedError:
-            raise
         except (DeltaError, OSError, pa.ArrowException) as error:
             message = f"the lake at {self.path(table)} can't be used: {error}; {_cure(error)}"
             raise LakeUnavailable(message) from error
 
 
+def live_files(table: DeltaTable, path: str) -> list[str]:
+    """The Parquet files of an opened table, in order.
+
+    Args:
+        table: At any version.
+        path: Where it lies.
+    """
+    # `file_uris()` gives the folder percent-encoded, and DuckDB would not find it.
+    actions = pa.table(table.get_add_actions(flatten=True))
+    return sorted(f"{path}/{unquote(name)}" for name in actions.column("path").to_pylist())
+
+
 def _cure(error: Exception) -> str:
     text = str(error).lower()
+    if isinstance(error, CommitFailedError):
+        return "other writers came first every time: try again when fewer write"
     if "no space" in text or "quota" in text:
         return "free space on its disk; what was half written is not part of the table"
     if "permission denied" in text or "read-only" in text:

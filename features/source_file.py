@@ -26,6 +26,7 @@ from features.engine import open_duckdb
 from features.errors import HomingError, InvalidArgument
 from features.identity import CustomerKeys
 from features.item import Item, check_item
+from features.lake import live_files
 from features.mapping import FileMapping, refused
 from features.mapping_sql import REASON, Compiler, literal, quoted
 
@@ -208,7 +209,7 @@ class SourceFile:
 
 def _delta_files(path: Path) -> list[str]:
     try:
-        return list(DeltaTable(path).file_uris())
+        return live_files(DeltaTable(path), str(path))
     except DeltaError as error:
         cure = "give the folder that has _delta_log in it"
         reason = "not a Delta table"

@@ -1,0 +1,26 @@
+"""What these tests are made of: events and items with evident values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from features.event import Event, EventType
+from features.identity import CustomerKeys
+from features.item import Item
+
+KEYS = CustomerKeys(b"a secret of more than 32 bytes ...")
+ANN = f"ck_{1:032x}"
+BOB = f"ck_{2:032x}"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def event(name: str, at: datetime = NOW, **fields: Any) -> Event:  # noqa: ANN401 - any field of Event
+    """A purchase of `lamp` by Ann, unless told otherwise."""
+    given = {"type": EventType.PURCHASE, "customer": ANN, "item": "lamp", **fields}
+    return Event(id=name, occurred_at=at, **given)
+
+
+def item(name: str, **fields: Any) -> Item:  # noqa: ANN401 - any field of Item
+    """An item whose title is its id in capitals, unless told otherwise."""
+    return Item(id=name, **{"title": name.upper(), **fields})

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.errors import InputError, InvalidEvent, TooLarge
+from features.event import (
+    AHEAD,
+    EARLIEST,
+    MAX_EVENTS,
+    MAX_PROBLEMS,
+    EventType,
+    check_event,
+    decode_json,
+    parse_event,
+    parse_events,
+)
+from tests.unit.features.making import KEYS, NOW, event
+
+WIRE = {
+    "id": "e1",
+    "type": "purchase",
+    "customer": "7",
+    "occurred_at": "2026-02-01T10:00:00+02:00",
+    "item": "lamp",
+    "quantity": 2,
+    "value": 9.5,
+    "currency": "GBP",
+}
+
+
+def test_an_event_is_read_with_its_key_and_in_utc() -> None:
+    read = parse_event(WIRE, KEYS, NOW)
+    assert read.customer == KEYS.resolve("7")
+    assert read.occurred_at == datetime(2026, 2, 1, 8, tzinfo=UTC)
+    assert read.occurred_at.tzinfo is UTC
+    assert (read.type, read.quantity, read.value) == (EventType.PURCHASE, 2.0, 9.5)
+
+
+def test_one_object_and_a_list_of_one_are_the_same() -> None:
+    assert parse_events(WIRE, KEYS, NOW) == parse_events([WIRE], KEYS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("id", "", "not a usable name"),
+        ("id", "x" * 201, "not a usable name"),
+        ("item", "a\tb", "not a usable name"),
+        ("send", "\u202e", "not a usable name"),
+        ("item", None, "needs an item"),
+        ("occurred_at", "2026-02-01T10:00:00", "no time zone"),
+        ("occurred_at", "1970-01-01T00:00:00Z", "before 1990"),
+        ("occurred_at", "2999-01-01T00:00:00Z", "in the future"),
+        ("occurred_at", "yesterday", "Invalid RFC3339"),
+        ("quantity", 0, "not a positive number"),
+        ("quantity", -1, "not a positive number"),
+        ("value", -0.01, "not an amount"),
+        ("currency", "gbp", "not a currency code"),
+        ("currency", "£", "not a currency code"),
+        ("type", "bought", "Invalid enum value"),
+        ("colour", "red", "unknown field"),
+        ("quantity", "two", "Expected `float`, got `str`"),
+    ],
+)
+def test_a_refusal_names_field_value_and_cure(field: str, value: object, reason: str) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        parse_events([WIRE, {**WIRE, field: value}], KEYS, NOW)
+    (problem,) = caught.value.problems
+    assert (problem.index, problem.field) == (1, field)
+    assert reason in problem.reason
+    assert problem.cure
+
+
+@pytest.mark.parametrize("amount", [float("nan"), float("inf")])
+@pytest.mark.parametrize("field", ["quantity", "value"])
+def test_an_amount_that_is_not_finite_is_refused(field: str, amount: float) -> None:
+    problem = check_event(msgspec.structs.replace(event("e"), **{field: amount}), NOW)
+    assert problem is not None
+    assert problem.field == field
+
+
+def test_the_limits_of_time_belong_to_the_allowed() -> None:
+    assert check_event(event("e", EARLIEST), NOW) is None
+    assert check_event(event("e", NOW + AHEAD), NOW) is None
+    assert check_event(event("e", NOW + AHEAD + timedelta(seconds=1)), NOW) is not None
+
+
+def test_only_interactions_need_an_item() -> None:
+    assert check_event(event("e", type=EventType.EMAIL_OPEN, item=None), NOW) is None
+
+
+def test_a_missing_field_is_named() -> None:
+    wire = {name: value for name, value in WIRE.items() if name != "customer"}
+    with pytest.raises(InvalidEvent, match="customer"):
+        parse_events(wire, KEYS, NOW)
+
+
+def test_a_customer_of_the_wrong_type_is_not_repeated() -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        parse_events({**WIRE, "customer": ["ann@example.org"]}, KEYS, NOW)
+    assert "ann" not in str(caught.value)
+
+
+def test_what_is_no_object_is_refused() -> None:
+    with pytest.raises(InvalidEvent, match=r"\[1\]"):
+        parse_events([WIRE, 7], KEYS, NOW)
+
+
+def test_an_unusable_customer_is_refused_with_its_index() -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        parse_events([WIRE, {**WIRE, "customer": ""}], KEYS, NOW)
+    assert (caught.value.problems[0].index, caught.value.problems[0].field) == (1, "customer")
+
+
+def test_problems_are_listed_up_to_a_limit() -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        parse_events([{}] * (MAX_PROBLEMS + 5), KEYS, NOW)
+    assert len(caught.value.problems) == MAX_PROBLEMS
+
+
+def test_too_many_events_are_refused_as_such() -> None:
+    with pytest.raises(TooLarge, match="1001 events"):
+        parse_events([WIRE] * (MAX_EVENTS + 1), KEYS, NOW)
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"a": NaN}', b"\xff", b"[" * 100_000])
+def test_what_is_not_json_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidEvent, match="not JSON"):
+        decode_json(body)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*WIRE, "block", "x"]), json_values))
+def test_whatever_comes_there_are_events_or_a_declared_refusal(changes: dict[str, Any]) -> None:
+    try:
+        (read,) = parse_events({**WIRE, **changes}, KEYS, NOW)
+    except InputError:
+        return
+    assert check_event(read, NOW) is None
+
+
+@given(st.text(min_size=1, max_size=20), st.floats(0.01, 1e6))
+def test_an_event_survives_json(name: str, quantity: float) -> None:
+    made = event("e", source="api", block=name, quantity=quantity)
+    assert msgspec.json.decode(msgspec.json.encode(made), type=type(made)) == made
+
+
+def test_decoding_gives_what_was_sent() -> None:
+    assert decode_json(json.dumps([WIRE]).encode()) == [WIRE]
