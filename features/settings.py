@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         raise SettingsError(message)
 
 
-def load_settings(kind: type[Some], **overrides: object) -> Some:
+def load_settings(kind: type[Some], **overrides: Any) -> Some:  # noqa: ANN401 - pydantic checks them
     """Settings from the environment.
 
     Args:
@@ -89,7 +89,7 @@ def load_settings(kind: type[Some], **overrides: object) -> Some:
         SettingsError: A value can't be used; the message names the variable and the cure.
     """
     try:
-        return kind(**overrides)  # type: ignore[arg-type] - pydantic checks them
+        return kind(**overrides)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "HOMING_" + "_".join(str(part) for part in first["loc"]).upper()
