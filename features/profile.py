@@ -162,7 +162,9 @@ def history_of(events: Iterable[Event]) -> History:
 
 
 def _most_recent(interactions: set[Interaction]) -> tuple[Interaction, ...]:
-    return tuple(sorted(interactions)[-MAX_INTERACTIONS:])
+    """The last ones in their order; of several that bear one event's id, only the last."""
+    latest = {one.event: one for one in sorted(interactions)}
+    return tuple(sorted(latest.values())[-MAX_INTERACTIONS:])
 
 
 def _latest(one: Mapping[str, int], other: Mapping[str, int], limit: int) -> dict[str, int]:
