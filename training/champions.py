@@ -1,0 +1,182 @@
+"""Who serves: promotes versions to champion and rolls back, and writes down why.
+
+Each version carries its history of promotions as a tag, a JSON list: what was done, when, by whom,
+for what reason and on what evidence. Aliases alone say who serves; stages are never used.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from features.errors import GateRefused, InvalidArgument, Refused, RegistryUnavailable
+from training.register import CHALLENGER, CHAMPION, MODELS, verdict_of, version_name
+from training.reports import Promotion, Verdict
+from training.tracking import Tracking
+
+HISTORY: Final = "promotions"
+"""The tag that holds a version's history."""
+_VERSION: Final = re.compile(
+    rf"(?P<model>[a-z]+)(?:/(?P<number>[0-9]{{1,18}})|@(?P<alias>{CHAMPION}|{CHALLENGER}))"
+)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of the champion, kept with the version that became it.
+
+    Attributes:
+        did: What.
+        at: When, aware.
+        by: The operating system's name of who did it.
+        reason: Why.
+        former: Number of the champion before; None when there was none.
+        forced: Whether the gate had refused it.
+    """
+
+    did: Literal["promote", "rollback"]
+    at: datetime
+    by: str
+    reason: str
+    former: str | None
+    forced: bool = False
+
+
+def parse_version(text: str, tracking: Tracking) -> tuple[str, str]:
+    """Registered model and number of what a user wrote.
+
+    Args:
+        text: `recommender/12`, `recommender@champion`, `recommender` (its challenger),
+            `champion` or `12` (of the recommender).
+        tracking: Knows the aliases.
+
+    Raises:
+        InvalidArgument: It is none of these.
+        RegistryUnavailable: MLflow does not answer, or has no such alias.
+    """
+    found = _VERSION.fullmatch(_spelled_out(text))
+    if found is None or found["model"] not in MODELS:
+        raise InvalidArgument.of(
+            text,
+            field="version",
+            reason="not a version of a registered model",
+            cure="write it like recommender/12, recommender@champion or churn/3",
+        )
+    model, alias = found["model"], found["alias"]
+    if not alias:
+        return model, found["number"]
+    number = tracking.alias(model, alias)
+    if number is None:
+        message = f"{model} has no {alias} yet: run `homing train`"
+        raise RegistryUnavailable(message)
+    return model, number
+
+
+def _spelled_out(text: str) -> str:
+    """`12`, `champion` and `churn` as they are meant: `recommender/12` and so on."""
+    if text in MODELS:
+        return f"{text}@{CHALLENGER}"
+    if text in {CHAMPION, CHALLENGER}:
+        return f"{MODELS[0]}@{text}"
+    return f"{MODELS[0]}/{text}" if text.isdigit() else text
+
+
+def promote(
+    tracking: Tracking, model: str, number: str, *, at: datetime, reason: str, force: bool
+) -> Promotion:
+    """Make a version the champion, if the gate let it pass against the present one.
+
+    Raises:
+        GateRefused: It was refused, never judged, or judged against another champion.
+        RegistryUnavailable: MLflow does not answer, or has no such version.
+    """
+    tags = dict(tracking.version(model, number).tags)
+    former = tracking.alias(model, CHAMPION)
+    refusal = _refusal(verdict_of(tags), model, number, former)
+    if refusal and not force:
+        raise GateRefused(refusal)
+    if former == number:
+        return Promotion(version=version_name(model, number), former=None, reason="it is already")
+    verdict = verdict_of(tags)
+    why = reason or (verdict.reason if verdict else "")
+    change = Change(
+        did="promote", at=at, by=_who(), reason=why, former=former, forced=bool(refusal)
+    )
+    _become(tracking, model, number, change)
+    return _promotion(model, number, change)
+
+
+def rollback(tracking: Tracking, model: str, *, at: datetime, reason: str) -> Promotion:
+    """Put the champion back that was before the present one; again goes further back.
+
+    Raises:
+        Refused: There is no champion, or there was none before it.
+        RegistryUnavailable: MLflow does not answer.
+    """
+    number = tracking.alias(model, CHAMPION)
+    if number is None:
+        message = f"{model} has no champion to roll back from"
+        raise Refused(message)
+    promotions = [one for one in changes(tracking, model, number) if one.did == "promote"]
+    former = promotions[-1].former if promotions else None
+    if former is None:
+        message = (
+            f"{version_name(model, number)} had no champion before it: promote another version "
+            "by `homing promote` instead"
+        )
+        raise Refused(message)
+    why = reason or f"rolled back from {version_name(model, number)}"
+    change = Change(did="rollback", at=at, by=_who(), reason=why, former=number)
+    _become(tracking, model, former, change)
+    return _promotion(model, former, change)
+
+
+def changes(tracking: Tracking, model: str, number: str) -> list[Change]:
+    """The history of a version, oldest first.
+
+    Raises:
+        RegistryUnavailable: MLflow does not answer, or has no such version.
+    """
+    text = tracking.version(model, number).tags.get(HISTORY, "[]")
+    return msgspec.json.decode(text, type=list[Change])
+
+
+def _refusal(verdict: Verdict | None, model: str, number: str, champion: str | None) -> str:
+    """Why a version must not become champion; "" when it may."""
+    name = version_name(model, number)
+    if verdict is None:
+        return f"{name} was never judged: train again, or force it and say why"
+    if not verdict.passed:
+        return f"{name} did not pass the gate: {verdict.reason}"
+    if champion in {None, number} or verdict.against == version_name(model, str(champion)):
+        return ""
+    return (
+        f"{name} was judged against {verdict.against}, and the champion is "
+        f"{version_name(model, str(champion))} now: train again, or force it and say why"
+    )
+
+
+def _become(tracking: Tracking, model: str, number: str, change: Change) -> None:
+    """Write the history first: a champion without a reason can't be, a reason without may."""
+    history = [*changes(tracking, model, number), change]
+    with tracking.client() as client:
+        client.set_model_version_tag(model, number, HISTORY, msgspec.json.encode(history).decode())
+        client.set_registered_model_alias(model, CHAMPION, number)
+    if tracking.alias(model, CHALLENGER) == number:
+        with tracking.client() as client:
+            client.delete_registered_model_alias(model, CHALLENGER)
+
+
+def _promotion(model: str, number: str, change: Change) -> Promotion:
+    former = version_name(model, change.former) if change.former else None
+    return Promotion(version=version_name(model, number), former=former, reason=change.reason)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container whose user has no name

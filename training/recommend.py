@@ -1,0 +1,225 @@
+"""Makes recommenders: chooses an algorithm, judges it, and refits it on all history.
+
+Time is cut twice. What is fitted before the *validation* time chooses the algorithm there; what
+is fitted before the *held-out* time, which follows, is judged there and passes the gate or not.
+So the time that judges has chosen nothing. What will serve is the chosen algorithm with the same
+parameters, fitted once more on everything up to now: newer items, same recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from features.engine import declared, open_engine
+from features.errors import NotEnoughData
+from features.item import Item
+from features.lake import Lake
+from features.progress import Advance
+from features.tables import items_of
+from serving.model.bundle import Bundle
+from serving.model.weighting import Weighting
+from training.dataset import Dataset, load_dataset
+from training.evaluate import PRIMARY, Evaluation, evaluate
+from training.gate import GATE_METRIC, Decision, decide, refuse_unsound
+from training.heldout import HeldOut, load_held_out
+from training.recommenders import als, item_knn, popularity
+from training.span import Span
+
+if TYPE_CHECKING:
+    import ibis
+
+POPULARITY: Final = "popularity"
+"""What every recommender must beat while there is no champion."""
+VALIDATED_CUSTOMERS: Final = 600
+"""Customers whose validation time chooses the algorithm: enough to tell algorithms apart."""
+
+Fit = Callable[[Dataset, datetime], Bundle]
+Answers = Mapping[str, Evaluation]
+"""Question → how it was answered."""
+
+FITS: Final[Mapping[str, Fit]] = {
+    POPULARITY: lambda data, at: popularity.fit(data, popularity.PopularityParams(), at),
+    "item_knn": lambda data, at: item_knn.fit(data, item_knn.ItemKnnParams(), at),
+    "als": lambda data, at: als.fit(data, als.AlsParams(), at),
+}
+"""Every algorithm with the parameters that it is tried with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What held-out time said.
+
+    Attributes:
+        chosen: The algorithm that validation time preferred.
+        chosen_on: `validation`, or `heldout` when history is too short for both.
+        bundles: Algorithm → bundle fitted before the cutoff.
+        answers: Algorithm → question → evaluation; `champion` too, when there is one.
+        decision: Of the gate.
+        customers: Who were judged on.
+    """
+
+    chosen: str
+    chosen_on: str
+    bundles: Mapping[str, Bundle]
+    answers: Mapping[str, Answers]
+    decision: Decision
+    customers: int
+
+
+CHAMPION: Final = "champion"
+
+
+class History:
+    """What the lake holds, opened for one training.
+
+    Args:
+        events: Of one version.
+        items: The newest catalogue.
+        span: The time that is looked at.
+        created_at: Goes into every manifest; aware, UTC.
+    """
+
+    def __init__(
+        self, events: ibis.Table, items: Mapping[str, Item], span: Span, created_at: datetime
+    ) -> None:
+        self._events = events
+        self.catalogue = items or None
+        self.span = span
+        self._created_at = created_at
+
+    def fit(self, algorithm: str, at: datetime) -> Bundle:
+        """An algorithm fitted on everything before a moment."""
+        return FITS[algorithm](self._dataset(at), self._created_at)
+
+    def fit_all(self, at: datetime, advance: Advance) -> dict[str, Bundle]:
+        """All algorithms, fitted on everything before a moment."""
+        data = self._dataset(at)
+        fitted: dict[str, Bundle] = {}
+        for done, (name, fit) in enumerate(FITS.items(), start=1):
+            fitted[name] = fit(data, self._created_at)
+            advance(done, len(FITS))
+        return fitted
+
+    def held_out(self, at: datetime, until: datetime) -> HeldOut:
+        """What customers did before a moment, and bought from it until another."""
+        return load_held_out(self._events, at, until)
+
+    def _dataset(self, at: datetime) -> Dataset:
+        return load_dataset(self._events, Weighting(), at, lake_version=self.span.lake_version)
+
+
+@contextmanager
+def open_history(lake: Lake, span: Span, created_at: datetime) -> Iterator[History]:
+    """The lake's history at the span's version.
+
+    Raises:
+        LakeMissing: There is none.
+        LakeUnavailable: It can't be read.
+    """
+    engine = open_engine()
+    with closing(engine.con), declared(lake.root):
+        items = {item.id: item for item in items_of(lake.items(engine).to_pyarrow())}
+        yield History(lake.events(engine, span.lake_version), items, span, created_at)
+
+
+def choose(history: History, advance: Advance) -> str | None:
+    """The algorithm that is best in validation time; None when history is too short for that.
+
+    Validation time is as long as the held-out time, and ends where that begins.
+    """
+    span = history.span
+    at = span.cutoff - span.holdout
+    if at <= span.first:
+        return None
+    try:
+        held_out = thinned(history.held_out(at, span.cutoff), VALIDATED_CUSTOMERS)
+        fitted = history.fit_all(at, lambda _done, _total: None)
+        scores = {}
+        for done, (name, bundle) in enumerate(fitted.items(), start=1):
+            scores[name] = _score(evaluate(bundle, held_out, history.catalogue))
+            advance(done, len(fitted))
+    except NotEnoughData:
+        return None
+    return max(scores, key=scores.__getitem__)
+
+
+def judge(
+    history: History,
+    bundles: Mapping[str, Bundle],
+    chosen: str | None,
+    champion: Bundle | None,
+    advance: Advance,
+) -> Judged:
+    """All bundles on held-out time, and the gate's decision on the chosen one.
+
+    Args:
+        history: Of the lake.
+        bundles: Algorithm → bundle fitted before the cutoff.
+        chosen: The challenger's algorithm; held-out time itself chooses when None.
+        champion: The champion's twin that was fitted before its own held-out time.
+        advance: Told of bundles judged, and of all.
+
+    Raises:
+        NotEnoughData: Held-out time has too few customers.
+    """
+    held_out = history.held_out(history.span.cutoff, history.span.end)
+    judged = {**bundles, **({CHAMPION: champion} if champion is not None else {})}
+    answers: dict[str, Answers] = {}
+    for done, (name, bundle) in enumerate(judged.items(), start=1):
+        answers[name] = evaluate(bundle, held_out, history.catalogue)
+        advance(done, len(judged))
+    best = chosen or max(bundles, key=lambda name: _score(answers[name]))
+    rival = answers[CHAMPION if champion is not None else POPULARITY]
+    return Judged(
+        chosen=best,
+        chosen_on="heldout" if chosen is None else "validation",
+        bundles=bundles,
+        answers=answers,
+        decision=refuse_unsound(bundles[best])
+        or decide(answers[best][PRIMARY], rival[PRIMARY], metric=GATE_METRIC),
+        customers=len(answers[best][PRIMARY].customers),
+    )
+
+
+def figure_name(question: str, metric: str) -> str:
+    """A metric's name among those of all questions, like `explore/ndcg_20`."""
+    return f"{question}/{metric}"
+
+
+def means(answers: Answers) -> dict[str, float]:
+    """Figure name → mean over customers."""
+    return {
+        figure_name(question, metric): mean
+        for question, evaluation in answers.items()
+        for metric, mean in evaluation.means().items()
+    }
+
+
+def with_metrics(bundle: Bundle, metrics: Mapping[str, float]) -> Bundle:
+    """The bundle, whose manifest says how it, or its twin, did on held-out time."""
+    manifest = msgspec.structs.replace(bundle.manifest, metrics=dict(metrics))
+    return replace(bundle, manifest=manifest)
+
+
+def thinned(held_out: HeldOut, most: int) -> HeldOut:
+    """At most so many of the customers, evenly spread over their keys."""
+    if len(held_out.customers) <= most:
+        return held_out
+    kept = np.linspace(0, len(held_out.customers) - 1, most).astype(int)
+    return replace(
+        held_out,
+        customers=tuple(held_out.customers[n] for n in kept),
+        histories=tuple(held_out.histories[n] for n in kept),
+        targets=tuple(held_out.targets[n] for n in kept),
+    )
+
+
+def _score(answers: Answers) -> float:
+    return answers[PRIMARY].summary[GATE_METRIC].mean

@@ -1,0 +1,178 @@
+"""MLflow, opened quietly: no telemetry, no progress bars, no pages of migration logs.
+
+Importing MLflow takes more than a second and making its database another two, so both wait for
+the first use.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from features.errors import BundleError, MissingExtra, RegistryUnavailable, shorten
+from serving.model.registry import redacted
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    # MLflow's own patience with a server that is down is several minutes.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Set before MLflow is imported, unless the user has set them."""
+
+
+class Tracking:
+    """MLflow's tracking and registry at one address.
+
+    Args:
+        url: As MLflow writes it, like `sqlite:///var/mlflow.db`.
+        artifacts: Folder of files while the address is a SQLite file; a server has its own place.
+    """
+
+    def __init__(self, url: str, artifacts: Path) -> None:
+        self._url = url
+        self._artifacts = artifacts
+        self._made: MlflowClient | None = None
+
+    @property
+    def address(self) -> str:
+        """The URL without what stands before its host."""
+        return redacted(self._url)
+
+    @contextmanager
+    def client(self) -> Iterator[MlflowClient]:
+        """MLflow's client; whatever it raises becomes a declared error.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer, or has not what was asked for.
+            MissingExtra: MLflow is not installed.
+        """
+        with self._answering():
+            if self._made is None:
+                from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds
+
+                self._made = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
+            yield self._made
+
+    @contextmanager
+    def run(self, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Any]:
+        """A run of MLflow's fluent interface, which is `mlflow` itself; ended whatever happens.
+
+        Args:
+            experiment: Made when it is not there yet.
+            name: Of the run.
+            tags: Of the run.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+        """
+        with self.client() as client:
+            import mlflow  # noqa: PLC0415 - takes seconds
+            import mlflow.pyfunc  # noqa: PLC0415
+
+            number = self._experiment(client, experiment)
+            fluent: Any = mlflow  # it types neither what it gives nor what it takes here
+            before = fluent.get_tracking_uri() if fluent.is_tracking_uri_set() else None
+            fluent.set_tracking_uri(self._url)
+            try:
+                with mlflow.start_run(
+                    experiment_id=number, run_name=name, tags=dict(tags), nested=True
+                ):
+                    yield mlflow
+            finally:
+                fluent.set_tracking_uri(before)
+
+    def version(self, model: str, number: str) -> ModelVersion:
+        """One version of a registered model.
+
+        Raises:
+            RegistryUnavailable: There is none of that number.
+        """
+        with self.client() as client:
+            return client.get_model_version(model, number)
+
+    def alias(self, model: str, alias: str) -> str | None:
+        """Number of the version that an alias names; None while there is none.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+        """
+        with self.client() as client:
+            found = client.search_registered_models(f"name = '{model}'", max_results=1)
+            version = found[0].aliases.get(alias) if found else None
+        return None if version is None else str(version)
+
+    def download(self, model: str, number: str, part: str, into: Path) -> Path:
+        """Copy a folder of a version's files; nothing of it is executed.
+
+        Args:
+            model: The registered model.
+            number: Of the version.
+            part: Like `artifacts/bundle`.
+            into: An empty folder.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+            BundleError: The version has no such folder.
+        """
+        with self.client() as client:
+            from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415
+                get_artifact_repository,
+            )
+
+            source = str(client.get_model_version_download_uri(model, number))
+            if source.startswith("models:/"):
+                found = client.get_logged_model(source.removeprefix("models:/").strip("/"))
+                source = str(found.artifact_location)
+            files: Any = get_artifact_repository(source, self._url, self._url)
+            if not files.list_artifacts(part):
+                message = f"{model}/{number} has no {part} in MLflow: train it again"
+                raise BundleError(message)
+            return Path(files.download_artifacts(part, dst_path=str(into)))
+
+    def _experiment(self, client: MlflowClient, name: str) -> str:
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self._artifacts.resolve().as_uri() if self._url.startswith("sqlite:") else None
+        return str(client.create_experiment(name, artifact_location=local))
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        with quiet():
+            try:
+                from mlflow.exceptions import MlflowException  # noqa: PLC0415 - takes seconds
+            except ModuleNotFoundError as error:
+                if error.name is None or error.name.partition(".")[0] != "mlflow":
+                    raise
+                what = "the model registry"
+                raise MissingExtra(what, "train") from error
+            try:
+                yield
+            except (MlflowException, OSError) as error:
+                line = shorten(str(error).partition("\n")[0])
+                message = f"MLflow at {self.address} does not answer: {line}"
+                raise RegistryUnavailable(message) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """MLflow without its advice: warnings and informational logs are held back within."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
