@@ -61,7 +61,8 @@ ENV PATH=/opt/homing/bin:$PATH \
     HOMING_HOME=/var/lib/homing \
     MLFLOW_DISABLE_TELEMETRY=true \
     MPLCONFIGDIR=/tmp/matplotlib
-RUN mkdir -p /var/lib/homing && chown 10001:10001 /var/lib/homing
+RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/homing \
+      --skel /nonexistent --shell /usr/sbin/nologin homing
 WORKDIR /var/lib/homing
 VOLUME /var/lib/homing
 # By number, so that a cluster can see that it is not root.

@@ -1,0 +1,139 @@
+"""What the docs say of settings, events, commands and files is true."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from features.clock import FixedClock
+from features.cloudevents import parse_cloudevents
+from features.event import Event, EventType, parse_events
+from features.identity import CustomerKeys
+from features.mapping import parse_mapping
+from features.settings import Settings
+from homing.cli import app
+from serving.keys import KeyFile
+from serving.ranking.blocks import load_blocks
+from serving.settings import ServeSettings
+from serving.signing import check_signed
+from serving.slate import Reason, Rung
+from training.settings import TrainingSettings
+
+TOP = Path(__file__).parents[2]
+PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
+ROW = re.compile(r"^\| `(HOMING_\w+)` \| (.+?) \|", re.MULTILINE)
+
+
+def read(name: str) -> str:
+    return (TOP / name).read_text()
+
+
+def test_the_tables_of_settings_name_every_setting_and_no_other() -> None:
+    fields = Settings.model_fields | ServeSettings.model_fields | TrainingSettings.model_fields
+    told = [name for name, _ in ROW.findall(read("docs/operations.md"))]
+    assert sorted(told) == sorted(f"HOMING_{name.upper()}" for name in fields)
+
+
+def test_the_tables_of_settings_give_the_defaults() -> None:
+    fields = Settings.model_fields | ServeSettings.model_fields | TrainingSettings.model_fields
+    told = dict(ROW.findall(read("docs/operations.md")))
+    for name, field in fields.items():
+        # What is computed from others, or has no default, is told in words.
+        if field.default not in {None, ""}:
+            assert told[f"HOMING_{name.upper()}"] == f"`{field.default}`"
+
+
+def test_the_page_of_events_names_every_field_and_every_type() -> None:
+    page = read("docs/events.md")
+    fields = page.split("## Fields")[1].split("## Types")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", fields, re.MULTILINE)) == set(Event.__struct_fields__)
+    types = page.split("## Types")[1].split("## All or nothing")[0]
+    assert {name for name in re.findall(r"`(\w+)`", types) if name in list(EventType)} == set(
+        EventType
+    )
+
+
+def test_the_interface_names_every_rung_and_every_reason() -> None:
+    page = read("docs/api.md")
+    for word in [*Rung, *Reason]:
+        assert f"`{word}`" in page
+
+
+def known_commands() -> dict[str, set[str]]:
+    """Command → its options, as the command line has them."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    found = {}
+    for name, command in group.commands.items():
+        below = command.commands if isinstance(command, TyperGroup) else {"": command}
+        for part, one in below.items():
+            options = {option for param in one.params for option in param.opts}
+            found[f"{name} {part}".strip()] = {o for o in options if o.startswith("--")}
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_every_command_that_a_page_tells_to_run_exists(page: Path) -> None:
+    known = known_commands()
+    code = re.findall(r"`([^`]+)`", page.read_text().replace("```", "`"))
+    lines = [line.strip() for part in code for line in part.splitlines()]
+    for line in lines:
+        if not re.match(r"homing \S", line):
+            continue
+        words = line.split("#")[0].split()[1:]
+        name = next((n for n in (" ".join(words[:2]), words[0]) if n in known), None)
+        assert name is not None or words[0] == "key", line
+        for option in [word.split("=")[0] for word in words if word.startswith("--")]:
+            assert name is not None
+            assert option in known[name] | {"--help"}, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (page.parent / name) if name else page
+        assert linked.exists(), f"{page.name}: {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
+            assert anchor in anchors, f"{page.name}: {target}"
+
+
+def blocks_of(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", read(page), re.DOTALL)
+
+
+def test_the_examples_of_events_are_events() -> None:
+    keys, now = CustomerKeys(b"s" * 32), datetime(2026, 2, 1, tzinfo=UTC)
+    plain, cloud = (json.loads(text) for text in blocks_of("docs/events.md", "json"))
+    [event] = parse_events(plain, keys, now)
+    [sent] = parse_cloudevents(cloud, keys, now)
+    assert (event.item, sent.item) == ("sku-4411", "sku-4411")
+
+
+def test_the_examples_of_blocks_and_mappings_are_read(tmp_path: Path) -> None:
+    [blocks] = blocks_of("docs/api.md", "toml")
+    (tmp_path / "blocks.toml").write_text(blocks)
+    assert load_blocks(tmp_path / "blocks.toml").keys() == {"hero"}
+    [mapping] = blocks_of("docs/importing.md", "toml")
+    assert parse_mapping(mapping, "docs/importing.md").name == "till"
+
+
+def test_the_signed_url_of_the_example_is_accepted(tmp_path: Path) -> None:
+    clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
+    keys = KeyFile(tmp_path / "keys.json", clock)
+    made = keys.create("mail", ["recommend"])
+    [code] = blocks_of("docs/api.md", "python")
+    names = {"KEY_ID": made.key.id, "SIGNING_KEY": made.signing_key}
+    exec(code, names)  # noqa: S102 - our own page
+    _, _, query = names["url"].partition("?")
+    assert check_signed("/v1/recommendations", query.encode(), keys, clock.now()) == made.key
