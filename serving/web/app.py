@@ -21,7 +21,7 @@ from serving.web.health import Health
 from serving.web.middleware import Around
 from serving.web.openapi import describe
 from serving.web.page import Page
-from serving.web.problems import on_homing_error, on_http_error
+from serving.web.problems import on_homing_error, on_http_error, on_unforeseen
 
 
 def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIApp:
@@ -54,6 +54,7 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
         app.router.routes.extend(page.routes())
     app.add_exception_handler(HomingError, on_homing_error)
     app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Exception, on_unforeseen)
     document = describe(tuple(parts.blocks))
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented hook
     return Around(app, parts.metrics)

@@ -115,6 +115,11 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     return respond(document, dict(error.headers or {}))
 
 
+async def on_unforeseen(_: Request, __: Exception) -> Response:
+    """The response for any other error; the framework raises it again, to be logged outside."""
+    return respond(internal())
+
+
 def _unnamed(path: str) -> str:
     """A path without what may name a customer."""
     return "/v1/customers/…" if path.startswith("/v1/customers/") else path

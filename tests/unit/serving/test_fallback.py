@@ -128,5 +128,5 @@ def test_a_cap_counts_over_all_rungs_of_a_slate(kit: Kit, monkeypatch: pytest.Mo
     kit.stock(*ITEMS, *tools, popular=popular)
     kit.know(ANNA, published=slates(capped=("apple", "bread")))
     block = Block(name="capped", size=4, category_cap=2, items=STATIC)
-    monkeypatch.setitem(kit.parts.blocks, "capped", block)  # type: ignore[arg-type]
+    monkeypatch.setitem(kit.parts.blocks, "capped", block)
     assert ids(ask(kit, block="capped")) == ["apple", "bread", "tool-0", "tool-1"]

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+
+from features.item import Item
+from serving.catalogue import load_copy, read_catalogue, save_copy
+from tests.unit.serving.kit import ITEMS, NAMES, Kit, make_kit
+
+
+def shown(kit: Kit) -> tuple[str, ...]:
+    copy = kit.parts.current.snapshot.catalogue
+    return () if copy is None else tuple(copy.items)
+
+
+def test_a_copy_survives_the_disk(kit: Kit) -> None:
+    kit.stock()
+    path = kit.registry.home / "copy"
+    copy = read_catalogue(kit.catalogue)
+    save_copy(copy, path)
+    loaded = load_copy(path)
+    assert loaded is not None
+    assert loaded.items == copy.items
+    assert tuple(loaded.shelves["popular"].items) == NAMES
+
+
+def test_no_copy_and_an_unreadable_one_are_none(kit: Kit) -> None:
+    path = kit.registry.home / "copy"
+    assert load_copy(path) is None
+    path.write_bytes(b"\xc1")
+    assert load_copy(path) is None
+
+
+def test_a_shelf_that_names_an_item_twice_shows_it_once(kit: Kit) -> None:
+    kit.stock(popular=("eggs", "eggs", "bread"))
+    copy = kit.parts.current.snapshot.catalogue
+    assert copy is not None
+    assert tuple(copy.shelves["popular"].items) == ("eggs", "bread")
+
+
+def test_it_is_read_again_only_when_it_changes(kit: Kit) -> None:
+    kit.stock()
+    kit.catalogue.calls.clear()
+    kit.parts.catalogue.look()
+    assert kit.catalogue.calls == ["version"]
+    kit.catalogue.put_many([Item(id="grapes", title="Grapes")])
+    kit.parts.catalogue.look()
+    assert "grapes" in shown(kit)
+
+
+def test_a_store_that_is_down_leaves_the_copy(kit: Kit) -> None:
+    kit.stock()
+    kit.fail()
+    kit.parts.catalogue.look()
+    assert shown(kit) == tuple(item.id for item in ITEMS)
+    assert not kit.parts.catalogue.store_up
+    kit.fail(None)
+    kit.parts.catalogue.look()
+    assert kit.parts.catalogue.store_up
+
+
+def test_a_store_that_bursts_counts_as_down(kit: Kit) -> None:
+    def burst() -> None:
+        raise ZeroDivisionError
+
+    kit.stock()
+    kit.fail(burst)
+    kit.parts.catalogue.look()
+    assert not kit.parts.catalogue.store_up
+
+
+def test_a_start_without_the_store_has_the_copy_on_disk(kit: Kit) -> None:
+    kit.stock()
+    again = make_kit(kit.registry.home)
+    assert again.parts.catalogue.load_local()
+    assert shown(again) == NAMES
+    # The store has another version, so its own catalogue replaces the copy.
+    again.catalogue.put_many([Item(id="grapes", title="Grapes")])
+    again.parts.catalogue.look()
+    assert shown(again) == ("grapes",)
+
+
+def test_a_start_with_nothing_has_nothing(kit: Kit) -> None:
+    assert not kit.parts.catalogue.load_local()
+
+
+def test_a_disk_that_is_full_keeps_no_copy_and_stops_nobody(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("serving.catalogue.write_atomically", full)
+    kit.stock()
+    assert shown(kit) == NAMES
+    assert kit.parts.catalogue.store_up
+
+
+def test_an_item_that_is_put_is_there_at_once_and_in_the_store(kit: Kit) -> None:
+    kit.stock()
+    assert kit.parts.catalogue.put([Item(id="grapes", title="Grapes")]) == 1
+    assert "grapes" in shown(kit)
+    assert kit.catalogue.get_many(["grapes"])["grapes"].title == "Grapes"
+
+
+def test_an_item_that_is_put_before_anything_was_read_waits_for_the_reading(kit: Kit) -> None:
+    kit.parts.catalogue.put([Item(id="grapes", title="Grapes")])
+    assert shown(kit) == ()
+    kit.parts.catalogue.look()
+    assert shown(kit) == ("grapes",)
+
+
+def test_what_is_put_out_of_stock_leaves_the_models_view_at_once(kit: Kit) -> None:
+    kit.stock()
+    kit.promote("1")
+    kit.parts.catalogue.put([Item(id="bread", title="Bread", in_stock=False)])
+    view = kit.parts.current.snapshot.view
+    assert view is not None
+    assert not view.available(kit.clock.now())[view.index["bread"]]
