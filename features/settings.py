@@ -26,6 +26,7 @@ class Settings(BaseSettings):
         lake_path: Folder of the Delta tables.
         tracking_url: MLflow's tracking and registry.
         blocks_file: The TOML file that configures blocks; the built-in blocks without one.
+        keys_file: The API keys, hashed; `keys.json` in `home` without one.
         log_level: Of the JSON logs.
     """
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     lake_path: str = ""
     tracking_url: str = ""
     blocks_file: Path | None = None
+    keys_file: Path | None = None
     log_level: str = "info"
 
     def resolved_store_url(self) -> str:
@@ -56,6 +58,10 @@ class Settings(BaseSettings):
     def resolved_tracking_url(self) -> str:
         """`tracking_url`, or MLflow on SQLite in `home`."""
         return self.tracking_url or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+
+    def resolved_keys_file(self) -> Path:
+        """`keys_file`, or the file in `home`."""
+        return self.keys_file or self.home / "keys.json"
 
     def customer_keys(self) -> CustomerKeys:
         """What turns outside ids into customer keys.

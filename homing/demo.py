@@ -52,7 +52,7 @@ def run_demo(*, once: bool, port: int) -> None:
         for line in import_lines(report):
             console.print(line, markup=False)
     _train(settings, stages, console)
-    key = KeyFile(settings.home / "keys.json", SystemClock()).create(
+    key = KeyFile(settings.resolved_keys_file(), SystemClock()).create(
         "demo", [Scope.RECOMMEND, Scope.EVENTS]
     )
     environment = {

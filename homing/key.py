@@ -75,4 +75,4 @@ def customer() -> None:
 
 
 def _key_file() -> KeyFile:
-    return KeyFile(load_settings(Settings).home / "keys.json", SystemClock())
+    return KeyFile(load_settings(Settings).resolved_keys_file(), SystemClock())

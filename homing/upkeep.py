@@ -112,7 +112,7 @@ def check_settings() -> CheckReport:
         _check("blocks", lambda: ", ".join(load_blocks(settings.blocks_file))),
         _check(
             "api keys",
-            lambda: f"{len(KeyFile(settings.home / 'keys.json', SystemClock()).all())} keys",
+            lambda: f"{len(KeyFile(settings.resolved_keys_file(), SystemClock()).all())} keys",
         ),
     )
     return CheckReport(settings=shown, checks=checks, sound=all(check.sound for check in checks))

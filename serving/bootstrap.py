@@ -54,7 +54,7 @@ def build_parts(settings: ServeSettings) -> Parts:
         breaker=breaker,
         catalogue=CatalogueFollower(stores, current, breaker, copy, metrics),
         model=ModelFollower(registry, local, current, metrics),
-        keys=KeyFile(settings.home / "keys.json", clock),
+        keys=KeyFile(settings.resolved_keys_file(), clock),
         clock=clock,
         metrics=metrics,
     )

@@ -35,6 +35,7 @@ def test_home_moves_everything_that_is_embedded() -> None:
     assert settings.resolved_store_url() == "sqlite:////data/profiles.db"
     assert settings.resolved_log_url() == "sqlite:////data/events.db"
     assert settings.resolved_lake_path() == "/data/lake"
+    assert settings.resolved_keys_file() == Path("/data/keys.json")
     assert settings.resolved_tracking_url() == "sqlite:////data/mlflow.db"
 
 
@@ -43,7 +44,9 @@ def test_the_environment_says_where_things_are(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOMING_LOG_URL", "memory://")
     monkeypatch.setenv("HOMING_LAKE_PATH", "/lake")
     monkeypatch.setenv("HOMING_TRACKING_URL", "http://mlflow")
+    monkeypatch.setenv("HOMING_KEYS_FILE", "/mounted/keys.json")
     settings = Settings()
+    assert settings.resolved_keys_file() == Path("/mounted/keys.json")
     assert settings.resolved_store_url() == "redis://host"
     assert settings.resolved_log_url() == "memory://"
     assert settings.resolved_lake_path() == "/lake"
