@@ -22,7 +22,7 @@ class Settings(BaseSettings):
         secret: Makes customer keys; at least 32 bytes. `HOMING_SECRET`.
         secret_file: A mounted file that holds the secret instead.
         store_url: Profiles, catalogue and pins; `sqlite:///PATH`, `redis://…`, `memory://`.
-        log_url: The event log; `sqlite:///PATH`.
+        log_url: The event log; `sqlite:///PATH`, or `none://` to take no events in.
         lake_path: Folder of the Delta tables.
         tracking_url: MLflow's tracking and registry.
         blocks_file: The TOML file that configures blocks; the built-in blocks without one.

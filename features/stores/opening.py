@@ -10,6 +10,7 @@ from typing import TypeVar
 from features.clock import Clock, SystemClock
 from features.errors import SettingsError, shorten
 from features.stores.memory import MemoryCatalogue, MemoryLog, MemoryPins, MemoryProfiles, Room
+from features.stores.no_log import NoLog
 from features.stores.ports import Catalogue, EventLog, Pins, ProfileStore
 from features.stores.redis_catalogue import RedisCatalogue
 from features.stores.redis_pins import RedisPins
@@ -69,13 +70,13 @@ def open_log(url: str, clock: Clock | None = None) -> EventLog:
     """The event log; opened lazily as `open_stores` does.
 
     Args:
-        url: `sqlite:///PATH` or `memory://`.
+        url: `sqlite:///PATH`, `memory://`, or `none://` for a process that takes no events in.
         clock: Dates dead letters; the machine's clock without one.
 
     Raises:
         SettingsError: The URL can't be used.
     """
-    openers = {"memory": _memory_log, "sqlite": _sqlite_log}
+    openers = {"memory": _memory_log, "sqlite": _sqlite_log, "none": _no_log}
     return _chosen(openers, url, "HOMING_LOG_URL")(url, clock or SystemClock())
 
 
@@ -130,6 +131,10 @@ def _memory_log(url: str, clock: Clock) -> EventLog:
 
 def _sqlite_log(url: str, clock: Clock) -> EventLog:
     return SqliteLog(_path(url), clock)
+
+
+def _no_log(url: str, clock: Clock) -> EventLog:  # noqa: ARG001 - the form of an opener
+    return NoLog()
 
 
 def _check_memory(url: str) -> None:
