@@ -43,7 +43,7 @@ class Weighting(msgspec.Struct, frozen=True):
     """
 
     types: dict[EventType, float] = msgspec.field(default_factory=lambda: dict(DEFAULT_TYPES))
-    half_life_days: float | None = 180.0
+    half_life_days: float | None = 60.0
 
     def __post_init__(self) -> None:
         for name, weight in self.types.items():

@@ -98,7 +98,8 @@ def _block(where: str, name: str, table: object) -> Block:
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$.")
         field = f", {path.rstrip('`')} = {shorten(_at(table, path))}" if path else ""
-        message = f"{where}: block {name}{field}: {reason}; see docs/api.md"
+        cure = f"compare it with the built-in {BUILT_IN}"
+        message = f"{where}: block {name}{field}: {reason}; {cure}"
         raise SettingsError(message) from error
     problem = _problem(block)
     if problem is not None:

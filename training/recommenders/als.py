@@ -37,8 +37,8 @@ class AlsParams:
     """
 
     factors: int = 64
-    regularization: float = 10.0
-    alpha: float = 10.0
+    regularization: float = 20.0
+    alpha: float = 1.0
     iterations: int = 15
     seed: int = 20170101
     num_threads: int = 2

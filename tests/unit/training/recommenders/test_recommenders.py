@@ -101,7 +101,7 @@ def test_undamped_popularity_is_the_sum_of_the_weights() -> None:
 
 def test_without_shrinking_the_likeness_is_the_cosine() -> None:
     dataset = checkerboard_dataset()
-    params = item_knn.ItemKnnParams(shrink=0.0, damping=1.0, neighbours=SIZE)
+    params = item_knn.ItemKnnParams(SIZE, shrink=0.0, damping=1.0, customer_damping=0.0)
     rows, scores = open_scorer(item_knn.fit(dataset, params, AT)).similar(0, SIZE)
     columns = dataset.matrix.toarray().astype(float)
     unit = columns / np.linalg.norm(columns, axis=0)
