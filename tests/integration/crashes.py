@@ -33,9 +33,9 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 WATCHED = ("features/ingest.py", "features/stores/", "features/lake.py")
 TYPES = (EventType.VIEW, EventType.PURCHASE, EventType.RETURN, EventType.EMAIL_CLICK)
 BATCH = 6
-ELSEWHERE = 30
+ELSEWHERE = 20
 """Lines outside the loop that are died at."""
-MOMENTS = 10
+MOMENTS = 8
 """Children that are killed by the clock."""
 
 Line = tuple[str, int]

@@ -174,3 +174,20 @@ def test_an_error_of_the_caller_rolls_back_and_goes_through(path: Path) -> None:
     with file.reading() as connection:
         assert connection.execute("SELECT count(*) FROM one").fetchone() == (0,)
     file.close()
+
+
+def test_tables_that_another_process_made_meanwhile_are_not_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = "CREATE TABLE one (number INTEGER)"
+    other = sqlite_file.SqliteFile(path, schema)
+    with other.writing() as connection:
+        connection.execute("INSERT INTO one VALUES (1)")
+    other.close()
+    looks = iter([False, True])  # before waiting for the lock, and with it
+    monkeypatch.setattr(sqlite_file, "_is_made", lambda _: next(looks))
+    file = sqlite_file.SqliteFile(path, schema)
+    with file.reading() as connection:
+        assert connection.execute("SELECT number FROM one").fetchall() == [(1,)]
+    assert list(looks) == []
+    file.close()
