@@ -207,7 +207,10 @@ class Compiler:
         moment = Moment(column=given) if isinstance(given, str) else given
         self._exactly_one([moment.column, moment.sql], "event.time", "column, sql")
         if moment.column is None:
-            return self._zoned(f"({moment.sql})", "TIMESTAMP", moment)
+            given_zone = f"typeof({moment.sql}) = 'TIMESTAMP WITH TIME ZONE'"
+            zoned = f"TRY_CAST(({moment.sql}) AS TIMESTAMPTZ)"
+            plain = self._in_zone(f"TRY_CAST(({moment.sql}) AS TIMESTAMP)", moment)
+            return f"CASE WHEN {given_zone} THEN {zoned} ELSE {plain} END"
         sql = self._column(moment.column, "event.time")
         return self._zoned(sql, self._types[moment.column], moment)
 

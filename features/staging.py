@@ -164,6 +164,8 @@ class Staging:
         """Histories of some `CUSTOMERS_AT_ONCE` customers at a time, and of how many events."""
         held: dict[str, History] = {}
         events = 0
+        if not self.summary.rows:
+            return
         for customer, rows in groupby(self._by_customer(), key=itemgetter(0)):
             mine = [_event(row) for row in rows]
             held[customer] = history_of(mine)
