@@ -124,8 +124,10 @@ def test_the_examples_of_blocks_and_mappings_are_read(tmp_path: Path) -> None:
     [blocks] = blocks_of("docs/api.md", "toml")
     (tmp_path / "blocks.toml").write_text(blocks)
     assert load_blocks(tmp_path / "blocks.toml").keys() == {"hero"}
-    [mapping] = blocks_of("docs/importing.md", "toml")
-    assert parse_mapping(mapping, "docs/importing.md").name == "till"
+    mappings = blocks_of("docs/importing.md", "toml")
+    assert mappings
+    for mapping in mappings:
+        parse_mapping(mapping, "docs/importing.md")
 
 
 def test_the_signed_url_of_the_example_is_accepted(tmp_path: Path) -> None:
@@ -137,3 +139,17 @@ def test_the_signed_url_of_the_example_is_accepted(tmp_path: Path) -> None:
     exec(code, names)  # noqa: S102 - our own page
     _, _, query = names["url"].partition("?")
     assert check_signed("/v1/recommendations", query.encode(), keys, clock.now()) == made.key
+
+
+def test_every_room_of_the_house_exists() -> None:
+    table = read("docs/architecture.md").split("## The rooms")[1].split("## Four processes")[0]
+    for cell in re.findall(r"^\| (.+?) \|", table, re.MULTILINE)[2:]:
+        names = re.findall(r"`([^`]+)`", cell)
+        folder = names[0].rpartition("/")[0] if "/" in names[0] else ""
+        for name in names:
+            assert (TOP / name).exists() or (TOP / folder / name).exists(), name
+
+
+def test_every_decision_is_in_the_list() -> None:
+    listed = re.findall(r"\((\d{4}-[\w-]+\.md)\)", read("docs/decisions/README.md"))
+    assert listed == sorted(path.name for path in (TOP / "docs/decisions").glob("0*.md"))
