@@ -29,6 +29,7 @@ BUNDLE_PATH = "artifacts/bundle"
 
 # MLflow's own defaults wait for minutes; whoever follows an alias asks again soon anyway.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_USERINFO = re.compile(r"//[^/\s]*@")
 _VERSION = re.compile(r"[0-9]{1,18}")
 
 
@@ -185,11 +186,8 @@ class MlflowRegistry:
             get_artifact_repository,
         )
 
-        client = self._client()
-        source = str(client.get_model_version_download_uri(self._name, version))
-        if source.startswith("models:/"):
-            model_id = source.removeprefix("models:/").strip("/")
-            source = str(client.get_logged_model(model_id).artifact_location)
+        # Where the files are, even when the version was registered from a logged model.
+        source = self._client().get_model_version_download_uri(self._name, version)
         repository = get_artifact_repository(source, self._url, self._url)
         found = repository.list_artifacts(BUNDLE_PATH)
         if not found:
@@ -259,7 +257,8 @@ def redacted(url: str) -> str:
 
 
 def _line(error: Exception) -> str:
-    return shorten(str(error).partition("\n")[0])
+    """The first line of what a library says, which may repeat its URL with the password."""
+    return shorten(_USERINFO.sub("//", str(error).partition("\n")[0]))
 
 
 @contextmanager
