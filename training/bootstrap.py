@@ -6,10 +6,20 @@ Each takes the settings and opens, uses and closes what it needs. `progress` ope
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from features.clock import Clock, SystemClock
+from features.errors import InvalidArgument
+from features.lake import Lake
 from features.progress import Stage, silent
+from features.stores.opening import open_stores
+from serving.ranking.blocks import load_blocks
+from training import champions
+from training.job import Job
+from training.lock import only_one
+from training.register import MODELS, RECOMMENDER
 from training.reports import (
     Comparison,
     Promotion,
@@ -18,9 +28,7 @@ from training.reports import (
     TrainReport,
 )
 from training.settings import TrainingSettings
-
-RECOMMENDER = "recommender"
-CHURN = "churn"
+from training.tracking import Tracking
 
 
 def train(
@@ -36,7 +44,8 @@ def train(
         AlreadyRunning: Another training job has the lock.
         RegistryUnavailable: MLflow does not answer.
     """
-    raise NotImplementedError(settings, progress, clock or SystemClock())
+    with _job(settings, "training", progress, clock) as job:
+        return job.train()
 
 
 def promote(
@@ -62,7 +71,16 @@ def promote(
         RegistryUnavailable: MLflow does not answer, or there is no such version.
         AlreadyRunning: Another training job has the lock.
     """
-    raise NotImplementedError(settings, version, reason, force, clock)
+    if force and not reason:
+        cure = "say why with --reason; it is kept with the version"
+        raise InvalidArgument.of(reason, field="reason", reason="force needs a reason", cure=cure)
+    clock = clock or SystemClock()
+    with only_one(settings.home, "promotion", clock):
+        tracking = _tracking(settings)
+        model, number = champions.parse_version(version, tracking)
+        return champions.promote(
+            tracking, model, number, at=clock.now(), reason=reason, force=force
+        )
 
 
 def rollback(
@@ -79,7 +97,12 @@ def rollback(
         RegistryUnavailable: MLflow does not answer.
         AlreadyRunning: Another training job has the lock.
     """
-    raise NotImplementedError(settings, model, reason, clock)
+    if model not in MODELS:
+        cure = f"choose one of {', '.join(MODELS)}"
+        raise InvalidArgument.of(model, field="model", reason="no such model", cure=cure)
+    clock = clock or SystemClock()
+    with only_one(settings.home, "rollback", clock):
+        return champions.rollback(_tracking(settings), model, at=clock.now(), reason=reason)
 
 
 def publish(
@@ -94,7 +117,8 @@ def publish(
         StoreUnavailable: Profiles can't be read or written.
         AlreadyRunning: Another training job has the lock.
     """
-    raise NotImplementedError(settings, progress, clock)
+    with _job(settings, "publishing", progress, clock) as job:
+        return job.publish()
 
 
 def retrain(
@@ -112,7 +136,8 @@ def retrain(
         RegistryUnavailable: MLflow does not answer.
         StoreUnavailable: Profiles can't be read or written.
     """
-    raise NotImplementedError(settings, progress, clock)
+    with _job(settings, "retraining", progress, clock) as job:
+        return job.retrain()
 
 
 def compare(settings: TrainingSettings, a: str, b: str, html: Path | None = None) -> Comparison:
@@ -129,3 +154,31 @@ def compare(settings: TrainingSettings, a: str, b: str, html: Path | None = None
         RegistryUnavailable: MLflow does not answer, or has no such version.
     """
     raise NotImplementedError(settings, a, b, html)
+
+
+def _tracking(settings: TrainingSettings) -> Tracking:
+    return Tracking(settings.resolved_tracking_url(), settings.artifacts)
+
+
+@contextmanager
+def _job(
+    settings: TrainingSettings, what: str, progress: Stage, clock: Clock | None
+) -> Iterator[Job]:
+    """A job over opened stores, under the lock of its home."""
+    clock = clock or SystemClock()
+    blocks = load_blocks(settings.blocks_file)
+    with only_one(settings.home, what, clock):
+        stores = open_stores(settings.resolved_store_url(), clock)
+        try:
+            yield Job(
+                settings=settings,
+                lake=Lake(settings.resolved_lake_path()),
+                profiles=stores.profiles,
+                catalogue=stores.catalogue,
+                blocks=blocks,
+                tracking=_tracking(settings),
+                clock=clock,
+                progress=progress,
+            )
+        finally:
+            stores.close()

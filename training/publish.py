@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
 
@@ -36,7 +36,7 @@ from serving.ranking.chain import Ask, rank_many
 from serving.ranking.view import ItemView, item_view
 from training.churn.bands import Band
 from training.churn.model import ChurnModel
-from training.churn.snapshots import Horizon, active_customers, columns_of
+from training.churn.snapshots import active_customers, columns_of
 from training.dataset import load_dataset
 from training.segments import NEW, segments
 from training.shelves import make_shelves
@@ -57,14 +57,12 @@ class Champions:
         recommender_version: Like `recommender/12`.
         churn: Scores; None without a churn champion.
         churn_version: Like `churn/3`; "" without one.
-        churn_horizon: Of whom the churn model may speak; None without one.
     """
 
     recommender: Bundle
     recommender_version: str
     churn: ChurnModel | None = None
     churn_version: str = ""
-    churn_horizon: Horizon | None = None
 
     def versions(self) -> dict[str, str]:
         """Registered model → version."""
@@ -184,9 +182,10 @@ def _churn(
     customers: Sequence[str],
     features: Mapping[str, NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64] | None, Sequence[Band]]:
-    if models.churn is None or models.churn_horizon is None:
+    if models.churn is None:
         return None, ()
-    active = active_customers(lake, plan.as_of, models.churn_horizon, plan.lake_version)
+    lately = timedelta(days=models.churn.manifest.active_days)
+    active = active_customers(lake, plan.as_of, lately, plan.lake_version)
     chance = models.churn.probability(features)
     bands = models.churn.band(chance)
     chance[[customer not in active for customer in customers]] = np.nan

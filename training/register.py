@@ -226,8 +226,12 @@ def _signature(inputs: Mapping[str, str]) -> Any:  # noqa: ANN401 - MLflow's own
     from mlflow.models.signature import ModelSignature  # noqa: PLC0415 - takes seconds
     from mlflow.types.schema import Array, ColSpec, DataType, Schema  # noqa: PLC0415
 
-    kinds = {"texts": Array(DataType.string), "number": DataType.double, "count": DataType.long}
-    columns = [
+    kinds: dict[str, Any] = {
+        "texts": Array(DataType.string),
+        "number": DataType.double,
+        "count": DataType.long,
+    }
+    columns: list[Any] = [
         ColSpec(kinds[kind], name, required=kind != "count") for name, kind in inputs.items()
     ]
     return ModelSignature(inputs=Schema(columns))

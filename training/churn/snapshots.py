@@ -129,10 +129,9 @@ def _retained(lake: Lake, at: datetime, horizon: Horizon, version: int) -> dict[
     return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
 
-def active_customers(lake: Lake, at: datetime, horizon: Horizon, version: int) -> frozenset[str]:
-    """Keys of those who are active at a moment: of whom a churn model may speak."""
-    ended = Horizon(ahead=timedelta(0), active=horizon.active)
-    return frozenset(_retained(lake, at, ended, version))
+def active_customers(lake: Lake, at: datetime, lately: timedelta, version: int) -> frozenset[str]:
+    """Keys of those who bought lately before a moment: of whom a churn model may speak."""
+    return frozenset(_retained(lake, at, Horizon(timedelta(0), lately), version))
 
 
 def stack(

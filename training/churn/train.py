@@ -1,0 +1,185 @@
+"""Makes a churn model: fits it before the held-out time, judges it there, and fits it once more.
+
+Snapshots lie one horizon apart. Those whose labels end by the cutoff are fitted on; those from the
+cutoff on, whose labels end within held-out time, are judged on; what will serve is fitted on all
+whose labels are known by now. So no label that judges was ever learnt from, and no feature saw
+the time of its label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from features.errors import NotEnoughData
+from features.lake import Lake
+from features.progress import Advance
+from training.churn.fit import (
+    BoostingParams,
+    Source,
+    check_snapshots,
+    fit_boosting,
+    fit_logistic,
+)
+from training.churn.metrics import LOG_LOSS, Outcome, difference, judge
+from training.churn.model import GRADIENT_BOOSTING, RFM_LOGISTIC, ChurnModel
+from training.churn.snapshots import Horizon, Snapshot, load_snapshot, snapshot_times
+from training.metrics import Interval
+from training.reports import Verdict
+from training.span import Span
+
+CHAMPION: Final = "champion"
+SNAPSHOTS: Final = 10
+"""The most that one fit looks at: older customers behaved in another shop."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChurnJudged:
+    """A churn model and what held-out time said of it.
+
+    Attributes:
+        final: Fitted on all labels; what would serve.
+        judged: Its twin, fitted before the cutoff.
+        outcome: What each model said of held-out customers, and what came.
+        figures: Model → metric → value and interval.
+        verdict: Of the gate.
+    """
+
+    final: ChurnModel
+    judged: ChurnModel
+    outcome: Outcome
+    figures: Mapping[str, Mapping[str, Interval]]
+    verdict: Verdict
+
+
+def train_churn(
+    lake: Lake,
+    span: Span,
+    horizon: Horizon,
+    champion: tuple[str, ChurnModel] | None,
+    created_at: datetime,
+    advance: Advance,
+) -> ChurnJudged:
+    """Fit, judge and refit.
+
+    Args:
+        lake: Holds the events.
+        span: The time to look at.
+        horizon: What churn means.
+        champion: The version's name, and the champion's own judged twin; None without one.
+        created_at: Aware, UTC.
+        advance: Told of snapshots read, and of all.
+
+    Raises:
+        NotEnoughData: History is too short, or too few churned or stayed.
+        LakeUnavailable: The lake can't be read.
+    """
+    before = snapshot_times(span.first, span.cutoff, horizon, most=SNAPSHOTS)
+    tests = held_out_times(span, horizon)
+    all_times = snapshot_times(span.first, span.end, horizon, most=SNAPSHOTS)
+    read = _reader(lake, horizon, span, len({*before, *tests, *all_times}), advance)
+    fitted_on, tested_on = [read(at) for at in before], [read(at) for at in tests]
+    check_snapshots(fitted_on)
+    source = Source(horizon, span.cutoff, span.lake_version)
+    judged = fit_boosting(fitted_on, BoostingParams(), source, created_at)
+    logistic = fit_logistic(fitted_on, source, created_at)
+    models = {GRADIENT_BOOSTING: judged, RFM_LOGISTIC: logistic}
+    if champion is not None:
+        models[CHAMPION] = champion[1]
+    outcome = outcome_of(models, tested_on)
+    figures = judge(outcome)
+    known = Source(horizon, span.end, span.lake_version)
+    final = fit_boosting([read(at) for at in all_times], BoostingParams(), known, created_at)
+    means = {name: one.mean for name, one in figures[GRADIENT_BOOSTING].items()}
+    manifest = msgspec.structs.replace(final.manifest, metrics=means)
+    return ChurnJudged(
+        final=ChurnModel(manifest, final.core),
+        judged=judged,
+        outcome=outcome,
+        figures=figures,
+        verdict=decide(outcome, champion[0] if champion else None),
+    )
+
+
+def held_out_times(span: Span, horizon: Horizon) -> list[datetime]:
+    """Moments from the cutoff on whose labels end within held-out time, the earliest first.
+
+    Raises:
+        NotEnoughData: Held-out time is shorter than the horizon.
+    """
+    count = span.holdout // horizon.ahead
+    if not count:
+        message = (
+            f"churn: {span.holdout.days} days are held out and churn shows after "
+            f"{horizon.ahead.days}: raise HOMING_HOLDOUT_DAYS or lower HOMING_CHURN_HORIZON_DAYS"
+        )
+        raise NotEnoughData(message)
+    return [span.cutoff + horizon.ahead * number for number in range(count)]
+
+
+def outcome_of(models: Mapping[str, ChurnModel], snapshots: Sequence[Snapshot]) -> Outcome:
+    """What models say of the customers of snapshots, and what came.
+
+    Raises:
+        NotEnoughData: Everybody churned, or nobody.
+    """
+    happened = np.concatenate([one.churned for one in snapshots])
+    if not 0 < happened.sum() < len(happened):
+        message = (
+            f"churn: {int(happened.sum())} of {len(happened)} active customers churned in "
+            "held-out time: nothing to tell apart; change HOMING_CHURN_HORIZON_DAYS"
+        )
+        raise NotEnoughData(message)
+    keys = [customer for one in snapshots for customer in one.customers]
+    numbers = {customer: number for number, customer in enumerate(dict.fromkeys(keys))}
+    said = {
+        name: np.concatenate([model.probability(one.features) for one in snapshots])
+        for name, model in models.items()
+    }
+    return Outcome(np.array([numbers[key] for key in keys]), happened, said)
+
+
+def decide(outcome: Outcome, champion: str | None) -> Verdict:
+    """Whether gradient boosting may become champion: its log-loss must be surely lower.
+
+    Args:
+        outcome: Of held-out customers.
+        champion: The version it must beat; without one, logistic regression.
+    """
+    rival, against = (CHAMPION, champion) if champion else (RFM_LOGISTIC, RFM_LOGISTIC)
+    gap = difference(outcome, GRADIENT_BOOSTING, rival, LOG_LOSS)
+    passed = gap.high < 0
+    verb = "beats" if passed else "does not beat"
+    return Verdict(
+        passed=passed,
+        against=against,
+        metric=LOG_LOSS,
+        difference=gap.mean,
+        low=gap.low,
+        high=gap.high,
+        reason=(
+            f"{GRADIENT_BOOSTING} {verb} {against}: {LOG_LOSS} difference {gap.mean:+.4f} "
+            f"(95 % interval {gap.low:+.4f} to {gap.high:+.4f}; lower is better) over "
+            f"{len(np.unique(outcome.customers))} customers"
+        ),
+    )
+
+
+def _reader(
+    lake: Lake, horizon: Horizon, span: Span, total: int, advance: Advance
+) -> Callable[[datetime], Snapshot]:
+    """Reads snapshots, each moment once."""
+    known: dict[datetime, Snapshot] = {}
+
+    def read(at: datetime) -> Snapshot:
+        if at not in known:
+            known[at] = load_snapshot(lake, at, horizon, span.lake_version)
+            advance(len(known), total)
+        return known[at]
+
+    return read
