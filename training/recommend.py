@@ -96,11 +96,11 @@ class History:
 
     def fit(self, algorithm: str, at: datetime) -> Bundle:
         """An algorithm fitted on everything before a moment."""
-        return FITS[algorithm](self._dataset(at), self._created_at)
+        return FITS[algorithm](self.dataset(at), self._created_at)
 
     def fit_all(self, at: datetime, advance: Advance) -> dict[str, Bundle]:
         """All algorithms, fitted on everything before a moment."""
-        data = self._dataset(at)
+        data = self.dataset(at)
         fitted: dict[str, Bundle] = {}
         for done, (name, fit) in enumerate(FITS.items(), start=1):
             fitted[name] = fit(data, self._created_at)
@@ -111,7 +111,7 @@ class History:
         """What customers did before a moment, and bought from it until another."""
         return load_held_out(self._events, at, until)
 
-    def _dataset(self, at: datetime) -> Dataset:
+    def dataset(self, at: datetime) -> Dataset:
         return load_dataset(self._events, Weighting(), at, lake_version=self.span.lake_version)
 
 
