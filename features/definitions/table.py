@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime
 from functools import reduce
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -75,8 +77,10 @@ def feature_table(lake: Lake, as_of: datetime, version: int | None = None) -> pa
     if as_of.tzinfo is None:
         cure = "give a moment with its zone, like 2017-11-05T00:00:00Z"
         raise InvalidArgument.of(as_of, field="as_of", reason="no time zone", cure=cure)
-    engine = open_engine()
-    with closing(engine.con), declared(lake.root):
+    with TemporaryDirectory(prefix="homing-") as spill, ExitStack() as stack:
+        engine = open_engine(spill=Path(spill))
+        stack.enter_context(closing(engine.con))
+        stack.enter_context(declared(lake.root))
         events = before(lake.events(engine, version), as_of)
         # Read the files once, not once for each definition.
         kept = engine.create_table(
