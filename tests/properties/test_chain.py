@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.item import Item
@@ -60,6 +60,7 @@ def may_come(view: ItemView, ask: Ask) -> set[int]:
     return {row for row in eligible if IDS[row] not in blocked}
 
 
+@settings(deadline=None)
 @given(views(), scores, asks)
 def test_a_slate_has_no_duplicates_nothing_blocked_and_is_full_whenever_it_can_be(
     view: ItemView, scores: np.ndarray[tuple[int], np.dtype[np.float32]], ask: Ask
@@ -71,6 +72,7 @@ def test_a_slate_has_no_duplicates_nothing_blocked_and_is_full_whenever_it_can_b
     assert len(rows) == min(ask.block.size, len(allowed))
 
 
+@settings(deadline=None)
 @given(views(), scores, asks)
 def test_the_same_question_has_the_same_answer(
     view: ItemView, scores: np.ndarray[tuple[int], np.dtype[np.float32]], ask: Ask
@@ -79,6 +81,7 @@ def test_the_same_question_has_the_same_answer(
     assert once == again
 
 
+@settings(deadline=None)
 @given(views(), scores, asks)
 def test_without_a_cap_no_row_left_out_is_better_than_one_that_came(
     view: ItemView, scores: np.ndarray[tuple[int], np.dtype[np.float32]], ask: Ask
@@ -89,6 +92,7 @@ def test_without_a_cap_no_row_left_out_is_better_than_one_that_came(
     assert slate_rows(view, scores, ask, NOW).tolist() == allowed[: ask.block.size]
 
 
+@settings(deadline=None)
 @given(views(), scores, asks)
 def test_a_cap_is_broken_only_when_no_other_category_is_left(
     view: ItemView, scores: np.ndarray[tuple[int], np.dtype[np.float32]], ask: Ask
@@ -103,6 +107,7 @@ def test_a_cap_is_broken_only_when_no_other_category_is_left(
         assert all(shown[view.category[row]] >= cap for row in left)
 
 
+@settings(deadline=None)
 @given(views(), st.integers(0, 2**32 - 1), asks)
 def test_a_row_that_scores_higher_comes_no_later(view: ItemView, seed: int, ask: Ask) -> None:
     distinct = np.random.default_rng(seed).permutation(len(IDS)).astype(np.float32)

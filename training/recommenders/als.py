@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.recommender_base import ModelFitError
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
+from features.errors import BundleError
 from serving.model.als import ALGORITHM, FACTORS
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
 from training.dataset import Dataset
@@ -69,6 +71,9 @@ def factorize(matrix: csr_array[Any, Any], params: AlsParams) -> NDArray[np.floa
     Args:
         matrix: Weights, (customers, items).
         params: See there.
+
+    Raises:
+        BundleError: The factors are not finite.
     """
     # A BLAS with threads of its own fights implicit's: one thread of it is twice as fast.
     with threadpool_limits(limits=1, user_api="blas"):
@@ -80,7 +85,11 @@ def factorize(matrix: csr_array[Any, Any], params: AlsParams) -> NDArray[np.floa
             num_threads=params.num_threads,
             random_state=params.seed,
         )
-        model.fit(confidences(matrix, params), show_progress=False)
+        try:
+            model.fit(confidences(matrix, params), show_progress=False)
+        except ModelFitError as error:
+            message = f"ALS did not converge with {params}: {error}; raise regularization"
+            raise BundleError(message) from error
     factors: NDArray[np.float32] = model.item_factors
     return factors
 

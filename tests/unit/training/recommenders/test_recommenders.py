@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.errors import BundleError
 from serving.model.basket import basket_of
 from serving.model.bundle import Bundle, load_bundle
 from serving.model.scoring import open_scorer
@@ -112,3 +113,9 @@ def test_only_so_many_neighbours_are_kept() -> None:
     params = item_knn.ItemKnnParams(neighbours=3)
     starts = item_knn.fit(checkerboard_dataset(), params, AT).arrays["neighbour_starts"]
     assert (np.diff(starts) == 3).all()
+
+
+def test_factors_that_do_not_converge_are_refused_with_the_cure() -> None:
+    params = als.AlsParams(factors=4, alpha=float("inf"))
+    with pytest.raises(BundleError, match=r"did not converge.*raise regularization"):
+        als.fit(checkerboard_dataset(), params, AT)
