@@ -51,16 +51,14 @@ def span_of(lake: Lake, holdout: timedelta, clock: Clock) -> Span:
         events = lake.events(engine, version)
         past = (events[c.TYPE] == EventType.PURCHASE.value) & (events[c.OCCURRED_AT] <= clock.now())
         moments = events.filter(past)[c.OCCURRED_AT]
-        # Seconds, as profiles keep them: a bundle and a profile then agree on what was before T.
-        ends = moments.as_table().aggregate(
-            first=moments.min().epoch_seconds(), last=moments.max().epoch_seconds()
-        )
+        ends = moments.as_table().aggregate(first=moments.min(), last=moments.max())
         found = ends.to_pyarrow().to_pylist()[0]
     if found["first"] is None:
         message = "no purchase in the lake: models are trained on purchases; import some history"
         raise NotEnoughData(message)
-    first, last = (datetime.fromtimestamp(found[name], UTC) for name in ("first", "last"))
-    span = Span(first, last + timedelta(seconds=1), holdout, version)
+    first, last = (found[name].astimezone(UTC) for name in ("first", "last"))
+    # Whole seconds, as profiles keep them: bundle and profile agree on what was before T.
+    span = Span(first, last.replace(microsecond=0) + timedelta(seconds=1), holdout, version)
     if span.cutoff <= first:
         message = (
             f"history runs from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and the last {holdout.days} "
