@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from features.settings import Settings
+from serving.ranking.blocks import load_blocks
 from serving.settings import ServeSettings
 from tests.integration.kustomize import Manifest, build, pod_specs
 
@@ -157,3 +158,15 @@ def test_a_network_policy_closes_every_pod(folder: Path) -> None:
             spec = manifest["spec"].get("jobTemplate", manifest)["spec"]
             labels = spec["template"]["metadata"]["labels"].items()
             assert any(selector <= labels for selector in closed), manifest["metadata"]["name"]
+
+
+@each_folder
+def test_blocks_that_are_given_can_be_read(folder: Path, tmp_path: Path) -> None:
+    given = named(build(folder), "ConfigMap")
+    where = given["homing"]["data"].get("HOMING_BLOCKS_FILE")
+    blocks = given.get("homing-blocks", {"data": {}})["data"]
+    assert (where is None) == (blocks == {})
+    for name, text in blocks.items():
+        assert where == f"/etc/homing/{name}"
+        (tmp_path / name).write_text(text)
+        assert load_blocks(tmp_path / name)
