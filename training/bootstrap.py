@@ -17,6 +17,8 @@ from features.progress import Stage, silent
 from features.stores.opening import open_stores
 from serving.ranking.blocks import load_blocks
 from training import champions
+from training.compare import compare_versions
+from training.compare_page import write_page
 from training.job import Job
 from training.lock import only_one
 from training.register import MODELS, RECOMMENDER
@@ -153,7 +155,11 @@ def compare(settings: TrainingSettings, a: str, b: str, html: Path | None = None
         InvalidArgument: The two are not versions of one registered model.
         RegistryUnavailable: MLflow does not answer, or has no such version.
     """
-    raise NotImplementedError(settings, a, b, html)
+    tracking = _tracking(settings)
+    first, second = (champions.parse_version(text, tracking) for text in (a, b))
+    lake = Lake(settings.resolved_lake_path())
+    found = compare_versions(tracking, lake, SystemClock(), first, second)
+    return write_page(found, html) if html else found
 
 
 def _tracking(settings: TrainingSettings) -> Tracking:

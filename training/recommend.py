@@ -112,6 +112,7 @@ class History:
         return load_held_out(self._events, at, until)
 
     def dataset(self, at: datetime) -> Dataset:
+        """The matrix of everything before a moment."""
         return load_dataset(self._events, Weighting(), at, lake_version=self.span.lake_version)
 
 
