@@ -19,7 +19,7 @@ from features.errors import StoreUnavailable
 from serving.attempt import Attempt
 from serving.fallback import Ranked, choose, choose_static, rank
 from serving.parts import Parts
-from serving.pinning import LocalPins, StorePins
+from serving.pinning import LocalPins, Place, StorePins
 from serving.slate import Ask, Choice, Reason, Slate
 
 CHUNK = 32
@@ -64,8 +64,7 @@ class Answers:
             making = asyncio.get_running_loop().run_in_executor(self._pool, self._make, attempt)
             choice = await asyncio.wait_for(making, self._deadline)
         except TimeoutError:
-            if not attempt.read:
-                self._store_failed()
+            self._store_failed()
             choice = self._at_hand(attempt, Reason.DEADLINE)
         except Exception:  # noqa: BLE001 - a template always gets an answer
             self._unforeseen(attempt)
@@ -87,14 +86,18 @@ class Answers:
             pinned = attempt.pinned
             if pinned is None or not attempt.stands(pinned):
                 self._read_profile(attempt)
-            ranked = None if pinned else rank(attempt.snapshot, [attempt.question()])[0]
-            return self._decide(attempt, ranked)
+            if pinned is not None:
+                return self._decide(attempt, None)
+            self._take_turn(attempt)
+            return self._decide(attempt, rank(attempt.snapshot, [attempt.question()])[0])
 
     def _make_many(self, asks: Sequence[Ask]) -> list[Slate]:
         attempts = [self._attempt(ask) for ask in asks]
         for attempt in attempts:
             self._read_pins(attempt)
         self._read_profiles(attempts)
+        for attempt in attempts:
+            self._take_turn(attempt)
         slates = []
         for start in range(0, len(attempts), CHUNK):
             chunk = attempts[start : start + CHUNK]
@@ -111,12 +114,28 @@ class Answers:
         if pinned is not None:
             return attempt.settle(attempt.mended(pinned))
         choice = attempt.settle(choose(attempt.snapshot, attempt.question(), ranked))
-        ask = attempt.ask
-        if ask.send is None:
+        place = _place(attempt.ask)
+        if place is None:
             return choice
-        place = (ask.customer, ask.send, ask.block)
         kept = self._ask_store(attempt, lambda: self._pins.pin(place, choice))
         return self._local.pin(place, choice) if kept is None else kept
+
+    def _take_turn(self, attempt: Attempt) -> None:
+        """See to it that the slates of all turns before this one are known, and so excluded."""
+        place = _place(attempt.ask)
+        if place is None or attempt.pinned is not None:
+            return
+        turns = attempt.turns
+        before = self._ask_store(attempt, lambda: self._pins.take_turn(place, turns)) or ()
+        if any(block not in attempt.pins for block in before):
+            self._read_pins(attempt)
+        for name in before:
+            block = self._blocks.get(name)
+            if name not in attempt.pins and block is not None:
+                # Somebody else is at it just now; whoever pins first decides for both.
+                other = attempt.of_block(block)
+                ranked = rank(other.snapshot, [other.question()])[0]
+                attempt.pins = {**attempt.pins, name: self._decide(other, ranked)}
 
     @contextmanager
     def _turn(self, ask: Ask) -> Iterator[None]:
@@ -141,7 +160,8 @@ class Answers:
         attempt.pins = local
         stored = self._ask_store(attempt, lambda: self._pins.of_send(customer, send))
         if stored is not None:
-            attempt.pins = {**stored, **local}
+            attempt.pins = {**stored.choices, **local}
+            attempt.turns = stored.turns
 
     def _read_profile(self, attempt: Attempt) -> None:
         attempt.profile = self._ask_store(attempt, lambda: self._profiles.get(attempt.ask.customer))
@@ -177,19 +197,20 @@ class Answers:
     def _at_hand(self, attempt: Attempt, cause: Reason) -> Choice:
         """What can be answered at once, in the loop; the thread asks the store no further."""
         attempt.cause = cause
-        ask = attempt.ask
-        if ask.send is not None:
-            attempt.pins = {**attempt.pins, **self._local.of_send(ask.customer, ask.send)}
+        place = _place(attempt.ask)
+        if place is not None:
+            attempt.pins = {**attempt.pins, **self._local.of_send(*place[:2])}
         choice = attempt.settled or attempt.settle(self._without_store(attempt))
-        if ask.send is None:
-            return choice
-        return self._local.pin((ask.customer, ask.send, ask.block), choice)
+        return choice if place is None else self._local.pin(place, choice)
 
     def _without_store(self, attempt: Attempt) -> Choice:
         try:
             if attempt.pinned is not None:
                 return attempt.mended(attempt.pinned)
-            return choose(attempt.snapshot, attempt.question(), None)
+            question = attempt.question()
+            # With the profile read, only the pins hang: that costs no quality.
+            ranked = rank(attempt.snapshot, [question])[0] if attempt.read else None
+            return choose(attempt.snapshot, question, ranked)
         except Exception:  # noqa: BLE001 - the static rung needs nothing and can't fail
             self._unforeseen(attempt)
             return choose_static(attempt.block, attempt.count, Reason.FAILED)
@@ -202,3 +223,8 @@ class Answers:
         slate = attempt.drawn(choice)
         self._metrics.answers.labels(slate.served_by, slate.reason or "").inc()
         return slate
+
+
+def _place(ask: Ask) -> Place | None:
+    """Where an answer is pinned; None when it is not."""
+    return None if ask.send is None else (ask.customer, ask.send, ask.block)

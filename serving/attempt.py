@@ -27,6 +27,7 @@ class Attempt:
         snapshot: What there is to answer from.
         now: The moment of asking, aware.
         pins: Block → choice, of the same send.
+        turns: Blocks of the send in the order of their turns, as far as they are known.
         profile: As read; None before, or when the customer is not known.
         read: Whether the profile was read.
         cause: Why the store is not asked, or not any more.
@@ -38,6 +39,7 @@ class Attempt:
     snapshot: Snapshot
     now: datetime
     pins: Mapping[str, Choice] = field(default_factory=dict)
+    turns: tuple[str, ...] = ()
     profile: Profile | None = None
     read: bool = False
     cause: Reason | None = None
@@ -53,6 +55,18 @@ class Attempt:
     def pinned(self) -> Choice | None:
         """What this block of this send was answered before."""
         return self.pins.get(self.ask.block)
+
+    def of_block(self, block: Block) -> Attempt:
+        """The attempt at another block of the same send, knowing what this one knows."""
+        return Attempt(
+            ask=msgspec.structs.replace(self.ask, block=block.name, n=None),
+            block=block,
+            snapshot=self.snapshot,
+            now=self.now,
+            pins=self.pins,
+            profile=self.profile,
+            cause=self.cause,
+        )
 
     def settle(self, choice: Choice) -> Choice:
         """The first choice stands; returns the one that does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,6 +14,9 @@ from serving.slate import Choice
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Choice)
+
+_TURN = "~"
+"""Begins the names under which the turns of a send are kept beside its blocks."""
 
 Place = tuple[str, str, str]
 """Customer key, send, block."""
@@ -60,8 +63,24 @@ class LocalPins:
             return choice
 
 
+class Pinned(msgspec.Struct, frozen=True):
+    """What the store knows of a send.
+
+    Attributes:
+        choices: Block → choice.
+        turns: Blocks in the order in which they took their turns.
+    """
+
+    choices: dict[str, Choice]
+    turns: tuple[str, ...]
+
+
 class StorePins:
     """The pin store, speaking of choices instead of bytes.
+
+    The blocks of a send take turns, so that processes which answer several at once agree on who
+    chooses first, and no item comes twice: a turn is pinned as a slate is, whoever is first has it,
+    and whoever comes later makes the slates of the turns before his own if nobody has yet.
 
     Args:
         pins: The store.
@@ -72,15 +91,44 @@ class StorePins:
         self._pins = pins
         self._seconds = seconds
 
-    def of_send(self, customer: str, send: str) -> dict[str, Choice]:
-        """Block → choice; one that this version can't read counts as not there.
+    def of_send(self, customer: str, send: str) -> Pinned:
+        """What is pinned; a slate that this version can't read counts as not there.
 
         Raises:
             StoreUnavailable: The store does not answer.
         """
         stored = self._pins.of_send(customer, send)
+        turns: list[str] = []
+        while (holder := stored.pop(f"{_TURN}{len(turns)}", None)) is not None:
+            turns.append(holder.decode(errors="replace"))
         read = {block: decode(body) for block, body in stored.items()}
-        return {block: choice for block, choice in read.items() if choice is not None}
+        choices = {block: choice for block, choice in read.items() if choice is not None}
+        return Pinned(choices, tuple(turns))
+
+    def take_turn(self, place: Place, known: Sequence[str]) -> tuple[str, ...]:
+        """Take the next turn of a send, unless the block has one.
+
+        Args:
+            place: Whose turn.
+            known: The turns that are taken, as `of_send` gave them.
+
+        Returns:
+            The blocks whose turns are before, in order.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        customer, send, block = place
+        before = list(known)
+        if block in before:
+            return tuple(before[: before.index(block)])
+        while True:
+            name = f"{_TURN}{len(before)}"
+            body = self._pins.pin(customer, send, name, block.encode(), self._seconds)
+            holder = body.decode(errors="replace")
+            if holder == block:
+                return tuple(before)
+            before.append(holder)
 
     def pin(self, place: Place, choice: Choice) -> Choice:
         """Keep a choice, unless one is kept; returns the one that is.

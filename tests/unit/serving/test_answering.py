@@ -84,6 +84,23 @@ def test_blocks_that_are_asked_at_once_share_no_item(ready: Kit) -> None:
         assert not set(ids(hero)) & set(ids(second))
 
 
+def test_processes_that_answer_two_blocks_at_once_agree_on_turns(ready: Kit) -> None:
+    # Another process took the first turn of the send for `second`, and has not chosen yet.
+    ready.pins.pin(ANNA, "monday", "~0", b"second", 60)
+    ready.pins.pin(ANNA, "monday", "~1", b"a block that is no more", 60)
+    hero = ask(ready)
+    second = ask(ready, block="second")
+    assert ids(second) == ["cream", "dates"]
+    assert ids(hero) == ["apple", "eggs"]
+    assert (ask(ready), ask(ready, block="second")) == (hero, second)
+
+
+def test_a_turn_that_was_taken_is_not_taken_twice(ready: Kit) -> None:
+    ready.pins.pin(ANNA, "monday", "~0", b"hero", 60)
+    ask(ready, block="second")
+    assert set(ready.pins.of_send(ANNA, "monday")) == {"~0", "~1", "hero", "second"}
+
+
 def test_fewer_and_more_of_a_pinned_slate_begin_alike(ready: Kit) -> None:
     assert ids(ask(ready, n=1)) == ["cream"]
     assert ids(ask(ready)) == ["cream", "dates"]
