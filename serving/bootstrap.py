@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 from pydantic import SecretStr
 from starlette.types import ASGIApp
+from threadpoolctl import threadpool_limits
 
 from features.clock import SystemClock
 from features.logs import configure_logs
@@ -83,7 +84,7 @@ def build_app(settings: ServeSettings | None = None) -> ASGIApp:
     """
     if settings is None:
         settings = ServeSettings()
-        configure_logs(settings.log_level)
+        _prepare_process(settings)
     customers = settings.customer_keys()
     parts = build_parts(settings)
     return create_app(parts, Service(parts), customers)
@@ -95,7 +96,7 @@ def serve(settings: ServeSettings) -> None:
     Raises:
         SettingsError: As `build_app`.
     """
-    configure_logs(settings.log_level)
+    _prepare_process(settings)
     # Refuse before anything runs, and in this process, where the message is seen.
     settings.customer_keys()
     load_blocks(settings.blocks_file)
@@ -112,6 +113,15 @@ def serve(settings: ServeSettings) -> None:
     finally:
         if beside is not None:
             beside.stop()
+
+
+def _prepare_process(settings: ServeSettings) -> None:
+    """What a process that does nothing but answer wants of its libraries."""
+    configure_logs(settings.log_level)
+    # A score is a product with one vector. Threads of BLAS would spend more time waiting for each
+    # other than they save (5 ms against 1 ms at 68,509 x 64 on two busy cores), and other requests
+    # want those cores.
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def _run(settings: ServeSettings, app: ASGIApp | str) -> None:
