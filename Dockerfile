@@ -43,14 +43,6 @@ RUN /opt/homing/bin/pip install --quiet --no-compile --no-deps /wheels/*.whl \
  && env --unset=PYTHONDONTWRITEBYTECODE /opt/homing/bin/python -c \
       "import redis, homing.cli, features.ingest, features.lake"
 
-FROM environment AS train-environment
-COPY requirements/train.lock /locks/
-RUN /opt/homing/bin/pip install --quiet --no-compile --require-hashes -r /locks/train.lock
-COPY --from=wheel /wheels /wheels
-RUN /opt/homing/bin/pip install --quiet --no-compile --no-deps /wheels/*.whl \
- && env --unset=PYTHONDONTWRITEBYTECODE /opt/homing/bin/python -c \
-      "import redis, homing.cli, training.bootstrap"
-
 FROM ${BASE_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="homing" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -75,8 +67,26 @@ FROM runtime AS ingest
 COPY --from=ingest-environment /opt/homing /opt/homing
 CMD ["ingest"]
 
-FROM runtime AS train
+FROM runtime AS train-runtime
+USER root
+# What implicit's wheel leaves to the system: OpenMP.
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends libgomp1 \
+ && rm -rf /var/lib/apt/lists/*
+
+FROM train-runtime AS train-environment
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/homing
+COPY requirements/train.lock /locks/
+RUN /opt/homing/bin/pip install --quiet --no-compile --require-hashes -r /locks/train.lock
+COPY --from=wheel /wheels /wheels
+RUN /opt/homing/bin/pip install --quiet --no-compile --no-deps /wheels/*.whl \
+ && env --unset=PYTHONDONTWRITEBYTECODE /opt/homing/bin/python -c \
+      "import redis, homing.cli, training.bootstrap"
+
+FROM train-runtime AS train
 COPY --from=train-environment /opt/homing /opt/homing
+USER 10001:10001
 CMD ["retrain"]
 
 # The last stage is what a build without --target makes.
