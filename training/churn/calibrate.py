@@ -28,7 +28,7 @@ KINDS: Final[tuple[Kind, ...]] = ("none", "sigmoid", "isotonic")
 FOLDS: Final = 5
 ENOUGH: Final = 2 * FOLDS
 """Cases and others that each must be there before anything but `none` is tried."""
-WORTH: Final = 1e-4
+WORTH: Final = 5e-4
 """A less simple way must lower the log-loss by more than this, in nats."""
 
 

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from features.errors import BundleError, NotEnoughData
+from tests.unit.training.churn.samples import AT, SOURCE, make_snapshot
+from training.churn.fit import BoostingParams, fit_boosting, fit_logistic
+from training.churn.model import ChurnModel
+from training.churn.snapshots import Snapshot
+from training.churn.trees import DEPTH, trees_from, trees_of
+
+PARAMS = BoostingParams(trees=60)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> ChurnModel:
+    return fit_boosting([make_snapshot(number=n) for n in range(3)], PARAMS, SOURCE, AT)
+
+
+def test_trees_say_what_scikit_learn_says_also_of_missing_values() -> None:
+    random = np.random.default_rng(1)
+    features = random.normal(size=(600, 5))
+    features[random.random(features.shape) < 0.2] = np.nan
+    happened = np.nan_to_num(features[:, 0], nan=2.0) > 0.5
+    classifier = HistGradientBoostingClassifier(max_iter=20, early_stopping=False)
+    classifier.fit(features, happened)
+    unseen = random.normal(size=(300, 5)) * 3
+    unseen[random.random(unseen.shape) < 0.2] = np.nan
+    found = trees_of(classifier, 20).log_odds(unseen)
+    np.testing.assert_allclose(found, classifier.decision_function(unseen), atol=1e-9)
+
+
+def test_trees_of_nobody_are_empty(fitted: ChurnModel) -> None:
+    assert fitted.core.log_odds(np.empty((0, 30))).shape == (0,)
+
+
+def test_both_models_learn_that_recency_tells_who_churns(fitted: ChurnModel) -> None:
+    logistic = fit_logistic([make_snapshot(number=n) for n in range(3)], SOURCE, AT)
+    unseen = make_snapshot(number=9)
+    for model in (fitted, logistic):
+        said = model.probability(unseen.features)
+        recent = unseen.features["recency_days"] < 15
+        assert said[~recent].mean() > said[recent].mean() + 0.15
+
+
+def test_the_latest_snapshot_chooses_how_many_trees_are_kept(fitted: ChurnModel) -> None:
+    kept = fitted.manifest.params["kept"]
+    assert isinstance(kept, int)
+    assert 1 <= kept <= PARAMS.trees
+    assert len(fitted.core.arrays()["roots"]) == kept
+
+
+def test_the_manifest_says_what_it_came_from(fitted: ChurnModel) -> None:
+    facts = fitted.manifest.data
+    assert facts.rows == 1_200
+    assert facts.lake_version == 3
+    assert facts.snapshots[0] == AT
+    assert "ck_" not in str(facts)
+
+
+def test_everybody_staying_is_too_little_to_learn_from() -> None:
+    stayed = make_snapshot()
+    only = Snapshot(stayed.at, stayed.customers, stayed.features, np.zeros(400, dtype=bool))
+    with pytest.raises(NotEnoughData, match="0 customers churned and 400 stayed in the latest"):
+        fit_boosting([only, make_snapshot(number=1)], PARAMS, SOURCE, AT)
+
+
+def test_one_snapshot_alone_is_too_little() -> None:
+    with pytest.raises(NotEnoughData, match="snapshots before it"):
+        fit_logistic([make_snapshot()], SOURCE, AT)
+
+
+def test_a_feature_that_is_not_there_is_named(fitted: ChurnModel) -> None:
+    with pytest.raises(BundleError, match="recency_days"):
+        fitted.probability({"spend": np.zeros(1)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("feature", 99, "feature points outside"),
+        ("children", 10_000, "children points outside"),
+        ("children", 0, "children points backwards"),
+        ("roots", -1, "roots points outside"),
+    ],
+)
+def test_trees_that_point_astray_are_refused(
+    fitted: ChurnModel, name: str, value: int, said: str
+) -> None:
+    arrays = {key: array.copy() for key, array in fitted.core.arrays().items()}
+    arrays[name][-1] = value
+    with pytest.raises(BundleError, match=said):
+        trees_from(arrays, 30)
+
+
+def test_trees_with_a_missing_array_are_refused(fitted: ChurnModel) -> None:
+    arrays = dict(fitted.core.arrays())
+    del arrays["threshold"]
+    with pytest.raises(BundleError, match="threshold"):
+        trees_from(arrays, 30)
+
+
+def test_trees_of_unequal_lengths_are_refused(fitted: ChurnModel) -> None:
+    arrays = dict(fitted.core.arrays()) | {"value": np.zeros(2)}
+    with pytest.raises(BundleError, match="does not fit"):
+        trees_from(arrays, 30)
+
+
+def test_no_tree_is_deeper_than_what_is_walked(fitted: ChurnModel) -> None:
+    assert PARAMS.leaves < DEPTH
+    assert fitted.manifest.algorithm == "gradient_boosting"

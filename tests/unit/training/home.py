@@ -1,0 +1,45 @@
+"""A home with a small shop in it: what job tests start from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from features.clock import FixedClock
+from features.lake import Lake
+from features.stores.opening import Stores, open_stores
+from features.tables import event_table, item_table
+from tests.shop import Shop
+from training.settings import TrainingSettings
+
+HOLDOUT_DAYS = 56
+
+
+def settings_at(home: Path) -> TrainingSettings:
+    """Settings that a small shop can be trained with."""
+    return TrainingSettings(home=home, holdout_days=HOLDOUT_DAYS, publish_batch=16)
+
+
+def clock_of(shop: Shop) -> FixedClock:
+    """Just after the shop's history."""
+    return FixedClock(shop.end + timedelta(hours=1))
+
+
+def stores_of(home: Path) -> Stores:
+    """The embedded stores of a home."""
+    return open_stores(settings_at(home).resolved_store_url())
+
+
+def fill(home: Path, shop: Shop) -> TrainingSettings:
+    """Put the shop's history into the lake, the profiles and the catalogue of a home."""
+    settings = settings_at(home)
+    home.mkdir(parents=True, exist_ok=True)
+    lake = Lake(settings.resolved_lake_path())
+    events = event_table(shop.events)
+    lake.create_events(events, events.num_rows)
+    lake.merge_items(item_table(shop.items))
+    stores = stores_of(home)
+    stores.catalogue.put_many(shop.items)
+    stores.profiles.put_many(shop.profiles())
+    stores.close()
+    return settings
