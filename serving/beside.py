@@ -35,6 +35,11 @@ class IngestProcess:
         self._process: SpawnProcess | None = None
         self._watch = Follower("ingest", _CHECK_SECONDS, self._keep_alive)
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs the loop now; None before the first."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start the loop, and watch it.
 
