@@ -93,13 +93,14 @@ def import_(
 @app.command()
 def train(as_json: Json = False) -> None:
     """Make, judge and register models; promote nothing."""
-    from homing.show import figures_table, train_lines
+    from homing.show import at_longest, figures_table, train_lines
     from training import bootstrap
     from training.settings import TrainingSettings
 
     output = Output(as_json=as_json)
     report = bootstrap.train(load_settings(TrainingSettings), output.stages.stage)
-    table = figures_table("Recommenders on held-out time", report.recommender.figures)
+    figures = at_longest(report.recommender.figures)
+    table = figures_table("Recommenders on held-out time", figures)
     output.answer(report, [table, *train_lines(report)])
 
 

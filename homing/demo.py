@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -23,8 +24,9 @@ from features.stores.opening import open_stores
 from homing.child import free_port, running_scorer
 from homing.households import import_households
 from homing.importing import import_lines
+from homing.output import wide_console
 from homing.progress import Stages
-from homing.show import figures_table, retrain_lines
+from homing.show import at_longest, figures_table, retrain_lines
 from serving.keys import KeyFile, Scope
 from training import bootstrap
 from training.settings import TrainingSettings
@@ -44,13 +46,13 @@ def run_demo(*, once: bool, port: int) -> None:
     Raises:
         HomingError: A part of the loop failed.
     """
-    console = Console(highlight=False)
+    console = wide_console()
     began = time.perf_counter()
     settings = demo_settings()
-    stages = Stages(Console(stderr=True, highlight=False))
+    stages = Stages(wide_console(stderr=True))
     for report in import_households(settings, stages.stage, SystemClock()):
         for line in import_lines(report):
-            console.print(line, markup=False)
+            console.print(line, markup=False, soft_wrap=True)
     _train(settings, stages, console)
     key = KeyFile(settings.resolved_keys_file(), SystemClock()).create(
         "demo", [Scope.RECOMMEND, Scope.EVENTS]
@@ -67,7 +69,7 @@ def run_demo(*, once: bool, port: int) -> None:
         with httpx.Client(
             base_url=address, headers={"Authorization": f"Bearer {key.token}"}, timeout=5.0
         ) as client:
-            _ask_and_buy(client, _regular_customer(settings), console)
+            _ask_and_buy(client, settings, console)
         console.print(f"\nThe loop took {time.perf_counter() - began:.0f} s. Log: {log}")
         if not once:
             console.print(f"A mail for any household: {address}/   (Ctrl-C ends)")
@@ -94,26 +96,27 @@ def demo_settings() -> TrainingSettings:
 def _train(settings: TrainingSettings, stages: Stages, console: Console) -> None:
     report = bootstrap.retrain(settings, stages.stage)
     trained = report.trained
-    console.print(figures_table("Recommenders on 8 held-out weeks", trained.recommender.figures))
+    figures = at_longest(trained.recommender.figures)
+    console.print(figures_table("Recommenders on 8 held-out weeks", figures))
     if trained.churn is not None:
         console.print(figures_table("Churn on a later time", trained.churn.figures))
     for line in retrain_lines(report):
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)
 
 
-def _regular_customer(settings: TrainingSettings) -> str:
-    """A customer with much history: the one of the first hundred who did most."""
-    stores = open_stores(settings.resolved_store_url())
-    try:
+def _regular_customer(settings: TrainingSettings) -> tuple[str, dict[str, str]]:
+    """The customer of the first hundred who did most, and the titles of what they bought."""
+    with closing(open_stores(settings.resolved_store_url())) as stores:
         known = stores.profiles.get_many(stores.profiles.customers(limit=100))
-        return max(known.values(), key=lambda profile: len(profile.history.bought)).customer
-    finally:
-        stores.close()
+        most = max(known.values(), key=lambda profile: len(profile.history.bought))
+        bought = stores.catalogue.get_many(list(most.history.bought))
+        return most.customer, {name: item.title for name, item in bought.items()}
 
 
-def _ask_and_buy(client: httpx.Client, customer: str, console: Console) -> None:
+def _ask_and_buy(client: httpx.Client, settings: TrainingSettings, console: Console) -> None:
+    customer, titles = _regular_customer(settings)
     before = _ask(client, customer)
-    console.print(_slate_table("What the template gets", before))
+    console.print(_slate_table("What the template gets", before, titles))
     first = before["items"][0]
     event = Event(
         id=f"demo-{secrets.token_hex(8)}",
@@ -137,7 +140,7 @@ def _ask_and_buy(client: httpx.Client, customer: str, console: Console) -> None:
         time.sleep(0.02)
         after = _ask(client, customer)
     spent = (time.perf_counter() - began) * 1_000
-    console.print(_slate_table(f"What the next template gets, {spent:.0f} ms later", after))
+    console.print(_slate_table(f"What the next template gets, {spent:.0f} ms later", after, titles))
 
 
 def _ask(client: httpx.Client, customer: str) -> dict[str, Any]:
@@ -151,14 +154,16 @@ def _ids(slate: dict[str, Any]) -> list[str]:
     return [item["id"] for item in slate["items"]]
 
 
-def _slate_table(title: str, slate: dict[str, Any]) -> Table:
+def _slate_table(title: str, slate: dict[str, Any], titles: dict[str, str]) -> Table:
     table = Table(title=title, title_justify="left")
     for name in ("", "item", "price", "because"):
         table.add_column(name)
     for item in slate["items"]:
         price = "" if item["price"] is None else f"{item['price']:.2f} {item['currency'] or ''}"
         because = item["because"]
-        reason = f"{because['kind']} {because['item']}" if because else ""
+        reason = ""
+        if because:
+            reason = f"{because['kind']} {titles.get(because['item'], because['item'])}"
         table.add_row(str(item["position"]), item["title"], price, reason)
     table.caption = f"rung {slate['served_by']}, model {slate['model']}, slate {slate['slate']}"
     return table

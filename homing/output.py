@@ -9,6 +9,17 @@ from rich.console import Console, RenderableType
 
 from homing.progress import Stages
 
+WIDTH = 120
+"""Columns of tables where there is no terminal to ask."""
+
+
+def wide_console(*, stderr: bool = False) -> Console:
+    """Where a command writes: as wide as the terminal, and wide enough for tables without one."""
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    return console
+
 
 class Output:
     """Where a command's answer goes.
@@ -19,8 +30,8 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._json = as_json
-        self._console = Console(highlight=False)
-        self.stages = Stages(Console(stderr=True, highlight=False), quiet=as_json)
+        self._console = wide_console()
+        self.stages = Stages(wide_console(stderr=True), quiet=as_json)
 
     def answer(self, report: object, lines: Iterable[RenderableType]) -> None:
         """Print the report: as JSON, or as these lines."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
+from training.metrics import CUTOFFS
 from training.reports import Comparison, Figure, RetrainReport, Trained, TrainReport
 
 
@@ -14,23 +15,28 @@ def interval(figure: Figure) -> str:
     return f"{figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
 
 
-def figures_table(title: str, figures: Sequence[Figure], metrics: Iterable[str] = ()) -> Table:
-    """One row a model, one column a metric.
+def figures_table(title: str, figures: Sequence[Figure]) -> Table:
+    """One row a metric, one column a model, each cell a mean with its interval.
 
     Args:
         title: Above the table.
         figures: What was measured.
-        metrics: Which columns, in order; all of them when empty.
     """
-    columns = list(metrics) or list(dict.fromkeys(figure.metric for figure in figures))
     table = Table(title=title, title_justify="left", caption="mean [95 % interval]")
-    table.add_column("model")
-    for name in columns:
-        table.add_column(name, justify="right")
+    table.add_column("metric")
+    models = list(dict.fromkeys(figure.model for figure in figures))
+    for model in models:
+        table.add_column(model, justify="right", no_wrap=True)
     cells = {(figure.model, figure.metric): interval(figure) for figure in figures}
-    for model in dict.fromkeys(figure.model for figure in figures):
-        table.add_row(model, *(cells.get((model, name), "") for name in columns))
+    for metric in dict.fromkeys(figure.metric for figure in figures):
+        table.add_row(metric, *(cells.get((model, metric), "") for model in models))
     return table
+
+
+def at_longest(figures: Iterable[Figure]) -> list[Figure]:
+    """Without the metrics of slates that are shorter than the longest that was judged."""
+    short = tuple(f"_{k}" for k in CUTOFFS if k != max(CUTOFFS))
+    return [figure for figure in figures if not figure.metric.endswith(short)]
 
 
 def trained_lines(trained: Trained) -> list[str]:

@@ -110,3 +110,16 @@ def test_the_signing_key_follows_from_the_token(keys: KeyFile) -> None:
     created = keys.create("shop", ["recommend"])
     assert created.signing_key == signing_key(created.token) == created.key.signing
     assert created.signing_key not in {created.key.hashed, created.token}
+
+
+def test_a_disk_that_is_full_keeps_the_keys_there_were(
+    keys: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    created = keys.create("shop", ["events"])
+    monkeypatch.setattr("serving.keys.write_atomically", full)
+    with pytest.raises(SettingsError, match=r"keys\.json can't be written: No space left"):
+        keys.create("other", ["events"])
+    assert keys.all() == [created.key]
