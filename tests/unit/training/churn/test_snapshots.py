@@ -1,0 +1,86 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from features.errors import NotEnoughData
+from features.event import Event, EventType
+from features.lake import Lake
+from features.tables import event_table
+from tests.unit.training.churn.samples import make_snapshot
+from training.churn.snapshots import Horizon, active_customers, load_snapshot, snapshot_times
+from training.churn.train import held_out_times, outcome_of
+from training.span import Span
+
+T = datetime(2026, 3, 1, tzinfo=UTC)
+HORIZON = Horizon(ahead=timedelta(days=28), active=timedelta(days=56))
+
+
+def bought(customer: str, days: float) -> Event:
+    return Event(
+        id=f"{customer}{days}",
+        type=EventType.PURCHASE,
+        customer=customer,
+        occurred_at=T + timedelta(days=days),
+        item="x",
+        value=1.0,
+    )
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    events = [
+        bought("ck_stays", -10),
+        bought("ck_stays", 27.9),
+        bought("ck_churns", -56),
+        bought("ck_churns", 28),  # a moment too late
+        bought("ck_gone", -56.1),
+        bought("ck_new", 1),
+        bought("ck_at_t", 0),
+    ]
+    made = Lake(str(tmp_path / "lake"))
+    made.merge_events(event_table(events))
+    return made
+
+
+def test_active_customers_churn_when_nothing_follows_within_the_horizon(lake: Lake) -> None:
+    found = load_snapshot(lake, T, HORIZON, 0)
+    assert dict(zip(found.customers, found.churned.tolist(), strict=True)) == {
+        "ck_stays": False,
+        "ck_churns": True,
+    }
+    assert found.features["recency_days"].tolist() == [56.0, 10.0]  # in the order of keys
+
+
+def test_features_do_not_see_the_time_of_the_label(lake: Lake) -> None:
+    before = load_snapshot(lake, T, HORIZON, 0)
+    lake.merge_events(event_table([bought("ck_stays", day) for day in range(28)]))
+    after = load_snapshot(lake, T, HORIZON, lake.version())
+    for name, column in before.features.items():
+        assert column.tolist() == after.features[name].tolist(), name
+
+
+def test_who_is_active_is_asked_of_the_past_alone(lake: Lake) -> None:
+    found = active_customers(lake, T, HORIZON.active, 0)
+    assert found == {"ck_stays", "ck_churns"}
+
+
+def test_snapshots_lie_a_horizon_apart_and_end_before_the_end() -> None:
+    first = T - timedelta(days=56 + 28 * 3)
+    times = snapshot_times(first, T, HORIZON, most=10)
+    assert [(T - at).days for at in times] == [28, 56, 84]
+    assert len(snapshot_times(first, T, HORIZON, most=2)) == 2
+
+
+def test_labels_of_held_out_snapshots_end_within_held_out_time() -> None:
+    span = Span(T - timedelta(days=300), T, timedelta(days=60), 0)
+    assert [(T - at).days for at in held_out_times(span, HORIZON)] == [60, 32]
+    with pytest.raises(NotEnoughData, match="20 days are held out"):
+        held_out_times(Span(span.first, T, timedelta(days=20), 0), HORIZON)
+
+
+def test_held_out_time_in_which_nobody_churned_can_not_judge() -> None:
+    snapshot = make_snapshot(50)
+    snapshot.churned[:] = False
+    with pytest.raises(NotEnoughData, match="0 of 50"):
+        outcome_of({}, [snapshot])
