@@ -8,6 +8,7 @@ import signal
 import threading
 from importlib.util import find_spec
 from multiprocessing.context import SpawnProcess
+from multiprocessing.synchronize import Event
 
 import structlog
 
@@ -33,6 +34,7 @@ class IngestProcess:
         # Spawned, not forked: a fork would copy locks of threads that do not exist in the child.
         self._context = multiprocessing.get_context("spawn")
         self._process: SpawnProcess | None = None
+        self._begun = self._context.Event()
         self._watch = Follower("ingest", _CHECK_SECONDS, self._keep_alive)
 
     @property
@@ -50,7 +52,10 @@ class IngestProcess:
             what = "`serve` with ingest beside it (else set HOMING_INGEST=false)"
             raise MissingExtra(what, "ingest")
         self._watch.start()
-        self._watch.wait(_STOP_SECONDS)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the loop takes events; whether it did in time."""
+        return self._begun.wait(seconds)
 
     def stop(self) -> None:
         """End the loop after the batch that it works on."""
@@ -72,17 +77,18 @@ class IngestProcess:
                 return
             _log.error("ingest died, starting it again", exit_status=process.exitcode)
         # Its parent's death must end it, so it is not a daemon but looks for its parent itself.
-        arguments = (self._settings, os.getpid())
+        arguments = (self._settings, os.getpid(), self._begun)
         self._process = self._context.Process(target=run_beside, args=arguments, name="ingest")
         self._process.start()
 
 
-def run_beside(settings: Settings, parent: int) -> None:
+def run_beside(settings: Settings, parent: int, begun: Event) -> None:
     """The child's work: the loop, until SIGTERM, or until its parent is gone.
 
     Args:
         settings: Of the loop.
         parent: Process id of who started it.
+        begun: Set when the loop begins.
     """
     # Here, because an image that only serves has no library of the lake.
     from features.ingest import run_ingest  # noqa: PLC0415 - as said
@@ -99,5 +105,6 @@ def run_beside(settings: Settings, parent: int) -> None:
 
     watch = Follower("parent", _CHECK_SECONDS, look)
     watch.start()
+    begun.set()
     run_ingest(settings, stop)
     watch.stop()

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -105,11 +105,12 @@ def serve(settings: ServeSettings) -> None:
     if beside is not None:
         beside.start()
     try:
-        if settings.workers == 1:
-            _run(settings, build_app(settings))
-        else:
-            with _several(settings):
-                _run(settings, FACTORY)
+        app = build_app(settings) if settings.workers == 1 else FACTORY
+        if beside is not None:
+            # An event that is taken in right after the start must not wait for the loop's own.
+            beside.wait(_GRACE_SECONDS)
+        with _several(settings) if app is FACTORY else nullcontext():
+            _run(settings, app)
     finally:
         if beside is not None:
             beside.stop()

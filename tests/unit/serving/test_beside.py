@@ -36,6 +36,7 @@ def alive(pid: int) -> bool:
 
 
 def test_ingest_that_dies_is_started_again_and_ends_with_its_parent(beside: IngestProcess) -> None:
+    assert beside.wait(20)
     first = beside.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
