@@ -34,6 +34,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """Set before MLflow is imported, unless the user has set them."""
+SQLITE: Final = b"SQLite format 3\x00"
+"""How every SQLite file begins."""
 
 
 class Tracking:
@@ -152,6 +154,17 @@ class Tracking:
         local = self._artifacts.resolve().as_uri() if self._url.startswith("sqlite:") else None
         return str(client.create_experiment(name, artifact_location=local))
 
+    def _check_file(self) -> None:
+        """MLflow would try a file that is no database again and again, for two minutes."""
+        path = Path(self._url.removeprefix("sqlite:///"))
+        if not self._url.startswith("sqlite:///") or not path.is_file():
+            return
+        with path.open("rb") as file:
+            start = file.read(len(SQLITE))
+        if start not in {b"", SQLITE}:
+            message = f"MLflow at {self.address}: not a SQLite file; restore it or move it away"
+            raise RegistryUnavailable(message)
+
     @contextmanager
     def _answering(self) -> Iterator[None]:
         with quiet():
@@ -162,6 +175,7 @@ class Tracking:
                     raise
                 what = "the model registry"
                 raise MissingExtra(what, "train") from error
+            self._check_file()
             try:
                 yield
             except (MlflowException, OSError) as error:

@@ -27,8 +27,13 @@ CHAMPION = "champion"
 BUNDLE_PATH = "artifacts/bundle"
 """Where a version's model directory holds the bundle."""
 
-# MLflow's own defaults wait for minutes; whoever follows an alias asks again soon anyway.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+# MLflow's own defaults wait for minutes; whoever follows an alias asks again soon anyway. And it
+# would report its use over the network from the moment that it is imported.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}
 _USERINFO = re.compile(r"//[^/\s]*@")
 _VERSION = re.compile(r"[0-9]{1,18}")
 
@@ -212,8 +217,6 @@ class MlflowRegistry:
     def _client(self) -> MlflowClient:
         """MLflow's client, made at the first use: importing it takes seconds."""
         if self._made is None:
-            for name, value in _PATIENCE.items():
-                os.environ.setdefault(name, value)
             from mlflow import MlflowClient  # noqa: PLC0415 - slow, and an extra
 
             self._made = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
@@ -222,6 +225,8 @@ class MlflowRegistry:
     @contextmanager
     def _answering(self) -> Iterator[None]:
         """Whatever MLflow and its stores raise becomes one declared error."""
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         try:
             from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow, and an extra
         except ModuleNotFoundError as error:

@@ -155,6 +155,11 @@ def test_versions_can_be_written_shortly(tracking: Tracking, folder: Path) -> No
 
 
 def test_a_registry_that_is_down_is_unavailable(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_bytes(b"this is not a database, and a long text at that" * 40)
     with pytest.raises(RegistryUnavailable, match="does not answer"):
         Tracking("bogus://nowhere", tmp_path).alias("churn", CHAMPION)
+
+
+def test_a_registry_whose_file_is_damaged_is_unavailable_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is not a database")
+    with pytest.raises(RegistryUnavailable, match="not a SQLite file"):
+        Tracking(f"sqlite:///{tmp_path}/mlflow.db", tmp_path).alias("churn", CHAMPION)
