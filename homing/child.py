@@ -75,5 +75,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path)
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    message = f"the scorer did not become ready in {STARTS:.0f} s: see {log}"
+    status = process.poll()
+    what = f"did not become ready in {STARTS:.0f} s" if status is None else f"ended with {status}"
+    last = log.read_text(errors="replace").splitlines()[-1:]
+    message = f"the scorer {what}: {' '.join(last)}; see {log}"
     raise Unavailable(message)

@@ -53,7 +53,6 @@ def settings(tmp_path: Path) -> TrainingSettings:
     return TrainingSettings(
         home=tmp_path / "var",
         secret=SECRET,
-        holdout_days=28,
         bootstrap_samples=100,
     )
 
@@ -137,7 +136,7 @@ class Story:
 def test_the_loop_runs_and_answers_whatever_goes_missing(
     tmp_path: Path, settings: TrainingSettings
 ) -> None:
-    shop = make_shop(60, every=8.0, end=SystemClock().now() - timedelta(hours=1))
+    shop = make_shop(200, end=SystemClock().now() - timedelta(hours=1))
     story = Story(shop, settings, tmp_path, next(iter(shop.taste)))
 
     history_becomes_models_and_slates(story)
@@ -249,4 +248,4 @@ def no_outside_id_was_written(story: Story) -> None:
 def rows_of(lake: Lake, event_id: str) -> int:
     """How many rows of the lake bear the id."""
     events = lake.events(open_engine())
-    return int(events.filter(events.id == event_id).count().execute())
+    return int(events.filter(events.id == event_id).count().to_pyarrow().as_py())
