@@ -208,6 +208,44 @@ def test_interrupted_while_computing_the_next_publish_goes_on(
     assert {one.published.at for one in profiles_of(settings).values()} == {at}
 
 
+def test_the_next_retrain_first_writes_what_an_interrupted_one_had_promoted(
+    settings: TrainingSettings, shop: Shop
+) -> None:
+    with pytest.raises(Killed):
+        bootstrap.retrain(settings, killed_in("writing profiles"), clock_of(shop))
+    with pytest.raises(Killed):
+        bootstrap.retrain(settings, killed_in("choosing the algorithm"), clock_of(shop))
+    assert all(one.published.slates for one in profiles_of(settings).values())
+
+
+def test_a_churn_champion_scores_the_active_and_nobody_else(
+    retrained: Retrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(retrained.settings.home, tmp_path / "home")
+    settings, clock = settings_at(tmp_path / "home"), clock_of(retrained.shop)
+    bootstrap.promote(settings, "churn/1", force=True, reason="for the test", clock=clock)
+    stores = stores_of(settings.home)
+    stores.profiles.put_many([Profile("ck_" + "0" * 32)])  # whom the lake does not know
+    stores.close()
+    report = bootstrap.publish(settings, clock=clock)
+    assert report.models == {"recommender": "recommender/1", "churn": "churn/1"}
+    assert 0 < report.scored < report.customers == 161
+    for profile in profiles_of(settings).values():
+        active = profile.published.features.get("recency_days", 999) <= 56
+        assert ("churn" in profile.published.scores) == active
+        assert ("churn" in profile.published.bands) == active
+        assert all(0 <= score <= 1 for score in profile.published.scores.values())
+
+    mlflow = pytest.importorskip("mlflow")
+    pandas = pytest.importorskip("pandas")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.resolved_tracking_url())
+    model = mlflow.pyfunc.load_model("models:/churn@champion")
+    scored = next(p for p in profiles_of(settings).values() if p.published.scores)
+    answer = model.predict(pandas.DataFrame([scored.published.features]))
+    assert answer["probability"][0] == pytest.approx(scored.published.scores["churn"])
+    assert answer["band"][0] == scored.published.bands["churn"]
+
+
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from features.clock import SystemClock\n"
