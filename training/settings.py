@@ -15,24 +15,18 @@ class TrainingSettings(Settings):
 
     Attributes:
         holdout_days: The last days of history, on which models are judged. `HOMING_HOLDOUT_DAYS`.
-        judged_customers: The most customers that one evaluation ranks for; 0 means all.
-        bootstrap_samples: Resamples behind each confidence interval.
         churn_horizon_days: Days without a purchase that make a customer count as churned.
         churn_active_days: A customer with a purchase in so many days before T can churn at T.
         publish_batch: Customers scored by one matrix product.
         publish_spare: Stored slates hold so many times the items that their block shows, so that
             an answer can leave out what was bought or sold out since.
-        seed: Makes fits and resamples repeatable.
     """
 
     holdout_days: int = Field(default=56, ge=1)
-    judged_customers: int = Field(default=0, ge=0)
-    bootstrap_samples: int = Field(default=1_000, ge=100)
     churn_horizon_days: int = Field(default=28, ge=1)
     churn_active_days: int = Field(default=56, ge=1)
     publish_batch: int = Field(default=512, ge=1)
     publish_spare: int = Field(default=3, ge=1)
-    seed: int = 17
 
     @property
     def holdout(self) -> timedelta:

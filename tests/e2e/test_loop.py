@@ -53,7 +53,6 @@ def settings(tmp_path: Path) -> TrainingSettings:
     return TrainingSettings(
         home=tmp_path / "var",
         secret=SECRET,
-        bootstrap_samples=100,
     )
 
 
