@@ -9,7 +9,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
@@ -54,26 +55,19 @@ def run_demo(*, once: bool, port: int) -> None:
         for line in import_lines(report):
             console.print(line, markup=False, soft_wrap=True)
     _train(settings, stages, console)
-    key = KeyFile(settings.resolved_keys_file(), SystemClock()).create(
-        "demo", [Scope.RECOMMEND, Scope.EVENTS]
-    )
-    environment = {
-        "HOMING_HOME": str(settings.home),
-        "HOMING_SECRET_FILE": str(settings.secret_file or ""),
-        "HOMING_PAGE": "true",
-    }
-    if settings.secret is not None:
-        del environment["HOMING_SECRET_FILE"]
+    environment = {"HOMING_HOME": str(settings.home), "HOMING_PAGE": "true"}
+    if settings.secret_file is not None:
+        environment["HOMING_SECRET_FILE"] = str(settings.secret_file)
     log = settings.home / "serve.log"
     with running_scorer(free_port(port), environment, log) as address:
-        with httpx.Client(
-            base_url=address, headers={"Authorization": f"Bearer {key.token}"}, timeout=5.0
-        ) as client:
+        with _client(address, settings) as client:
             _ask_and_buy(client, settings, console)
         console.print(f"\nThe loop took {time.perf_counter() - began:.0f} s. Log: {log}")
         if not once:
             console.print(f"A mail for any household: {address}/   (Ctrl-C ends)")
             _stay()
+    names = " ".join(f"{name}={value}" for name, value in environment.items())
+    console.print(f"To go on by hand: {names} homing serve", markup=False, soft_wrap=True)
 
 
 def demo_settings() -> TrainingSettings:
@@ -111,6 +105,19 @@ def _regular_customer(settings: TrainingSettings) -> tuple[str, dict[str, str]]:
         most = max(known.values(), key=lambda profile: len(profile.history.bought))
         bought = stores.catalogue.get_many(list(most.history.bought))
         return most.customer, {name: item.title for name, item in bought.items()}
+
+
+@contextmanager
+def _client(address: str, settings: TrainingSettings) -> Iterator[httpx.Client]:
+    """A client with a key of its own, which ends with it."""
+    keys = KeyFile(settings.resolved_keys_file(), SystemClock())
+    created = keys.create("demo", [Scope.RECOMMEND, Scope.EVENTS])
+    bearer = {"Authorization": f"Bearer {created.token}"}
+    try:
+        with httpx.Client(base_url=address, headers=bearer, timeout=5.0) as client:
+            yield client
+    finally:
+        keys.revoke(created.key.id)
 
 
 def _ask_and_buy(client: httpx.Client, settings: TrainingSettings, console: Console) -> None:

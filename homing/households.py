@@ -27,14 +27,13 @@ from features.progress import Stage
 from features.settings import Settings
 from features.stores.opening import open_stores
 
-LAST_DAY: Final = datetime(2018, 1, 1)  # noqa: DTZ001 - the data names no zone; its mapping does
+LAST_DAY: Final = datetime(2018, 1, 2)  # noqa: DTZ001 - the data names no zone; its mapping does
 TIMES: Final = {
     "transactions": "transaction_timestamp",
     "products": None,
     "campaign_descriptions": "start_date",
     "campaigns": None,
     "coupon_redemptions": "redemption_date",
-    "coupons": None,
 }
 """File → its column of times."""
 IMPORTS: Final = (
