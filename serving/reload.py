@@ -10,7 +10,13 @@ import structlog
 from features.errors import BundleError, RegistryUnavailable
 from serving.metrics import Metrics
 from serving.model.bundle import Bundle, load_bundle
-from serving.model.registry import RECOMMENDER, LocalVersions, ModelRegistry, load_version
+from serving.model.registry import (
+    RECOMMENDER,
+    LocalVersions,
+    ModelRegistry,
+    load_version,
+    number_of,
+)
 from serving.model.scoring import open_scorer
 from serving.snapshot import Current, LoadedModel
 
@@ -109,13 +115,13 @@ class ModelFollower:
         return load_version(self._registry, self._local, version)
 
     def _use(self, version: str, bundle: Bundle) -> None:
-        name = f"{RECOMMENDER}/{version}"
+        name = f"{RECOMMENDER}/{number_of(version)}"
         self._swap(LoadedModel(version, name, bundle, open_scorer(bundle)))
 
     def _swap(self, model: LoadedModel) -> None:
         self._current.use_model(model)
         self._metrics.reloads.inc()
-        self._metrics.model_version.set(int(model.version))
+        self._metrics.model_version.set(int(number_of(model.version)))
         _log.info("model loaded", model=model.name, algorithm=model.bundle.manifest.algorithm)
 
     def _settle(self, version: str) -> None:

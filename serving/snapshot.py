@@ -22,7 +22,7 @@ class LoadedModel:
     """A model that was verified and can score.
 
     Attributes:
-        version: Number of the registered version.
+        version: As `serving.model.registry` names the registered version.
         name: For people and answers, like `recommender/12`.
         bundle: Its data.
         scorer: Its verb.

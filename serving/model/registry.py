@@ -3,6 +3,10 @@
 A version's bundle lies at `artifacts/bundle/` of its MLflow model. It is downloaded beside,
 verified, and renamed into place, so that a folder with a version's name is always whole; the
 loading verifies it again. Nothing of MLflow is executed: files are copied, nothing more.
+
+Here a version goes by its number and the moment of its registration, like `12-1795303522237`
+(milliseconds since 1970): a registry that was made anew counts from 1 again, and what is on local
+disk must not be taken for its versions.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from features.errors import BundleError, MissingExtra, RegistryUnavailable, shorten
+from features.errors import BundleError, HomingError, MissingExtra, RegistryUnavailable, shorten
 from serving.model.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
@@ -35,14 +39,19 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
 _USERINFO = re.compile(r"//[^/\s]*@")
-_VERSION = re.compile(r"[0-9]{1,18}")
+_VERSION = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
+
+
+def number_of(version: str) -> str:
+    """The number that people and answers name a version by."""
+    return version.partition("-")[0]
 
 
 class ModelRegistry(Protocol):
     """Where versions of one registered model come from. May block; never call it in an answer."""
 
     def champion(self) -> str | None:
-        """Number of the version that should serve; None while there is none.
+        """The version that should serve; None while there is none.
 
         Raises:
             RegistryUnavailable: The registry does not answer.
@@ -75,7 +84,7 @@ class LocalVersions:
         """Where that version is, or would be.
 
         Raises:
-            RegistryUnavailable: It is not a version's number.
+            RegistryUnavailable: It is not a version.
         """
         if _VERSION.fullmatch(version) is None:
             message = f"version {version!r} is not a number: ask `homing check` for those there are"
@@ -144,7 +153,7 @@ class MlflowRegistry:
         self._made: MlflowClient | None = None
 
     def champion(self) -> str | None:
-        """Number of the version that the alias names; None while there is none.
+        """The version that the alias names; None while there is none.
 
         Raises:
             RegistryUnavailable: MLflow does not answer.
@@ -154,8 +163,11 @@ class MlflowRegistry:
         with self._answering():
             client = self._client()
             found = client.search_registered_models(f"name = '{self._name}'", max_results=1)
-            version = found[0].aliases.get(self._alias) if found else None
-        return None if version is None else str(version)
+            number = found[0].aliases.get(self._alias) if found else None
+            if number is None:
+                return None
+            registered = client.get_model_version(self._name, str(number)).creation_timestamp
+        return f"{number}-{registered}"
 
     def fetch(self, version: str) -> Path:
         """The folder of that version's bundle on local disk, downloaded unless it is there.
@@ -192,12 +204,13 @@ class MlflowRegistry:
         )
 
         # Where the files are, even when the version was registered from a logged model.
-        source = self._client().get_model_version_download_uri(self._name, version)
+        number = number_of(version)
+        source = self._client().get_model_version_download_uri(self._name, number)
         repository = get_artifact_repository(source, self._url, self._url)
         found = repository.list_artifacts(BUNDLE_PATH)
         if not found:
             message = (
-                f"{self._name}/{version} has no {BUNDLE_PATH} in MLflow ({source}): "
+                f"{self._name}/{number} has no {BUNDLE_PATH} in MLflow ({source}): "
                 "register it with `homing train`"
             )
             raise BundleError(message)
@@ -228,7 +241,7 @@ class MlflowRegistry:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         try:
-            from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow, and an extra
+            import mlflow.exceptions  # noqa: F401, PLC0415 - slow, and an extra
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] != "mlflow":
                 raise
@@ -236,7 +249,10 @@ class MlflowRegistry:
             raise MissingExtra(what, "serve") from error
         try:
             yield
-        except (MlflowException, OSError) as error:
+        except HomingError:
+            raise
+        # MLflow lets errors of its database's and its artifact store's libraries through.
+        except Exception as error:
             message = f"MLflow at {redacted(self._url)} does not answer: {_line(error)}"
             raise RegistryUnavailable(message) from error
 
