@@ -30,9 +30,9 @@ from training.churn.snapshots import Horizon, load_snapshot
 from training.churn.train import held_out_times, outcome_of
 from training.entries import figure
 from training.evaluate import PRIMARY, Evaluation, evaluate, question_blocks
-from training.heldout import HeldOut
+from training.heldout import HeldOut, thinned
 from training.metrics import Interval, bootstrap_difference, bootstrap_mean
-from training.recommend import History, figure_name, open_history, thinned
+from training.recommend import History, figure_name, open_history
 from training.register import JUDGED, RECOMMENDER, fetch, version_name
 from training.reports import Comparison, Figure, Paired
 from training.span import Span, span_of

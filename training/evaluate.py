@@ -16,7 +16,14 @@ from serving.model.basket import basket_of
 from serving.model.bundle import Bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
-from serving.ranking.chain import Ask, blocked_items, eligible_rows, open_scores, pick_rows
+from serving.ranking.chain import (
+    Ask,
+    blocked_items,
+    eligible_rows,
+    finite_scores,
+    open_scores,
+    pick_rows,
+)
 from serving.ranking.view import ItemView, item_view
 from training.dataset import MIN_CUSTOMERS
 from training.heldout import HeldOut
@@ -110,11 +117,33 @@ def evaluate(
         baskets = [
             basket_of(held_out.histories[n], bundle.index, weighting, held_out.at) for n in batch
         ]
-        scores = scorer.score(baskets)
+        scores = finite_scores(scorer.score(baskets))
         spent = (perf_counter() - began) / len(judges)
+        ordered = _Ordered(scores)
         for judge in judges:
-            judge.see(batch, scores, spent)
+            judge.see(batch, scores, ordered, spent)
     return {judge.block.name: judge.verdict(bundle.manifest.algorithm) for judge in judges}
+
+
+class _Ordered:
+    """The scores of a batch in ascending order: sorted once, however many blocks ask.
+
+    Args:
+        scores: (batch, rows), finite.
+    """
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        # A model that says the same of everybody repeats one row without copying it.
+        self._rows = scores if scores.strides[0] else scores[:1]
+        self._customers = len(scores)
+        self._known: dict[bytes, NDArray[np.float32]] = {}
+
+    def among(self, eligible: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """The scores of these rows, (batch, eligible rows)."""
+        key = eligible.tobytes()
+        if key not in self._known:
+            self._known[key] = np.sort(self._rows[:, eligible], axis=1)
+        return np.broadcast_to(self._known[key], (self._customers, int(eligible.sum())))
 
 
 class _Judge:
@@ -138,16 +167,20 @@ class _Judge:
         self._shown = np.zeros(len(view.items), np.bool_)
         self._seconds = 0.0
 
-    def see(self, batch: range, scores: NDArray[np.float32], spent: float) -> None:
+    def see(
+        self, batch: range, scores: NDArray[np.float32], ordered: _Ordered, spent: float
+    ) -> None:
         """Rank a batch of customers, and compare with what they bought.
 
         Args:
             batch: Numbers of the customers.
-            scores: (batch, rows).
+            scores: (batch, rows), finite.
+            ordered: The same in ascending order.
             spent: Seconds that the scores took.
         """
         self._seconds += spent
-        for n, row_scores in zip(batch, scores, strict=True):
+        candidates = ordered.among(self._eligible)
+        for n, row_scores, row_candidates in zip(batch, scores, candidates, strict=True):
             began = perf_counter()
             ask = Ask(self.block, self._held_out.histories[n])
             opened = open_scores(self._view, row_scores, ask, self._eligible, self._held_out.at)
@@ -155,7 +188,8 @@ class _Judge:
             self._seconds += perf_counter() - began
             targets = self._targets_of(n)
             if targets:
-                self._compare(n, targets, slate, opened)
+                self._compare(n, targets, slate)
+                self._auc.append(self._auc_of(targets, row_scores, opened, row_candidates))
 
     def _targets_of(self, customer: int) -> frozenset[str]:
         """What the customer bought, except what the block would never show."""
@@ -163,21 +197,26 @@ class _Judge:
         blocked = blocked_items(self.block, history, self._held_out.at)
         return self._held_out.targets[customer] - blocked
 
-    def _compare(
-        self,
-        customer: int,
-        targets: frozenset[str],
-        slate: NDArray[np.int64],
-        opened: NDArray[np.float32],
-    ) -> None:
-        wanted = np.array(self._view.rows(targets), np.int64)
+    def _compare(self, customer: int, targets: frozenset[str], slate: NDArray[np.int64]) -> None:
+        wanted = set(self._view.rows(targets))
+        shown = slate[:PLACES]
         hits = np.zeros(PLACES, np.bool_)
-        hits[: len(slate)] = np.isin(slate[:PLACES], wanted)
+        hits[: len(shown)] = [row in wanted for row in shown.tolist()]
         self._asked.append(customer)
         self._targets.append(len(targets))
         self._hits.append(hits)
-        self._auc.append(auc(opened, wanted))
-        self._shown[slate[:PLACES]] = True
+        self._shown[shown] = True
+
+    def _auc_of(
+        self,
+        targets: frozenset[str],
+        scores: NDArray[np.float32],
+        opened: NDArray[np.float32],
+        candidates: NDArray[np.float32],
+    ) -> float:
+        left_out = scores[self._eligible & np.isneginf(opened)]
+        wanted = opened[self._view.rows(targets)]
+        return auc(candidates, left_out, wanted[wanted > -np.inf])
 
     def verdict(self, algorithm: str) -> Evaluation:
         """The evaluation.

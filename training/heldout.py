@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -39,13 +39,16 @@ class HeldOut:
     targets: tuple[frozenset[str], ...]
 
 
-def load_held_out(events: ibis.Table, at: datetime, until: datetime) -> HeldOut:
+def load_held_out(
+    events: ibis.Table, at: datetime, until: datetime, *, most: int | None = None
+) -> HeldOut:
     """Those who did something before `at` and bought something in [at, until).
 
     Args:
         events: The lake's events.
         at: T, aware.
         until: T + H, aware.
+        most: Of these customers, evenly spread over their keys; all when None.
 
     Raises:
         NotEnoughData: Nobody did both, or one customer only; the message counts them.
@@ -55,14 +58,10 @@ def load_held_out(events: ibis.Table, at: datetime, until: datetime) -> HeldOut:
         events[c.OCCURRED_AT] < until,
         events[c.TYPE] == EventType.PURCHASE.value,
     ).select(c.CUSTOMER, c.ITEM)
-    table = bought.distinct().to_pyarrow()
-    targets: dict[str, set[str]] = {}
-    for customer, item in zip(
-        *(table.column(n).to_pylist() for n in table.schema.names), strict=True
-    ):
-        targets.setdefault(customer, set()).add(item)
-    histories = load_histories(events, at, bought.select(c.CUSTOMER).distinct())
-    customers = sorted(histories)
+    targets = _targets(bought)
+    seen = events.filter(events[c.OCCURRED_AT] < at).semi_join(bought, c.CUSTOMER)
+    known = seen.select(c.CUSTOMER).distinct().to_pyarrow()
+    customers: list[str] = sorted(known.column(c.CUSTOMER).to_pylist())
     if len(customers) < MIN_CUSTOMERS:
         message = (
             f"{len(targets)} customers bought from {at.isoformat()} to {until.isoformat()}, "
@@ -70,6 +69,10 @@ def load_held_out(events: ibis.Table, at: datetime, until: datetime) -> HeldOut:
             f"{MIN_CUSTOMERS}; choose another time or import more history"
         )
         raise NotEnoughData(message)
+    if most is not None and len(customers) > most:
+        customers = [customers[place] for place in _spread(len(customers), most)]
+        seen = seen.filter(seen[c.CUSTOMER].isin(customers))
+    histories = load_histories(seen, at)
     return HeldOut(
         at=at,
         until=until,
@@ -79,25 +82,47 @@ def load_held_out(events: ibis.Table, at: datetime, until: datetime) -> HeldOut:
     )
 
 
-def load_histories(
-    events: ibis.Table, as_of: datetime, customers: ibis.Table | None = None
-) -> dict[str, History]:
+def thinned(held_out: HeldOut, most: int) -> HeldOut:
+    """At most so many of the customers, evenly spread over their keys."""
+    kept = _spread(len(held_out.customers), most)
+    return replace(
+        held_out,
+        customers=tuple(held_out.customers[n] for n in kept),
+        histories=tuple(held_out.histories[n] for n in kept),
+        targets=tuple(held_out.targets[n] for n in kept),
+    )
+
+
+def load_histories(events: ibis.Table, as_of: datetime) -> dict[str, History]:
     """What each customer did strictly before `as_of`, folded as profiles are.
 
     Args:
         events: The lake's events.
         as_of: T, aware.
-        customers: Only those in its column `customer`; everybody when None.
 
     Returns:
         Customer key → history, in the order of keys.
     """
     seen = events.filter(events[c.OCCURRED_AT] < as_of)
-    if customers is not None:
-        seen = seen.semi_join(customers, c.CUSTOMER)
     needed = seen.select(c.CUSTOMER, c.ID, c.TYPE, c.OCCURRED_AT, c.ITEM, c.QUANTITY)
     table = needed.order_by(c.CUSTOMER).to_pyarrow()
     return {customer: history_of(_events(part)) for customer, part in _by_customer(table)}
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many of the places 0 to `count` - 1, evenly spread."""
+    places: list[int] = np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
+    return places
+
+
+def _targets(bought: ibis.Table) -> dict[str, set[str]]:
+    """Customer key → items bought."""
+    table = bought.distinct().to_pyarrow()
+    targets: dict[str, set[str]] = {}
+    columns = (table.column(name).to_pylist() for name in (c.CUSTOMER, c.ITEM))
+    for customer, item in zip(*columns, strict=True):
+        targets.setdefault(customer, set()).add(item)
+    return targets
 
 
 def _by_customer(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:

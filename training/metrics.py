@@ -90,27 +90,31 @@ def rank_metrics(
     return {name_at(metric, k): value for metric, value in values.items()}
 
 
-def auc(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+def auc(
+    candidates: NDArray[np.float32],
+    left_out: NDArray[np.float32],
+    wanted: NDArray[np.float32],
+) -> float:
     """How often a target scores above an item that is none, ties counted half.
 
     The area under the ROC curve of one customer (Mann & Whitney, 1947; Rendle et al., "BPR", 2009).
+    What sorts is the candidates alone, so that several questions about one customer share them.
 
     Args:
-        scores: Of every row, (rows,); -inf for those that may not come, which are left out.
-        targets: Rows of the targets, unique; those that may not come are left out too.
+        candidates: Scores of all that may come to anybody, ascending; finite.
+        left_out: Scores of those among them that may not come to this customer.
+        wanted: Scores of the targets among those that may.
 
     Returns:
         0 to 1; NaN without a target or without another item.
     """
-    wanted = scores[targets]
-    wanted = np.sort(wanted[wanted > -np.inf])
-    candidates = np.sort(scores)
-    candidates = candidates[np.searchsorted(candidates, -np.inf, side="right") :]
-    others = len(candidates) - len(wanted)
+    wanted, left_out = np.sort(wanted), np.sort(left_out)
+    others = len(candidates) - len(left_out) - len(wanted)
     if not len(wanted) or not others:
         return float("nan")
-    # For each target: candidates below it and half of those beside it, less the other targets.
-    places = _midranks(candidates, wanted) - _midranks(wanted, wanted)
+    # For each target: candidates below it and half of those beside it, less those that don't count.
+    places = _midranks(candidates, wanted)
+    places -= _midranks(left_out, wanted) + _midranks(wanted, wanted)
     return float(places.sum() / (len(wanted) * others))
 
 
@@ -168,8 +172,9 @@ def bootstrap(
     random = np.random.default_rng(seed)
     # How often each customer is drawn: two matrix products instead of RESAMPLES x customers reads.
     draws = random.multinomial(customers, np.full(customers, 1.0 / customers), size=RESAMPLES)
+    draws = draws.astype(np.float64)  # a product of integers is not BLAS's, and ten times slower
     with np.errstate(invalid="ignore"):
-        means = (draws @ table) / (draws @ known)
+        means = (draws @ table) / (draws @ known.astype(np.float64))
         middle = table.sum(axis=0) / known.sum(axis=0)
     tail = (1.0 - level) / 2.0
     ends = np.full((2, len(metrics)), np.nan)

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
 
 from features.engine import declared, open_engine
 from features.errors import NotEnoughData
@@ -107,9 +106,9 @@ class History:
             advance(done, len(FITS))
         return fitted
 
-    def held_out(self, at: datetime, until: datetime) -> HeldOut:
-        """What customers did before a moment, and bought from it until another."""
-        return load_held_out(self._events, at, until)
+    def held_out(self, at: datetime, until: datetime, *, most: int | None = None) -> HeldOut:
+        """What customers, or so many of them, did before a moment and bought until another."""
+        return load_held_out(self._events, at, until, most=most)
 
     def dataset(self, at: datetime) -> Dataset:
         """The matrix of everything before a moment."""
@@ -140,7 +139,7 @@ def choose(history: History, advance: Advance) -> str | None:
     if at <= span.first:
         return None
     try:
-        held_out = thinned(history.held_out(at, span.cutoff), VALIDATED_CUSTOMERS)
+        held_out = history.held_out(at, span.cutoff, most=VALIDATED_CUSTOMERS)
         fitted = history.fit_all(at, lambda _done, _total: None)
         scores = {}
         for done, (name, bundle) in enumerate(fitted.items(), start=1):
@@ -207,19 +206,6 @@ def with_metrics(bundle: Bundle, metrics: Mapping[str, float]) -> Bundle:
     """The bundle, whose manifest says how it, or its twin, did on held-out time."""
     manifest = msgspec.structs.replace(bundle.manifest, metrics=dict(metrics))
     return replace(bundle, manifest=manifest)
-
-
-def thinned(held_out: HeldOut, most: int) -> HeldOut:
-    """At most so many of the customers, evenly spread over their keys."""
-    if len(held_out.customers) <= most:
-        return held_out
-    kept = np.linspace(0, len(held_out.customers) - 1, most).astype(int)
-    return replace(
-        held_out,
-        customers=tuple(held_out.customers[n] for n in kept),
-        histories=tuple(held_out.histories[n] for n in kept),
-        targets=tuple(held_out.targets[n] for n in kept),
-    )
 
 
 def _score(answers: Answers) -> float:

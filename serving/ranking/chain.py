@@ -120,12 +120,16 @@ def open_scores(
     """
     if scores is None:
         scores = np.zeros(len(view.items), np.float32)
-    elif not np.isfinite(scores).all():
-        scores = np.where(np.isfinite(scores), scores, np.finfo(np.float32).min)
-    opened = np.where(eligible, scores, np.float32(-np.inf))
+    opened = np.where(eligible, finite_scores(scores), np.float32(-np.inf))
     opened[view.rows(blocked_items(ask.block, ask.history, now))] = -np.inf
     opened[view.rows(ask.exclude)] = -np.inf
     return opened
+
+
+def finite_scores(scores: Scores) -> Scores:
+    """The scores, the least number there is in place of those that are not finite."""
+    known = np.isfinite(scores)
+    return scores if known.all() else np.where(known, scores, np.finfo(np.float32).min)
 
 
 def pick_rows(view: ItemView, opened: Scores, ask: Ask) -> Rows:

@@ -52,17 +52,25 @@ def test_a_perfect_slate_scores_one_in_every_metric_but_recall() -> None:
     }
 
 
+def auc_of(scores: list[float], targets: list[int], left_out: tuple[int, ...] = ()) -> float:
+    """AUC of the targets at these places, without what the customer may not see."""
+    known = np.array(scores, np.float32)
+    wanted = [place for place in targets if place not in left_out]
+    return auc(np.sort(known), known[list(left_out)], known[wanted])
+
+
 def test_auc_is_what_a_hand_computes() -> None:
     # Targets score 4 and 2; others 3, 2 and 1: 4 beats all three; 2 beats one and ties with one.
-    scores = np.array([4, 3, 2, 2, 1, -np.inf], np.float32)
-    assert auc(scores, np.array([0, 3])) == pytest.approx((3 + 1.5) / 6)
-    assert auc(scores, np.array([0])) == 1.0
-    assert auc(scores, np.array([4])) == 0.0
+    scores = [4.0, 3, 2, 2, 1]
+    assert auc_of(scores, [0, 3]) == pytest.approx((3 + 1.5) / 6)
+    assert auc_of(scores, [0]) == 1.0
+    assert auc_of(scores, [4]) == 0.0
 
 
 def test_auc_leaves_out_what_may_not_come() -> None:
-    scores = np.array([-np.inf, 1, 2, -np.inf], np.float32)
-    assert auc(scores, np.array([0, 2])) == 1.0
-    assert np.isnan(auc(scores, np.array([0, 3])))
-    assert np.isnan(auc(scores, np.array([1, 2])))
-    assert np.isnan(auc(scores, np.array([], np.int64)))
+    # Without 3 and one 2, the target 2 beats 1 and loses to 4.
+    assert auc_of([4, 3, 2, 2, 1], [3], left_out=(1, 2)) == 0.5
+    assert auc_of([9, 1, 2, 9], [0, 2], left_out=(0, 3)) == 1.0
+    assert np.isnan(auc_of([9, 1, 2, 9], [0, 3], left_out=(0, 3)))
+    assert np.isnan(auc_of([9, 1, 2, 9], [1, 2], left_out=(0, 3)))
+    assert np.isnan(auc_of([9, 1, 2, 9], [], left_out=(0, 3)))

@@ -17,7 +17,7 @@ from tests.unit.training.samples import (
     purchase,
     table,
 )
-from training.heldout import load_held_out, load_histories
+from training.heldout import load_held_out, load_histories, thinned
 
 DAY = timedelta(days=1)
 
@@ -60,6 +60,20 @@ def test_too_few_customers_are_refused_with_their_counts() -> None:
     lonely = [purchase(0, "a", AT - DAY), purchase(0, "b", AT + DAY), purchase(1, "a", AT + DAY)]
     with pytest.raises(NotEnoughData, match=r"2 customers bought .* 1 of them with history before"):
         load_held_out(table(lonely), AT, UNTIL)
+
+
+def test_some_of_the_customers_are_the_same_whether_picked_before_or_after() -> None:
+    few = load_held_out(table(checkerboard()), AT, UNTIL, most=5)
+    assert few.customers[0] == min(key(n) for n in range(SIZE))
+    assert few.customers[-1] == max(key(n) for n in range(SIZE))
+    picked = thinned(checkerboard_held_out(), 5)
+    assert (few.customers, few.histories, few.targets) == (
+        picked.customers,
+        picked.histories,
+        picked.targets,
+    )
+    assert len(few.customers) == 5
+    assert thinned(few, 99).customers == few.customers
 
 
 def test_no_events_give_no_histories() -> None:
