@@ -25,6 +25,8 @@ from serving.slate import Ask, Choice, Reason, Slate
 CHUNK = 32
 """Customers of a batch that are scored at once; bounds the memory of their scores."""
 _STRIPES = 256
+_BATCHES = 2
+"""Batches that are worked on at once; more of them wait."""
 _log = structlog.get_logger(__name__)
 _Found = TypeVar("_Found")
 
@@ -48,11 +50,14 @@ class Answers:
         self._metrics = parts.metrics
         self._deadline = settings.deadline_ms / 1_000
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="answer")
+        # Threads apart: batches must not hold up a template.
+        self._batches = ThreadPoolExecutor(_BATCHES, thread_name_prefix="batch")
         self._turns = [threading.Lock() for _ in range(_STRIPES)]
 
     def close(self) -> None:
         """Make nothing more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._batches):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def one(self, ask: Ask) -> Slate:
         """The slate, within the deadline, whatever is down. The block must be a known one."""
@@ -73,7 +78,10 @@ class Answers:
 
     async def many(self, asks: Sequence[Ask]) -> list[Slate]:
         """The slates of one batch, in the order of the asks; no deadline but the stores' own."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._make_many, asks)
+        attempts = [self._attempt(ask) for ask in asks]
+        loop = asyncio.get_running_loop()
+        choices = await loop.run_in_executor(self._batches, self._choose_many, attempts)
+        return [self._drawn(*answered) for answered in zip(attempts, choices, strict=True)]
 
     def _attempt(self, ask: Ask) -> Attempt:
         block, now = self._blocks[ask.block], self._clock.now()
@@ -91,22 +99,28 @@ class Answers:
             self._take_turn(attempt)
             return self._decide(attempt, rank(attempt.snapshot, [attempt.question()])[0])
 
-    def _make_many(self, asks: Sequence[Ask]) -> list[Slate]:
-        attempts = [self._attempt(ask) for ask in asks]
+    def _choose_many(self, attempts: Sequence[Attempt]) -> list[Choice]:
+        try:
+            return self._make_many(attempts)
+        except Exception:  # noqa: BLE001 - a template always gets an answer
+            self._unforeseen(attempts[0])
+            return [self._at_hand(attempt, Reason.FAILED) for attempt in attempts]
+
+    def _make_many(self, attempts: Sequence[Attempt]) -> list[Choice]:
         for attempt in attempts:
             self._read_pins(attempt)
         self._read_profiles(attempts)
         for attempt in attempts:
             self._take_turn(attempt)
-        slates = []
+        choices = []
         for start in range(0, len(attempts), CHUNK):
             chunk = attempts[start : start + CHUNK]
             # One snapshot for all of a chunk: a swap in the middle must not split its scores.
             ranked = rank(chunk[0].snapshot, [attempt.question() for attempt in chunk])
             for attempt, answer in zip(chunk, ranked, strict=True):
                 attempt.snapshot = chunk[0].snapshot
-                slates.append(self._drawn(attempt, self._decide(attempt, answer)))
-        return slates
+                choices.append(self._decide(attempt, answer))
+        return choices
 
     def _decide(self, attempt: Attempt, ranked: Ranked | None) -> Choice:
         """What was pinned, mended if need be; or a fresh choice, pinned from now on."""

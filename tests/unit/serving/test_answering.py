@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -235,6 +236,46 @@ def test_a_batch_without_the_store_is_popular(ready: Kit) -> None:
     many = asyncio.run(ready.service.recommend_many(asks))
     assert {slate.reason for slate in many} == {Reason.STORE}
     assert {slate.served_by for slate in many} == {Rung.POPULAR}
+
+
+def test_a_batch_that_bursts_is_answered_from_the_rung_at_hand(
+    ready: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def burst(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("serving.answering.rank", burst)
+    asks = [Ask(customer=who, block="hero", send="monday") for who in (ANNA, BERT)]
+    many = asyncio.run(ready.service.recommend_many(asks))
+    assert [slate.reason for slate in many] == [Reason.FAILED] * 2
+    assert [len(slate.items) for slate in many] == [2, 2]
+    assert metric(ready, "homing_internal_errors_total") == 1
+
+
+def test_batches_hold_up_no_template(hasty: Kit) -> None:
+    async def both() -> tuple[Slate, float]:
+        batches = [
+            asyncio.ensure_future(hasty.service.recommend_many([Ask(customer=BERT, block="hero")]))
+            for _ in range(8)
+        ]
+        await asyncio.sleep(0.01)
+        began = time.perf_counter()
+        slate = await hasty.service.recommend(Ask(customer=ANNA, block="hero"))
+        spent = time.perf_counter() - began
+        release.set()
+        await asyncio.gather(*batches)
+        return slate, spent
+
+    release, get_many = threading.Event(), hasty.profiles.inner.get_many  # type: ignore[attr-defined]
+
+    def slow(customers: list[str]) -> object:
+        release.wait(20)
+        return get_many(customers)
+
+    hasty.profiles.inner.get_many = slow  # type: ignore[attr-defined]
+    slate, spent = asyncio.run(both())
+    assert slate.served_by is Rung.MODEL
+    assert spent < 0.15
 
 
 def test_pins_expire(ready: Kit) -> None:
