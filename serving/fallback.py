@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,6 +61,12 @@ class Question:
     def rules(self) -> RankAsk:
         """The question as the chain takes it."""
         return RankAsk(self.block, self.history, self.exclude, self.count)
+
+    @property
+    def open_rules(self) -> RankAsk:
+        """The same without the block's categories: its static items need not be of them."""
+        block = msgspec.structs.replace(self.block, categories=(), exclude_categories=())
+        return replace(self.rules, block=block)
 
     @property
     def history(self) -> History:
@@ -160,7 +167,8 @@ def _climb_down(
     if ranked is not None and snapshot.model is not None and snapshot.view is not None:
         yield Rung.MODEL, snapshot.model.name, _explained(snapshot.model, snapshot.view, ranked)
     for rung, model, view in _lists(snapshot, question):
-        rows = slate_rows(view, None, question.rules, question.now)
+        rules = question.open_rules if rung is Rung.STATIC else question.rules
+        rows = slate_rows(view, None, rules, question.now)
         yield rung, model, [Pick(view.items[row]) for row in rows.tolist()]
 
 
@@ -211,7 +219,7 @@ def _capped(snapshot: Snapshot, question: Question, picks: Picks) -> Picks:
     items = {pick.item: find_item(snapshot, question.block, pick.item) for pick in picks}
     known = {item_id: item for item_id, item in items.items() if item is not None}
     view = item_view(tuple(known), known)
-    rows = slate_rows(view, None, question.rules, question.now)
+    rows = slate_rows(view, None, question.open_rules, question.now)
     of = {pick.item: pick for pick in picks}
     return [of[view.items[row]] for row in rows.tolist()]
 

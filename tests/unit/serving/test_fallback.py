@@ -108,6 +108,18 @@ def test_with_nothing_at_all_the_static_items_answer(kit: Kit) -> None:
     assert slate.items[0].title == STATIC[0].title
 
 
+def test_static_items_need_not_be_of_the_blocks_categories(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves = {"home": ("home",), "food": ("food",)}
+    for name, categories in shelves.items():
+        block = Block(name=name, size=4, categories=categories, items=STATIC)
+        monkeypatch.setitem(kit.parts.blocks, name, block)
+    kit.stock(*ITEMS[:2])
+    assert ids(ask(kit, block="home")) == ["static-0", "static-1", "static-2"]
+    assert ids(ask(kit, block="food")) == ["apple", "bread", "static-0", "static-1"]
+
+
 def test_what_is_out_of_stock_is_on_no_rung(kit: Kit) -> None:
     gone = tuple(Item(id=item.id, title=item.title, in_stock=False) for item in ITEMS)
     kit.stock(*gone, Item(id="static-0", title="Static", in_stock=False))
