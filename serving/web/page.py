@@ -20,17 +20,17 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from features.clock import Clock
 from features.errors import HomingError
-from features.event import Event, EventType
+from features.event import Event, EventType, parse_event
 from features.identity import CustomerKeys
 from features.item import Item
 from features.profile import Profile
 from features.stores.opening import Stores
 from serving.service import Service
 from serving.slate import Ask, Slate, SlateItem
+from serving.web.middleware import Named
 
 LISTED = 50
 """Customers in the choice."""
@@ -68,12 +68,12 @@ class Page:
         self._keys = keys
         self._clock = clock
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Named]:
         """What to mount."""
         return [
-            Route("/", self.show, methods=["GET"], include_in_schema=False),
-            Route("/", self.find, methods=["POST"], include_in_schema=False),
-            Route("/purchase", self.buy, methods=["POST"], include_in_schema=False),
+            Named("/", self.show, methods=["GET"], include_in_schema=False),
+            Named("/", self.find, methods=["POST"], include_in_schema=False),
+            Named("/purchase", self.buy, methods=["POST"], include_in_schema=False),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -110,20 +110,25 @@ class Page:
         """Send a purchase as a shop would, then show the next mail."""
         form = await _read_form(request)
         try:
-            customer = self._keys.resolve(form.get("customer", ""))
-            event = Event(
-                id=f"page-{secrets.token_hex(8)}",
-                type=EventType.PURCHASE,
-                customer=customer,
-                occurred_at=self._clock.now(),
-                item=form.get("item", "")[:200],
-                source="page",
-            )
+            event = self._purchase(form.get("customer", ""), form.get("item", ""))
             await self._service.accept([event])
         except HomingError as error:
             return Response(str(error), status_code=422, media_type="text/plain")
         await asyncio.sleep(SETTLES)
-        return _to_page(customer, form.get("block", ""))
+        return _to_page(event.customer, form.get("block", ""))
+
+    def _purchase(self, customer: str, item: str) -> Event:
+        """A purchase as a shop would write it."""
+        now = self._clock.now()
+        written = {
+            "id": f"page-{secrets.token_hex(8)}",
+            "type": EventType.PURCHASE,
+            "customer": customer,
+            "occurred_at": now,
+            "item": item,
+            "source": "page",
+        }
+        return parse_event(written, self._keys, now)
 
     def _listed(self) -> list[Profile]:
         """The first customers of the store; none while it is down."""

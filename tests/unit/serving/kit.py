@@ -114,11 +114,11 @@ class Faulty:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - stands for any port
         method = getattr(self.inner, name)
 
-        def call(*arguments: object) -> object:
+        def call(*arguments: object, **named: object) -> object:
             self.calls.append(name)
             if self.fault is not None and name != "close":
                 self.fault()
-            return method(*arguments)
+            return method(*arguments, **named)
 
         return call
 
