@@ -6,6 +6,7 @@ No label names a customer, and every label has few values.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -75,6 +76,21 @@ class Metrics:
         """All metrics as Prometheus reads them, of every process that counts with this one."""
         if MULTIPROCESS not in os.environ:
             return generate_latest(self.registry)
+        self._forget_dead()
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # has no types
         return generate_latest(together)
+
+    def _forget_dead(self) -> None:
+        """Leave out the gauges of processes that ended: they would show what was, for ever."""
+        for file in Path(os.environ[MULTIPROCESS]).glob("gauge_live*_*.db"):
+            if not _lives(int(file.stem.rpartition("_")[2])):
+                file.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

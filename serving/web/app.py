@@ -43,7 +43,11 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
 
     settings = parts.settings
     # The interactive pages load scripts from elsewhere; the schema itself is at /openapi.json.
-    app = FastAPI(title="Homing", lifespan=lifespan, docs_url=None, redoc_url=None)
+    # A path with a slash too many is not found: a redirect would follow the caller's Host header,
+    # repeat the query with its customer, and no signature would fit any more.
+    app = FastAPI(
+        title="Homing", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     gate = Gate(parts.keys, parts.clock, required=settings.require_keys)
     app.router.routes.append(Fetch(service, gate, customers).route())
     app.include_router(Api(service, gate, customers, parts.clock).router())

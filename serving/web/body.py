@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from features.errors import InvalidArgument, Problem, TooLarge
@@ -35,14 +35,20 @@ async def read_body(request: Request) -> bytes:
 
     Raises:
         TooLarge: It is longer than `MAX_BODY`; the rest was not read.
+        InvalidArgument: The caller hung up before its end.
     """
     parts: list[bytes] = []
     length = 0
-    async for part in request.stream():
-        length += len(part)
-        if length > MAX_BODY:
-            raise too_large()
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            length += len(part)
+            if length > MAX_BODY:
+                raise too_large()
+            parts.append(part)
+    except ClientDisconnect as error:
+        # Nobody reads this any more, but it is the caller's fault and no error of ours.
+        reason, cure = "cut off after so many bytes", "send it whole"
+        raise InvalidArgument.of(length, field="body", reason=reason, cure=cure) from error
     return b"".join(parts)
 
 

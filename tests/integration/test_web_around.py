@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client.mmap_dict import MmapedDict
+from starlette.requests import ClientDisconnect
 from structlog.testing import capture_logs
 
+from serving.metrics import MULTIPROCESS
 from tests.integration.web import FETCH, Web, problem
 
 FUZZED = settings(
@@ -54,6 +60,36 @@ def test_metrics_count_rungs_and_name_no_customer(web: Web) -> None:
     assert "homing_model_version 3.0" in text
     assert "ck_" not in text
     assert "anna" not in text
+
+
+def test_a_process_that_ended_counts_no_more_as_living(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MULTIPROCESS, str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = tmp_path / f"gauge_livemin_{ended.pid}.db"
+    here = tmp_path / f"gauge_livemin_{os.getpid()}.db"
+    for file in (gone, here):
+        MmapedDict(str(file)).close()  # type: ignore[no-untyped-call]  # has no types
+    assert web.ask("GET", "/metrics", {}).status_code == 200
+    assert (gone.exists(), here.exists()) == (False, True)
+
+
+def test_a_path_with_a_slash_too_many_is_not_found(web: Web) -> None:
+    query = {"customer": "anna", "block": "hero"}
+    problem(web.ask("GET", f"{FETCH}/", params=query), 404)
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_is_no_error_of_ours(web: Web) -> None:
+    async def hang_up() -> AsyncIterator[bytes]:
+        yield b'{"id": '
+        raise ClientDisconnect
+
+    document = problem(web.ask("POST", "/v1/events", content=hang_up()), 422)
+    assert "cut off" in document["detail"]
+    value = web.kit.parts.metrics.registry.get_sample_value("homing_internal_errors_total")
+    assert value == 0
 
 
 def test_metrics_may_be_closed(tmp_path: Path) -> None:
