@@ -8,13 +8,12 @@ travels as `data.id`. Extension attributes and `subject` are allowed and not rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from features.errors import InputError, InvalidEvent, Problem, TooLarge, shorten
-from features.event import MAX_EVENTS, MAX_PROBLEMS, Event, parse_event
+from features.errors import InputError, InvalidEvent, Problem, shorten
+from features.event import MAX_EVENTS, Event, parse_each, parse_event
 from features.identity import CustomerKeys
 
 CLOUDEVENT = "application/cloudevents+json"
@@ -39,19 +38,9 @@ def parse_cloudevents(raw: object, keys: CustomerKeys, now: datetime) -> list[Ev
             field (`time`, `data.item` …), value and cure.
         TooLarge: More than `MAX_EVENTS` elements.
     """
-    elements: Sequence[object] = raw if isinstance(raw, list) else [raw]
-    if len(elements) > MAX_EVENTS:
-        reason, cure = f"more than {MAX_EVENTS} events", "send them in several batches"
-        raise TooLarge([_problem("", len(elements), reason, cure)])
-    events: list[Event] = []
-    problems: list[Problem] = []
-    for index, element in enumerate(elements):
-        try:
-            events.append(_parse(element, keys, now))
-        except InputError as error:
-            problems += [msgspec.structs.replace(p, index=index) for p in error.problems]
+    events, problems = parse_each(raw, lambda one: _parse(one, keys, now), MAX_EVENTS)
     if problems:
-        raise InvalidEvent(problems[:MAX_PROBLEMS])
+        raise InvalidEvent(problems)
     return events
 
 
@@ -82,7 +71,7 @@ def _problem(field: str, value: object, reason: str, cure: str) -> Problem:
 def _parse(element: object, keys: CustomerKeys, now: datetime) -> Event:
     if not isinstance(element, dict):
         cure = "send an object with specversion, id, source, type, time and data"
-        raise InvalidEvent([_problem("", element, "not a CloudEvent", cure)])
+        raise InvalidEvent([_problem("", type(element).__name__, "not a CloudEvent", cure)])
     problem = _envelope_problem(element) or _content_problem(element)
     if problem is not None:
         raise InvalidEvent([problem])

@@ -7,9 +7,10 @@ is refused can mend and send everything again (an id that is already known chang
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +26,11 @@ MAX_PROBLEMS = 20
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """How far ahead of our clock a sender's clock may run."""
+
+Parsed = TypeVar("Parsed")
+
+_PERSONAL = frozenset({"customer", "customers"})
+"""Fields whose refused values no message repeats."""
 
 
 class EventType(StrEnum):
@@ -173,26 +179,46 @@ def parse_events(raw: object, keys: CustomerKeys, now: datetime) -> list[Event]:
             index, field, value and cure. No event of the request is returned.
         TooLarge: More than `MAX_EVENTS` elements.
     """
+    events, problems = parse_each(raw, lambda one: parse_event(one, keys, now), MAX_EVENTS)
+    if problems:
+        raise InvalidEvent(problems)
+    return events
+
+
+def parse_each(
+    raw: object, parse: Callable[[object], Parsed], limit: int
+) -> tuple[list[Parsed], list[Problem]]:
+    """The elements of a list, or the one that is no list, each parsed; and what is wrong.
+
+    Args:
+        raw: Decoded JSON.
+        parse: Raises `InputError` for an element that can't be used.
+        limit: Of elements.
+
+    Returns:
+        What was parsed; and up to `MAX_PROBLEMS` problems, each with its index.
+
+    Raises:
+        TooLarge: More than `limit` elements.
+    """
     elements: Sequence[object] = raw if isinstance(raw, list) else [raw]
-    if len(elements) > MAX_EVENTS:
+    if len(elements) > limit:
         problem = Problem(
             index=None,
             field="",
-            value=f"{len(elements)} events",
-            reason=f"more than {MAX_EVENTS}",
+            value=f"{len(elements)} elements",
+            reason=f"more than {limit}",
             cure="send them in several requests",
         )
         raise TooLarge([problem])
-    events: list[Event] = []
+    parsed: list[Parsed] = []
     problems: list[Problem] = []
     for index, element in enumerate(elements):
         try:
-            events.append(parse_event(element, keys, now))
+            parsed.append(parse(element))
         except InputError as error:
             problems += [msgspec.structs.replace(p, index=index) for p in error.problems]
-    if problems:
-        raise InvalidEvent(problems[:MAX_PROBLEMS])
-    return events
+    return parsed, problems[:MAX_PROBLEMS]
 
 
 def parse_event(element: object, keys: CustomerKeys, now: datetime) -> Event:
@@ -218,15 +244,23 @@ def parse_event(element: object, keys: CustomerKeys, now: datetime) -> Event:
 def schema_problem(element: object, message: str) -> Problem:
     """What msgspec said of an element, as a problem that names field and value.
 
+    A whole element, a field that we don't know (`email`) or a customer may be an outside id: such
+    a value is not repeated.
+
     Args:
         element: The decoded JSON.
         message: The text of msgspec's ValidationError.
     """
     reason, _, path = message.partition(" - at `$.")
     field = path.rstrip("`") or (reason.split("`")[1] if "field `" in reason else "")
-    value: object = element
-    if field and isinstance(element, dict):
-        value = element.get(field.partition("[")[0].partition(".")[0])
-    shown = "a value" if field == "customer" else shorten(value)
+    name = field.partition("[")[0].partition(".")[0]
+    shown = "a value"
+    if (
+        isinstance(element, dict)
+        and name
+        and name not in _PERSONAL
+        and "unknown field" not in reason
+    ):
+        shown = shorten(element.get(name))
     cure = "see the schema at /openapi.json"
     return Problem(index=None, field=field, value=shown, reason=reason, cure=cure)

@@ -191,24 +191,12 @@ def _store(run: _Run) -> tuple[int, int | None]:
     rows = staging.summary.rows
     if not rows:
         return 0, lake.version() if lake.exists() else None
-    inserted, version = 0, 0
-    if lake.exists() and (differing := staging.differing(lake.files())):
-        message = (
-            f"{differing} events of the file are in the lake at {lake.root} already, with other "
-            "content under the same id; nothing was written: leave them out of the file, or give "
-            "the mapping another name"
-        )
-        raise ImportDiffers(message)
-    if not lake.exists():
-        done = lake.create_events(staging.events(), rows)
-        inserted, version = done.inserted, done.version
-        run.steps.add(rows)
+    created = None if lake.exists() else lake.create_events(staging.events(), rows)
+    if created is None:
+        inserted, version = _merge(run)
     else:
-        for chunk in staging.chunks():
-            merged = lake.merge_events(chunk)
-            inserted += merged.inserted
-            version = merged.version
-            run.steps.add(chunk.num_rows)
+        inserted, version = created.inserted, created.version
+        run.steps.add(rows)
     found = staging.found_in(lake.files(EVENTS, version))
     if found != staging.summary:
         message = (
@@ -216,6 +204,25 @@ def _store(run: _Run) -> tuple[int, int | None]:
             "keep the file, and check the lake's disk before importing it again"
         )
         raise ImportDiffers(message)
+    return inserted, version
+
+
+def _merge(run: _Run) -> tuple[int, int]:
+    """Merge the staged events into a lake that has some: how many are new, version."""
+    lake, staging = run.into.lake, run.staging
+    if differing := staging.differing(lake.files()):
+        message = (
+            f"{differing} events of the file are in the lake at {lake.root} already, with other "
+            "content under the same id; nothing was written: leave them out of the file, or give "
+            "the mapping another name"
+        )
+        raise ImportDiffers(message)
+    inserted, version = 0, 0
+    for chunk in staging.chunks():
+        merged = lake.merge_events(chunk)
+        inserted += merged.inserted
+        version = merged.version
+        run.steps.add(chunk.num_rows)
     return inserted, version
 
 

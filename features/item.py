@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
 import msgspec
 
-from features.errors import InvalidItem, Problem, TooLarge, shorten
-from features.event import MAX_PROBLEMS, MAX_TEXT, is_currency, schema_problem
+from features.errors import InvalidItem, Problem, shorten
+from features.event import MAX_TEXT, is_currency, parse_each, schema_problem
 
 MAX_ITEMS = 1_000
 """Items in one request."""
@@ -70,25 +69,9 @@ def parse_items(raw: object) -> list[Item]:
         InvalidItem: Any element is refused; the error lists up to `MAX_PROBLEMS` problems.
         TooLarge: More than `MAX_ITEMS` elements.
     """
-    elements: Sequence[object] = raw if isinstance(raw, list) else [raw]
-    if len(elements) > MAX_ITEMS:
-        problem = Problem(
-            index=None,
-            field="",
-            value=f"{len(elements)} items",
-            reason=f"more than {MAX_ITEMS}",
-            cure="send them in several requests",
-        )
-        raise TooLarge([problem])
-    items: list[Item] = []
-    problems: list[Problem] = []
-    for index, element in enumerate(elements):
-        try:
-            items.append(parse_item(element))
-        except InvalidItem as error:
-            problems += [msgspec.structs.replace(p, index=index) for p in error.problems]
+    items, problems = parse_each(raw, parse_item, MAX_ITEMS)
     if problems:
-        raise InvalidItem(problems[:MAX_PROBLEMS])
+        raise InvalidItem(problems)
     return items
 
 
@@ -163,6 +146,11 @@ def _value_problem(item: Item) -> Problem | None:
         return _problem(item, "currency", "not a currency code", "send an ISO 4217 code like GBP")
     for field in ("available_from", "available_until"):
         moment = getattr(item, field)
-        if moment is not None and moment.tzinfo is None:
+        if moment is None:
+            continue
+        if moment.tzinfo is None:
             return _problem(item, field, "no time zone", "end it with Z or an offset")
+        if not MINYEAR < moment.year < MAXYEAR:
+            # In another zone it may lie outside of what a datetime can hold.
+            return _problem(item, field, "out of range", "leave it out where there is no limit")
     return None

@@ -28,7 +28,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from features import columns as c
-from features.errors import InvalidArgument, LakeMissing, LakeUnavailable
+from features.errors import InvalidArgument, LakeMissing, LakeUnavailable, SettingsError
 from features.tables import (
     EVENT_SCHEMA,
     ITEM_SCHEMA,
@@ -103,11 +103,21 @@ class Lake:
     Args:
         root: The folder; the first write makes it.
 
+    Raises:
+        SettingsError: It is an address and no folder.
+
     Every method raises `LakeUnavailable` when the lake can't be read or written, and reading a
     table that was never written raises `LakeMissing`.
     """
 
     def __init__(self, root: str) -> None:
+        if "://" in root:
+            scheme = root.partition("://")[0]
+            message = (
+                f"HOMING_LAKE_PATH is an address ({scheme}://…) and has to be a folder: "
+                "mount what is there, and give the path of the mount"
+            )
+            raise SettingsError(message)
         self.root = root.rstrip("/")
 
     def path(self, table: str) -> str:
@@ -158,18 +168,20 @@ class Lake:
         files = self.files(ITEMS, version if version is not None else as_of) if known else []
         return _scan(con, files, ITEM_SCHEMA)
 
-    def create_events(self, events: pa.Table | pa.RecordBatchReader, rows: int) -> MergeReport:
+    def create_events(
+        self, events: pa.Table | pa.RecordBatchReader, rows: int
+    ) -> MergeReport | None:
         """The table's first commit, streamed; all of it or nothing.
 
         Args:
             events: `EVENT_SCHEMA`, each id once, best in the order of `date`.
             rows: How many they are.
 
-        Raises:
-            LakeUnavailable: Also when the table exists already: merge then.
+        Returns:
+            What it did; None when the table exists, even if only since just now: merge then.
         """
-        self._create(EVENTS, events, [c.DATE])
-        return MergeReport(rows, rows, self.version())
+        created = self._created(EVENTS, events, [c.DATE])
+        return MergeReport(rows, rows, self.version()) if created else None
 
     def merge_events(self, events: pa.Table) -> MergeReport:
         """Insert the events whose id is not there yet; one commit, or none when nothing is new.
@@ -181,8 +193,7 @@ class Lake:
         fresh = first_of_each(events)
 
         def attempt() -> int:
-            if not self.exists():
-                self._create(EVENTS, fresh, [c.DATE])
+            if not self.exists() and self._created(EVENTS, fresh, [c.DATE]):
                 return int(fresh.num_rows)
             return self._insert(fresh) if rows else 0
 
@@ -199,8 +210,7 @@ class Lake:
         latest = first_of_each(items.take(pa.array(range(rows - 1, -1, -1), pa.int64())))
 
         def attempt() -> int:
-            if not self.exists(ITEMS):
-                self._create(ITEMS, latest, None)
+            if not self.exists(ITEMS) and self._created(ITEMS, latest, None):
                 return int(latest.num_rows)
             return self._upsert(latest) if rows else 0
 
@@ -259,18 +269,25 @@ class Lake:
                 opened.load_as_version(version)
             return opened
 
-    def _create(
+    def _created(
         self, table: str, rows: pa.Table | pa.RecordBatchReader, partition_by: list[str] | None
-    ) -> None:
-        with self._declared(table):
-            write_deltalake(
-                self.path(table),
-                rows,
-                mode="error",
-                partition_by=partition_by,
-                target_file_size=TARGET_FILE_BYTES,
-                writer_properties=_WRITER,
-            )
+    ) -> bool:
+        """Make the table with these rows; False when another writer made it first."""
+        try:
+            with self._declared(table):
+                write_deltalake(
+                    self.path(table),
+                    rows,
+                    mode="error",
+                    partition_by=partition_by,
+                    target_file_size=TARGET_FILE_BYTES,
+                    writer_properties=_WRITER,
+                )
+        except LakeUnavailable:
+            if self.exists(table):
+                return False
+            raise
+        return True
 
     def _insert(self, fresh: pa.Table) -> int:
         days = ", ".join(f"'{day}'" for day in _days_around(fresh.column(c.DATE)))

@@ -244,8 +244,9 @@ def parse_mapping(text: str, name: str) -> FileMapping:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise refused(name, "", "", f"not TOML: {error}", "mend that line") from error
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
+        value = f"{len(text)} characters"
+        raise refused(name, "", value, f"not TOML: {error}", "mend that line") from error
     try:
         mapping = msgspec.convert(raw, FileMapping)
     except msgspec.ValidationError as error:
@@ -297,7 +298,7 @@ def _check_event(event: EventMapping, name: str) -> None:
     if isinstance(event.time, Moment) and event.time.zone is not None:
         try:
             ZoneInfo(event.time.zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             cure = "give an IANA name like Europe/London"
             key = "event.time.zone"
             raise refused(name, key, event.time.zone, "no such zone", cure) from error

@@ -7,6 +7,7 @@ Names of columns and constants are quoted here and nowhere else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
@@ -35,6 +36,7 @@ CONTENT_HASH = f"hash({c.TYPE}, {c.ITEM}, {c.QUANTITY}, {c.VALUE}, epoch_us({c.O
 
 # What `str.isprintable` refuses: other characters, and separators but for the space.
 _UNPRINTABLE = r"'[\p{C}\p{Zl}\p{Zp}]|[^\P{Z} ]'"
+_NAME = re.compile(r"[^\W\d][\w ]*")
 _HAS_OFFSET = r"'(Z|[+-]\d{2}(:?\d{2})?)$'"
 
 
@@ -155,7 +157,9 @@ class Compiler:
 
     def _column(self, name: str, key: str) -> str:
         if name not in self._types:
-            near = get_close_matches(name, self._types, n=1) or list(self._types)[:12]
+            # The first line of a file without names is data, and may hold an outside id.
+            names = [one for one in self._types if _NAME.fullmatch(one)]
+            near = get_close_matches(name, names, n=1) or names[:12] or ["those of its first line"]
             cure = f"name one that it has, like {', '.join(near)}"
             raise refused(self._name, key, name, "the file has no such column", cure)
         return quoted(name)

@@ -158,6 +158,9 @@ class SourceFile:
         if not path.exists():
             cure = "give the path of a CSV file, a Parquet file or a Delta table's folder"
             raise InvalidArgument.of(str(path), field=name, reason="no such file", cure=cure)
+        if path.is_file() and not path.stat().st_size:
+            cure = "export it again"
+            raise InvalidArgument.of(str(path), field=name, reason="the file is empty", cure=cure)
         paths = _delta_files(path) if kind == "delta" else [str(path)]
         listed = "[" + ", ".join(literal(one) for one in paths) + "]"
         if kind == "csv":
@@ -191,7 +194,6 @@ class SourceFile:
         try:
             yield
         except duckdb.Error as error:
-            kind = type(error).__name__.removesuffix("Exception")
             safe = isinstance(
                 error,
                 duckdb.BinderException
@@ -201,7 +203,8 @@ class SourceFile:
                 | duckdb.PermissionException,
             )
             # Other messages repeat the rows' values, and those may name a person.
-            said = str(error).splitlines()[0] if safe else f"{kind} error while reading"
+            kind = type(error).__name__.removesuffix("Exception")
+            said = str(error).splitlines()[0] if safe else f"not readable ({kind})"
             cure = f"mend the mapping's [{key}] or the file, and import it again"
             value = str(self._path)
             raise refused(self._mapping.name, key, value, said, cure) from (error if safe else None)

@@ -108,6 +108,15 @@ def test_a_customer_of_the_wrong_type_is_not_repeated() -> None:
     assert "ann" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "element", ["ann@example.org", ["ann@example.org"], {**WIRE, "email": "ann@example.org"}]
+)
+def test_what_may_be_a_customer_in_the_wrong_place_is_not_repeated(element: object) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        parse_events([element], KEYS, NOW)
+    assert "ann" not in str(caught.value)
+
+
 def test_what_is_no_object_is_refused() -> None:
     with pytest.raises(InvalidEvent, match=r"\[1\]"):
         parse_events([WIRE, 7], KEYS, NOW)
@@ -126,7 +135,7 @@ def test_problems_are_listed_up_to_a_limit() -> None:
 
 
 def test_too_many_events_are_refused_as_such() -> None:
-    with pytest.raises(TooLarge, match="1001 events"):
+    with pytest.raises(TooLarge, match="1001 elements"):
         parse_events([WIRE] * (MAX_EVENTS + 1), KEYS, NOW)
 
 

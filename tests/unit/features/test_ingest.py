@@ -199,6 +199,12 @@ def test_few_events_wait_for_company_and_many_do_not(
     assert lake.merges == 2
 
 
+def test_what_profiles_have_not_begun_to_read_is_kept(ingest: Ingest, log: EventLog) -> None:
+    append(log, [bought(1)])
+    loop.merge_when_due(ingest, WaitCounter())()
+    assert ingest.fold_once() == 1
+
+
 def test_what_both_halves_are_past_is_trimmed(ingest: Ingest, log: EventLog) -> None:
     append(log, [bought(1)])
     ingest.fold_once()

@@ -45,6 +45,8 @@ def test_one_object_and_a_list_of_one_are_the_same() -> None:
         ("currency", "euro"),
         ("available_from", "2026-01-01T00:00:00"),
         ("available_until", "2026-01-01T00:00:00"),
+        ("available_from", "0001-01-01T00:00:00+23:59"),
+        ("available_until", "9999-12-31T23:59:59-23:59"),
         ("title", 7),
         ("weight", 7),
     ],
@@ -65,7 +67,7 @@ def test_a_price_that_is_not_finite_is_refused(price: float) -> None:
 
 
 def test_too_many_items_are_refused_as_such() -> None:
-    with pytest.raises(TooLarge, match="1001 items"):
+    with pytest.raises(TooLarge, match="1001 elements"):
         parse_items([WIRE] * (MAX_ITEMS + 1))
 
 

@@ -17,7 +17,7 @@ from deltalake.exceptions import CommitFailedError
 from features import columns as c
 from features import lake as lake_module
 from features.engine import open_engine
-from features.errors import InvalidArgument, LakeMissing, LakeUnavailable
+from features.errors import InvalidArgument, LakeMissing, LakeUnavailable, SettingsError
 from features.event import Event
 from features.lake import EVENTS, ITEMS, SAME_ID_DAYS, Lake, MergeReport
 from features.tables import EVENT_SCHEMA, ITEM_SCHEMA, event_table, item_table, items_of
@@ -90,11 +90,26 @@ def test_a_stream_becomes_the_first_version_as_a_whole(lake: Lake) -> None:
     assert len(lake.files()) == 2
 
 
-def test_creating_what_exists_is_refused_and_changes_nothing(lake: Lake) -> None:
+def test_creating_what_exists_changes_nothing_and_says_so(lake: Lake) -> None:
     put(lake, event("a"))
-    with pytest.raises(LakeUnavailable):
-        lake.create_events(event_table([event("b")]), 1)
+    assert lake.create_events(event_table([event("b")]), 1) is None
     assert ids(lake) == ["a"]
+
+
+def test_a_table_that_another_writer_makes_meanwhile_is_merged_into(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Lake.exists
+    put(lake, event("a"))
+    answers = iter([False])
+    monkeypatch.setattr(Lake, "exists", lambda self, table=EVENTS: next(answers, real(self, table)))
+    assert put(lake, event("a"), event("b")).inserted == 1
+    assert ids(lake) == ["a", "b"]
+
+
+def test_a_lake_is_a_folder_and_no_address() -> None:
+    with pytest.raises(SettingsError, match="HOMING_LAKE_PATH"):
+        Lake("s3://bucket/lake")
 
 
 def test_an_older_version_stays_readable(lake: Lake) -> None:

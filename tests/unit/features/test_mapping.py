@@ -42,7 +42,10 @@ def test_the_least_mapping_is_read(tmp_path: Path) -> None:
         ('"shop"', f'"{"x" * 61}"', "not a usable name"),
         ('"UTC"', '"Mars/Olympus"', "m.toml: event.time.zone = 'Mars/Olympus': no such zone"),
         ('"UTC"', '"../etc"', "no such zone"),
+        ('"UTC"', '"Europe"', "no such zone"),
         ("[event]", "event", "not TOML"),
+        ("[event]", f"more = {'[' * 5000}", "not TOML"),
+        ("[event]", f"more = {'9' * 5000}", "not TOML"),
         (
             'type = "purchase"',
             'type = "purchase"\ncurrency = {constant = "pounds"}',

@@ -223,7 +223,7 @@ def test_a_query_joins_files_that_lie_beside(tmp_path: Path, into: Destination) 
         (EVENT + 'value = { sql = "nonsense(who)" }', "nonsense"),
         (EVENT + 'value = { sql = "1 +" }', "syntax error"),
         (EVENT + 'value = { sql = "1 FROM file); SELECT (1" }', "syntax error"),
-        (EVENT + """value = { sql = "error('secret ' || who)" }""", "error while reading"),
+        (EVENT + """value = { sql = "error('secret ' || who)" }""", "not readable"),
         (EVENT + '[[event.rules]]\ntype = "view"\nwhen = {}', r"event.rules\[0\].when"),
         (EVENT + '[[event.reject]]\nreason = "x"\nwhen = { column = "at" }', "not exactly one"),
         (EVENT + "[source]\nquery = \"COPY file TO 'x.csv'\"", "not a single query"),
@@ -246,6 +246,22 @@ def test_a_mapping_that_does_not_fit_names_key_and_cure(
 def test_a_file_that_is_missing_is_named(tmp_path: Path, into: Destination) -> None:
     with pytest.raises(InvalidArgument, match=r"none\.csv.*no such file"):
         run(tmp_path / "none.csv", EVENT, into)
+
+
+@pytest.mark.parametrize("name", ["file.parquet", "file.csv"])
+def test_a_file_with_nothing_in_it_is_refused(tmp_path: Path, into: Destination, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(InvalidArgument, match="the file is empty"):
+        run(tmp_path / name, EVENT, into)
+
+
+def test_a_file_without_names_of_columns_does_not_show_its_data(
+    tmp_path: Path, into: Destination
+) -> None:
+    (tmp_path / "file.csv").write_text("ann@example.org,lamp,2026-02-01\n")
+    with pytest.raises(InvalidArgument, match="no such column") as caught:
+        run(tmp_path / "file.csv", EVENT, into)
+    assert "ann" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["file.parquet", "file.pq"])
