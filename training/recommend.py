@@ -89,7 +89,11 @@ class History:
         self, events: ibis.Table, items: Mapping[str, Item], span: Span, created_at: datetime
     ) -> None:
         self._events = events
-        self.catalogue = items or None
+        # Today's stock tells what sold out since; what was in stock then is not known.
+        on_sale = {
+            name: msgspec.structs.replace(item, in_stock=True) for name, item in items.items()
+        }
+        self.catalogue = on_sale or None
         self.span = span
         self._created_at = created_at
 
@@ -163,13 +167,18 @@ def judge(
         history: Of the lake.
         bundles: Algorithm → bundle fitted before the cutoff.
         chosen: The challenger's algorithm; held-out time itself chooses when None.
-        champion: The champion's twin that was fitted before its own held-out time.
+        champion: The champion's twin that was fitted before its own held-out time; all are
+            judged on days that it has not seen either.
         advance: Told of bundles judged, and of all.
 
     Raises:
         NotEnoughData: Held-out time has too few customers.
     """
-    held_out = history.held_out(history.span.cutoff, history.span.end)
+    span = history.span
+    if champion is not None:
+        # A twin that was held out for fewer days may know some of these already.
+        span = span.unseen_since(champion.manifest.data.as_of)
+    held_out = history.held_out(span.cutoff, span.end)
     judged = {**bundles, **({CHAMPION: champion} if champion is not None else {})}
     answers: dict[str, Answers] = {}
     for done, (name, bundle) in enumerate(judged.items(), start=1):

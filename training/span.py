@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from features import columns as c
@@ -35,6 +35,10 @@ class Span:
     def cutoff(self) -> datetime:
         """Where held-out time begins: nothing from here on is seen by what is judged."""
         return self.end - self.holdout
+
+    def unseen_since(self, seen: datetime) -> Span:
+        """The same history with only those of the held-out days that are not before `seen`."""
+        return replace(self, holdout=max(min(self.holdout, self.end - seen), timedelta(0)))
 
 
 def span_of(lake: Lake, holdout: timedelta, clock: Clock) -> Span:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from features.errors import BundleError, MissingExtra, RegistryUnavailable, shorten
+from features.errors import BundleError, HomingError, MissingExtra, RegistryUnavailable, shorten
 from serving.model.registry import redacted
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Tracking:
     def _answering(self) -> Iterator[None]:
         with quiet():
             try:
-                from mlflow.exceptions import MlflowException  # noqa: PLC0415 - takes seconds
+                import mlflow.exceptions  # noqa: F401, PLC0415 - takes seconds
             except ModuleNotFoundError as error:
                 if error.name is None or error.name.partition(".")[0] != "mlflow":
                     raise
@@ -178,9 +178,15 @@ class Tracking:
             self._check_file()
             try:
                 yield
-            except (MlflowException, OSError) as error:
+            except HomingError:
+                raise
+            # MLflow lets errors of its database's and its artifact store's libraries through.
+            except Exception as error:
                 line = shorten(str(error).partition("\n")[0])
-                message = f"MLflow at {self.address} does not answer: {line}"
+                message = (
+                    f"MLflow at {self.address} does not answer: {line}; "
+                    "start it, or correct HOMING_TRACKING_URL"
+                )
                 raise RegistryUnavailable(message) from error
 
 

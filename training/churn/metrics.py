@@ -84,10 +84,13 @@ def ece(happened: Bools, said: Floats, weights: Floats) -> Floats:
 
     Bins of equal size rather than width, because the probabilities of a rare event crowd into
     one or two bins of equal width (Nixon et al., "Measuring Calibration in Deep Learning", 2019).
+    Rows that say the same share a bin, so that their order makes no difference.
     """
     order = np.argsort(said, kind="stable")
-    gap = np.where(happened, 1.0, 0.0)[order] - said[order]
-    starts = np.unique(np.linspace(0, len(said), BINS, endpoint=False).astype(np.int64))
+    ordered = said[order]
+    gap = happened[order] - ordered
+    places = np.linspace(0, len(said), BINS, endpoint=False).astype(np.int64)
+    starts = np.unique(np.searchsorted(ordered, ordered[places]))
     sums = np.add.reduceat(weights[:, order] * gap, starts, axis=1)
     return np.asarray(np.abs(sums).sum(axis=1) / weights.sum(axis=1))
 

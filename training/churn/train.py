@@ -80,7 +80,8 @@ def train_churn(
         LakeUnavailable: The lake can't be read.
     """
     before = snapshot_times(span.first, span.cutoff, horizon, most=SNAPSHOTS)
-    tests = held_out_times(span, horizon)
+    rival = champion[1].manifest.data.as_of if champion is not None else span.cutoff
+    tests = held_out_times(span.unseen_since(rival), horizon)
     all_times = snapshot_times(span.first, span.end, horizon, most=SNAPSHOTS)
     read = _reader(lake, horizon, span, len({*before, *tests, *all_times}), advance)
     fitted_on, tested_on = [read(at) for at in before], [read(at) for at in tests]

@@ -52,6 +52,12 @@ def test_ece_is_nought_when_what_is_said_comes_as_often() -> None:
     assert value(ECE, np.array(came), said) == pytest.approx(0.0)
 
 
+def test_ece_does_not_depend_on_the_order_of_those_who_were_told_the_same() -> None:
+    came = np.repeat([True, False], 50)
+    assert value(ECE, came, np.full(100, 0.5)) == pytest.approx(0.0)
+    assert value(ECE, np.tile([True, False], 50), np.full(100, 0.5)) == pytest.approx(0.0)
+
+
 def test_ece_is_the_gap_when_all_is_said_too_high() -> None:
     said = np.full(100, 0.6)
     came = np.tile([True, False], 50)

@@ -79,6 +79,15 @@ def test_labels_of_held_out_snapshots_end_within_held_out_time() -> None:
         held_out_times(Span(span.first, T, timedelta(days=20), 0), HORIZON)
 
 
+def test_days_that_a_rival_has_seen_are_not_held_out() -> None:
+    span = Span(T - timedelta(days=300), T, timedelta(days=60), 0)
+    seen = span.unseen_since(T - timedelta(days=40))
+    assert [(T - at).days for at in held_out_times(seen, HORIZON)] == [40]
+    assert span.unseen_since(T - timedelta(days=70)) == span
+    with pytest.raises(NotEnoughData, match="0 days are held out"):
+        held_out_times(span.unseen_since(T + timedelta(days=100)), HORIZON)
+
+
 def test_held_out_time_in_which_nobody_churned_can_not_judge() -> None:
     snapshot = make_snapshot(50)
     snapshot.churned[:] = False
