@@ -19,7 +19,7 @@ from features.errors import StoreUnavailable
 from serving.attempt import Attempt
 from serving.fallback import Ranked, choose, choose_static, rank
 from serving.parts import Parts
-from serving.pinning import LocalPins, Place, StorePins
+from serving.pinning import LocalPins, Place, StorePins, continues
 from serving.slate import Ask, Choice, Reason, Slate
 
 CHUNK = 32
@@ -123,16 +123,25 @@ class Answers:
         return choices
 
     def _decide(self, attempt: Attempt, ranked: Ranked | None) -> Choice:
-        """What was pinned, mended if need be; or a fresh choice, pinned from now on."""
-        pinned = attempt.pinned
-        if pinned is not None:
-            return attempt.settle(attempt.mended(pinned))
-        choice = attempt.settle(choose(attempt.snapshot, attempt.question(), ranked))
+        """What was pinned, filled up if need be; or a fresh choice, pinned from now on."""
         place = _place(attempt.ask)
+        if place is not None and attempt.pinned is not None:
+            return attempt.settle(self._fill_up(attempt, place, attempt.pinned))
+        choice = attempt.settle(choose(attempt.snapshot, attempt.question(), ranked))
         if place is None:
             return choice
         kept = self._ask_store(attempt, lambda: self._pins.pin(place, choice))
         return self._local.pin(place, choice) if kept is None else kept
+
+    def _fill_up(self, attempt: Attempt, place: Place, pinned: Choice) -> Choice:
+        """A pinned choice with enough to show; what filled it up is pinned as well."""
+        while continues(filled := attempt.filled(pinned), pinned):
+            before = pinned
+            kept = self._ask_store(attempt, lambda: self._pins.fill_up(place, before, filled))  # noqa: B023 - called at once
+            if kept is None or not continues(kept, pinned):
+                return self._local.pin(place, filled)
+            pinned = kept
+        return pinned
 
     def _take_turn(self, attempt: Attempt) -> None:
         """See to it that the slates of all turns before this one are known, and so excluded."""
@@ -220,7 +229,7 @@ class Answers:
     def _without_store(self, attempt: Attempt) -> Choice:
         try:
             if attempt.pinned is not None:
-                return attempt.mended(attempt.pinned)
+                return attempt.filled(attempt.pinned)
             question = attempt.question()
             # With the profile read, only the pins hang: that costs no quality.
             ranked = rank(attempt.snapshot, [question])[0] if attempt.read else None

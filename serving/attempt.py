@@ -13,7 +13,7 @@ from features.item import Item
 from features.profile import Profile
 from serving.fallback import Question, choose, find_item, rank
 from serving.ranking.blocks import Block
-from serving.slate import Ask, Choice, Pick, Reason, Slate, draw
+from serving.slate import Ask, Because, Choice, Reason, Slate, draw
 from serving.snapshot import Snapshot
 
 
@@ -88,20 +88,19 @@ class Attempt:
         """Whether a pinned slate can be shown without filling up."""
         return len(self._showable(pinned)) >= self.count
 
-    def mended(self, pinned: Choice) -> Choice:
-        """A pinned slate without what can't be shown any more, filled up with the next best."""
-        kept = self._showable(pinned)
-        missing = self.count - len(kept)
-        if missing > 0:
-            question = self._question(missing, [pick.item for pick in pinned.picks])
-            ranked = rank(self.snapshot, [question])[0]
-            kept += choose(self.snapshot, question, ranked).picks
-        return msgspec.structs.replace(pinned, picks=tuple(kept))
+    def filled(self, pinned: Choice) -> Choice:
+        """A pinned slate with the next best behind it, in place of what can't be shown any more."""
+        if self.stands(pinned):
+            return pinned
+        missing = self.count - len(self._showable(pinned))
+        question = self._question(missing, [pick.item for pick in pinned.picks])
+        ranked = rank(self.snapshot, [question])[0]
+        more = choose(self.snapshot, question, ranked).picks
+        return msgspec.structs.replace(pinned, picks=pinned.picks + more)
 
     def drawn(self, choice: Choice) -> Slate:
-        """The answer, as a template reads it."""
-        found = [(self._find(pick), pick.because) for pick in choice.picks]
-        shown = [(item, because) for item, because in found if item is not None][: self.count]
+        """The answer, as a template reads it, with nothing that can't be shown."""
+        shown = self._showable(choice)[: self.count]
         return Slate(
             slate=choice.slate,
             customer=self.ask.customer,
@@ -133,9 +132,12 @@ class Attempt:
             exclude=frozenset(others.union(exclude)),
         )
 
-    def _showable(self, pinned: Choice) -> list[Pick]:
-        found = [(self._find(pick), pick) for pick in pinned.picks]
-        return [pick for item, pick in found if item is not None and item.available_at(self.now)]
-
-    def _find(self, pick: Pick) -> Item | None:
-        return find_item(self.snapshot, self.block, pick.item)
+    def _showable(self, choice: Choice) -> list[tuple[Item, Because | None]]:
+        found = [
+            (find_item(self.snapshot, self.block, pick.item), pick.because) for pick in choice.picks
+        ]
+        return [
+            (item, because)
+            for item, because in found
+            if item is not None and item.available_at(self.now)
+        ]

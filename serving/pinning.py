@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +17,9 @@ _decoder = msgspec.msgpack.Decoder(Choice)
 
 _TURN = "~"
 """Begins the names under which the turns of a send are kept beside its blocks."""
+
+_MORE = "+"
+"""Stands between a block and the number of picks that its slate had before it was filled up."""
 
 Place = tuple[str, str, str]
 """Customer key, send, block."""
@@ -48,13 +51,13 @@ class LocalPins:
             return {block: choice for block, (until, choice) in kept.items() if now < until}
 
     def pin(self, place: Place, choice: Choice) -> Choice:
-        """Keep a choice, unless one is kept; returns the one that is."""
+        """Keep a choice, unless one is kept that it does not continue; returns the one that is."""
         customer, send, block = place
         with self._lock:
             now = self._monotonic()
             kept = self._kept.setdefault((customer, send), {})
             until, before = kept.get(block, (0.0, choice))
-            if now < until:
+            if now < until and not continues(choice, before):
                 return before
             kept[block] = (now + self._seconds, choice)
             self._kept.move_to_end((customer, send))
@@ -101,9 +104,9 @@ class StorePins:
         turns: list[str] = []
         while (holder := stored.pop(f"{_TURN}{len(turns)}", None)) is not None:
             turns.append(holder.decode(errors="replace"))
-        read = {block: decode(body) for block, body in stored.items()}
-        choices = {block: choice for block, choice in read.items() if choice is not None}
-        return Pinned(choices, tuple(turns))
+        read = {name: decode(body) for name, body in stored.items()}
+        choices = {name: choice for name, choice in read.items() if choice is not None}
+        return Pinned(_latest(choices), tuple(turns))
 
     def take_turn(self, place: Place, known: Sequence[str]) -> tuple[str, ...]:
         """Take the next turn of a send, unless the block has one.
@@ -136,9 +139,40 @@ class StorePins:
         Raises:
             StoreUnavailable: The store does not answer.
         """
-        customer, send, block = place
-        body = self._pins.pin(customer, send, block, _encoder.encode(choice), self._seconds)
+        return self._keep(place, place[2], choice)
+
+    def fill_up(self, place: Place, before: Choice, filled: Choice) -> Choice:
+        """Keep a pinned choice that was filled up, unless it was before; returns what is kept.
+
+        Args:
+            place: Of the choice.
+            before: As it was pinned.
+            filled: Continues it.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        return self._keep(place, f"{place[2]}{_MORE}{len(before.picks)}", filled)
+
+    def _keep(self, place: Place, name: str, choice: Choice) -> Choice:
+        customer, send, _ = place
+        body = self._pins.pin(customer, send, name, _encoder.encode(choice), self._seconds)
         return decode(body) or choice
+
+
+def continues(choice: Choice, before: Choice) -> bool:
+    """Whether a choice is the same slate with more picks behind those that it had."""
+    return choice.slate == before.slate and len(choice.picks) > len(before.picks)
+
+
+def _latest(kept: Mapping[str, Choice]) -> dict[str, Choice]:
+    """Block → its choice as it was last filled up."""
+    latest = {name: choice for name, choice in kept.items() if _MORE not in name}
+    for name, choice in kept.items():
+        block = name.partition(_MORE)[0]
+        if block in latest and continues(choice, latest[block]):
+            latest[block] = choice
+    return latest
 
 
 def decode(body: bytes) -> Choice | None:

@@ -116,6 +116,47 @@ def test_a_pinned_item_that_is_sold_out_gives_way_to_the_next_best(ready: Kit) -
     assert mended.served_by is Rung.MODEL
 
 
+def test_what_fills_up_a_pinned_slate_is_pinned_as_well(ready: Kit) -> None:
+    ask(ready)
+    without = [msgspec.structs.replace(i, in_stock=i.id != "cream") for i in ITEMS]
+    ready.stock(*without)
+    first = ask(ready)
+    assert ids(first) == ["dates", "apple"]
+    ready.stock(*without, popular=("flour",))
+    ready.know(ANNA, "flour")
+    assert ask(ready) == first
+    assert ids(ask(ready, n=3))[:2] == ids(first)
+    ready.stock()
+    assert ids(ask(ready)) == ["cream", "dates"]
+
+
+def test_blocks_that_are_filled_up_share_no_item(ready: Kit) -> None:
+    before = ids(ask(ready)), ids(ask(ready, block="second"))
+    assert before == (["cream", "dates"], ["apple", "eggs"])
+    ready.stock(
+        *(msgspec.structs.replace(i, in_stock=i.id not in {"cream", "eggs"}) for i in ITEMS)
+    )
+    assert ids(ask(ready)) == ["dates", "flour"]
+    assert ids(ask(ready, block="second")) == ["apple", "static-0"]
+
+
+def test_without_the_store_too_nothing_sold_out_is_shown_again(ready: Kit) -> None:
+    ready.fail()
+    first = ask(ready)
+    assert ids(first) == ["apple", "bread"]
+    without = [msgspec.structs.replace(i, in_stock=i.id != "apple") for i in ITEMS]
+    asyncio.run(mended_stock(ready, without))
+    again = ask(ready)
+    assert (ids(again), again.slate) == (["bread", "cream"], first.slate)
+    assert ask(ready) == again
+
+
+async def mended_stock(kit: Kit, items: list[Item]) -> None:
+    """Change the catalogue while the pins and profiles stay down."""
+    kit.catalogue.fault = None
+    await kit.service.put_items(items)
+
+
 def test_a_pinned_item_is_drawn_at_todays_price(ready: Kit) -> None:
     ask(ready)
     asyncio.run(ready.service.put_items([Item(id="cream", title="Cream", price=9.0)]))
