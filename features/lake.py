@@ -13,12 +13,15 @@ further off than that is a new event.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -29,30 +32,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from features import columns as c
 from features.errors import InvalidArgument, LakeMissing, LakeUnavailable, SettingsError
-from features.tables import (
-    EVENT_SCHEMA,
-    ITEM_SCHEMA,
-    event_table,
-    first_of_each,
-    item_table,
-    items_of,
-)
+from features.tables import EVENT_SCHEMA, ITEM_SCHEMA, first_of_each
 
 if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
-
-__all__ = [
-    "EVENTS",
-    "ITEMS",
-    "Lake",
-    "MaintenanceReport",
-    "MergeReport",
-    "event_table",
-    "item_table",
-    "items_of",
-    "live_files",
-]
 
 EVENTS = "events"
 ITEMS = "items"
@@ -180,7 +164,8 @@ class Lake:
         Returns:
             What it did; None when the table exists, even if only since just now: merge then.
         """
-        created = self._created(EVENTS, events, [c.DATE])
+        with self._turn(EVENTS):
+            created = self._created(EVENTS, events, [c.DATE])
         return MergeReport(rows, rows, self.version()) if created else None
 
     def merge_events(self, events: pa.Table) -> MergeReport:
@@ -322,16 +307,28 @@ class Lake:
 
     def _retried(self, table: str, attempt: Callable[[], int]) -> int:
         """Try again when another writer's commit came first; theirs is in the table then."""
-        for number in range(ATTEMPTS - 1):
-            try:
-                with self._declared(table):
+        with self._turn(table):
+            for number in range(ATTEMPTS - 1):
+                with suppress(CommitFailedError):
                     return attempt()
-            except LakeUnavailable as error:
-                if not isinstance(error.__cause__, CommitFailedError):
-                    raise
                 time.sleep(0.02 * 2**number)
-        with self._declared(table):
             return attempt()
+
+    @contextmanager
+    def _turn(self, table: str) -> Iterator[None]:
+        """Wait for the other writers of this machine.
+
+        Without it, whoever writes much would lose every race against those who write little.
+        """
+        with self._declared(table):
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.root, os.O_RDONLY)
+            try:
+                with suppress(OSError):  # a file system without locks: attempts alone must do
+                    fcntl.flock(folder, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(folder)
 
     @contextmanager
     def _declared(self, table: str) -> Iterator[None]:

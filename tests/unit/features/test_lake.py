@@ -206,6 +206,22 @@ def test_writers_at_the_same_time_lose_nothing(lake: Lake) -> None:
     assert ids(lake) == sorted(["start", *theirs, *(f"both-{number}" for number in range(3))])
 
 
+def test_a_writer_waits_for_its_turn(lake: Lake) -> None:
+    put(lake, event("a"))
+    ended = threading.Event()
+
+    def write() -> None:
+        put(lake, event("b"))
+        ended.set()
+
+    with lake._turn(EVENTS):  # as a writer in another process holds it
+        other = threading.Thread(target=write)
+        other.start()
+        assert not ended.wait(0.2)
+    other.join()
+    assert ids(lake) == ["a", "b"]
+
+
 def test_a_conflict_that_never_ends_is_declared(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +272,8 @@ def test_a_failure_of_the_disk_tells_its_cure(
 FULL_DISK = """
 import resource, signal, sys
 from features.errors import LakeUnavailable
-from features.lake import Lake, event_table
+from features.lake import Lake
+from features.tables import event_table
 from tests.unit.features.making import event
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
