@@ -7,7 +7,7 @@ import threading
 import stamina
 import structlog
 
-from features.errors import BundleError, RegistryUnavailable
+from features.errors import RegistryUnavailable
 from serving.metrics import Metrics
 from serving.model.bundle import Bundle, load_bundle
 from serving.model.registry import (
@@ -72,7 +72,7 @@ class ModelFollower:
             return False
         try:
             self._use(version, load_bundle(self._local.folder(version)))
-        except BundleError as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the process starts
             # Dropped, so that the registry's own copy is fetched at the first look.
             self._refuse(version, error)
             self._refused = None

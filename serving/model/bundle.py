@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import BundleError
+from features.errors import BundleError, SettingsError
 from serving.model.arrays import Array, check_array, read_arrays, write_array
 from serving.model.manifest import FORMAT, MANIFEST_FILE, DataFacts, Manifest, Param
 from serving.model.weighting import Weighting
@@ -207,7 +207,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         if len(text) <= MAX_MANIFEST and _format_of(text) == FORMAT:
             return msgspec.json.decode(text, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, SettingsError) as error:
         message = f"{path}: not a manifest: {error}; fetch the bundle again"
         raise BundleError(message) from error
     message = f"{path}: not of format {FORMAT}, the one that this version of Homing reads"

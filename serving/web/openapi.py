@@ -131,7 +131,7 @@ def _fetch(blocks: Sequence[str]) -> Json:
 
 def _events() -> Json:
     one = _ref(WireEvent)
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_EVENTS}
+    many = {"type": "array", "items": one, "maxItems": MAX_EVENTS}
     body = _json({"oneOf": [one, many]})
     body["content"][CLOUDEVENT] = {"schema": {"type": "object"}}
     body["content"][CLOUDEVENT_BATCH] = {"schema": {"type": "array", "items": {"type": "object"}}}
@@ -146,7 +146,7 @@ def _events() -> Json:
 
 def _items() -> Json:
     one = _ref(WireItem)
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_ITEMS}
+    many = {"type": "array", "items": one, "maxItems": MAX_ITEMS}
     return _operation(
         "Add or replace items of the catalogue",
         scope=Scope.CATALOGUE,

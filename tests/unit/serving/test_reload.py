@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from serving.model.registry import LocalVersions
@@ -142,6 +144,20 @@ def test_a_local_copy_that_is_damaged_is_no_start_but_no_end_either(kit: Kit) ->
     assert failures(again) == 1
     again.promote("5")
     assert serving(again) == "recommender/5"
+
+
+def test_a_disk_that_cannot_be_read_is_no_start_but_no_end_either(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Path) -> None:
+        message = "input/output error"
+        raise OSError(message)
+
+    kit.promote("5")
+    again = make_kit(kit.registry.home)
+    monkeypatch.setattr("serving.reload.load_bundle", broken)
+    assert not again.parts.model.load_local()
+    assert failures(again) == 1
 
 
 def test_a_disk_that_remembers_nothing_stops_nobody(kit: Kit) -> None:

@@ -120,6 +120,15 @@ def test_what_is_no_manifest_is_refused(folder: Path, text: bytes) -> None:
         load_bundle(folder)
 
 
+def test_a_weighting_that_cannot_be_used_is_no_manifest(folder: Path) -> None:
+    path = folder / MANIFEST_FILE
+    manifest = msgspec.json.decode(path.read_bytes())
+    manifest["weighting"]["half_life_days"] = -1.0
+    path.write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(BundleError, match=r"not a manifest: weighting\.half_life_days = -1\.0"):
+        load_bundle(folder)
+
+
 @pytest.mark.parametrize("text", [b'{"format": 2}', b" " * 1_000_001])
 def test_another_format_is_refused(folder: Path, text: bytes) -> None:
     (folder / MANIFEST_FILE).write_bytes(text)
