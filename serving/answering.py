@@ -80,8 +80,7 @@ class Answers:
         """The slates of one batch, in the order of the asks; no deadline but the stores' own."""
         attempts = [self._attempt(ask) for ask in asks]
         loop = asyncio.get_running_loop()
-        choices = await loop.run_in_executor(self._batches, self._choose_many, attempts)
-        return [self._drawn(*answered) for answered in zip(attempts, choices, strict=True)]
+        return await loop.run_in_executor(self._batches, self._make_many, attempts)
 
     def _attempt(self, ask: Ask) -> Attempt:
         block, now = self._blocks[ask.block], self._clock.now()
@@ -99,14 +98,16 @@ class Answers:
             self._take_turn(attempt)
             return self._decide(attempt, rank(attempt.snapshot, [attempt.question()])[0])
 
-    def _choose_many(self, attempts: Sequence[Attempt]) -> list[Choice]:
+    def _make_many(self, attempts: Sequence[Attempt]) -> list[Slate]:
+        """All the work of one batch, in a thread."""
         try:
-            return self._make_many(attempts)
+            choices = self._choose_many(attempts)
         except Exception:  # noqa: BLE001 - a template always gets an answer
             self._unforeseen(attempts[0])
-            return [self._at_hand(attempt, Reason.FAILED) for attempt in attempts]
+            choices = [self._at_hand(attempt, Reason.FAILED) for attempt in attempts]
+        return [self._drawn(*answered) for answered in zip(attempts, choices, strict=True)]
 
-    def _make_many(self, attempts: Sequence[Attempt]) -> list[Choice]:
+    def _choose_many(self, attempts: Sequence[Attempt]) -> list[Choice]:
         for attempt in attempts:
             self._read_pins(attempt)
         self._read_profiles(attempts)
