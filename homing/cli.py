@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from features.errors import HomingError
+from features.errors import HomingError, MissingExtra
 from features.logs import configure_logs
 from features.settings import load_settings
 from homing.key import keys_app
@@ -27,6 +27,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_app, name="key")
+
+EXTRAS: Final = {
+    "deltalake": "ingest",
+    "pyarrow": "ingest",
+    "fastapi": "serve",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "duckdb": "train",
+    "ibis": "train",
+    "implicit": "train",
+    "matplotlib": "train",
+    "sklearn": "train",
+    "mlflow": "train",
+    "scipy": "train",
+}
+"""Library that an image may lack → the extra that brings it."""
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 
@@ -190,7 +206,9 @@ def replay(
 
 @app.command()
 def compact(
-    keep_days: Annotated[int, typer.Option(help="Days of time travel to keep.", min=1)] = 7,
+    keep_days: Annotated[
+        int, typer.Option(help="Days of time travel to keep.", min=1, max=36_500)
+    ] = 7,
     as_json: Json = False,
 ) -> None:
     """Merge the lake's small files and remove what no reader needs any more."""
@@ -217,5 +235,15 @@ def main() -> None:
     try:
         app()
     except HomingError as error:
-        sys.stderr.write(f"homing: {error}\n")
-        raise SystemExit(1) from None
+        _end(error)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        what = "this command"
+        _end(MissingExtra(what, extra))
+
+
+def _end(error: HomingError) -> NoReturn:
+    sys.stderr.write(f"homing: {error}\n")
+    raise SystemExit(1) from None

