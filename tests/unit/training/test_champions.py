@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from features.errors import (
     BundleError,
@@ -157,6 +158,12 @@ def test_versions_can_be_written_shortly(tracking: Tracking, folder: Path) -> No
 def test_a_registry_that_is_down_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(RegistryUnavailable, match="does not answer"):
         Tracking("bogus://nowhere", tmp_path).alias("churn", CHAMPION)
+
+
+def test_what_mlflows_own_libraries_raise_is_declared_with_a_cure(tracking: Tracking) -> None:
+    full = OperationalError("SELECT 1", {}, Exception("disk I/O error"))
+    with pytest.raises(RegistryUnavailable, match="HOMING_TRACKING_URL"), tracking.client():
+        raise full
 
 
 def test_a_registry_whose_file_is_damaged_is_unavailable_at_once(tmp_path: Path) -> None:
