@@ -88,6 +88,7 @@ def questions(draw: st.DrawFn) -> Question:
         size=4,
         allow_repeats=draw(st.booleans()),
         repeat_after_days=draw(st.sampled_from((0.0, 30.0))),
+        categories=draw(st.sampled_from(((), ("sweet",), ("no such",)))),
         category_cap=draw(st.sampled_from((None, 1, 2))),
         items=tuple(Item(id=name, title=name) for name in STATIC),
     )
@@ -111,6 +112,8 @@ def test_no_rung_breaks_a_rule(snapshot: Snapshot, question: Question) -> None:
         found = find_item(snapshot, question.block, item)
         assert found is not None
         assert found.available_at(NOW)
+        if question.block.categories and item not in STATIC:
+            assert set(question.block.categories) & set(found.categories)
     history = question.history
     if not question.block.allow_repeats:
         assert not set(chosen) & history.owned()
