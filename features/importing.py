@@ -18,7 +18,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from features.clock import Clock
@@ -136,7 +136,9 @@ def import_file(
             report = _import_items(source, into)
             steps.add(source.rows)
         if mapping.event is None:
-            return report
+            unreadable = source.unreadable()
+            lost = {"line not readable": unreadable} if unreadable else {}
+            return replace(report, items_rejected={**report.items_rejected, **lost})
         latest = (clock.now() + AHEAD).isoformat()
         with _folder(into.lake) as folder, closing(Staging(folder, mapping.name)) as staging:
             return _import_events(_Run(source, staging, into, steps), keys, latest, report)

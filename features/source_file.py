@@ -108,7 +108,10 @@ class SourceFile:
         """Lines of a CSV file that have too few or too many fields, once it was read."""
         if self._format() != "csv":
             return 0
-        sql = "SELECT count(DISTINCT line) AS n FROM reject_errors"
+        sql = (
+            "SELECT count(DISTINCT line) AS n FROM reject_errors JOIN reject_scans "
+            f"USING (scan_id, file_id) WHERE file_path = {literal(str(self._path))}"
+        )
         found: int = self._con.sql(sql).to_arrow_table().column("n")[0].as_py()
         return found
 

@@ -41,14 +41,17 @@ def import_history(settings: Settings, file: Path, mapping: Path, stage: Stage) 
 
 def import_lines(report: ImportReport) -> Iterable[str]:
     """What an import did, in lines."""
-    yield (
-        f"{report.rows:,} rows read, {report.accepted:,} accepted: {report.inserted:,} new events, "
-        f"{report.already_there:,} were there already"
-    )
+    items_alone = not report.rows and (report.items or report.items_rejected)
+    if not items_alone:
+        yield (
+            f"{report.rows:,} rows read, {report.accepted:,} accepted: "
+            f"{report.inserted:,} new events, {report.already_there:,} were there already"
+        )
     for reason, rows in sorted(report.rejected.items(), key=lambda pair: -pair[1]):
         yield f"  {rows:,} rejected: {reason}"
     if report.items:
         yield f"{report.items:,} items in the catalogue"
     for reason, rows in sorted(report.items_rejected.items(), key=lambda pair: -pair[1]):
         yield f"  {rows:,} items rejected: {reason}"
-    yield f"{report.customers:,} customers; source and lake agree (checksum {report.checksum})"
+    if not items_alone:
+        yield f"{report.customers:,} customers; source and lake agree (checksum {report.checksum})"

@@ -195,6 +195,21 @@ def test_csv_keeps_leading_zeros_and_counts_broken_lines(tmp_path: Path, into: D
     assert [found["item"] for found in events(into.lake)] == ["00123", "00124"]
 
 
+def test_broken_lines_of_a_joined_file_are_not_counted(tmp_path: Path, into: Destination) -> None:
+    (tmp_path / "zones.csv").write_text("who,zone\n7,hero\n8\n9\n")
+    mapping = EVENT + (
+        'block = "zone"\n[source]\ntables = { zones = "zones.csv" }\n'
+        'query = "SELECT file.*, zone FROM file JOIN zones USING (who)"\n'
+    )
+    report = run(csv(tmp_path, "who,what,at", "7,lamp,2026-02-01", "7,hat"), mapping, into)
+    assert (report.rows, report.rejected) == (2, {"line not readable": 1})
+
+
+def test_broken_lines_of_a_file_of_items_are_counted(tmp_path: Path, into: Destination) -> None:
+    report = run(csv(tmp_path, "what,label", "lamp,Lamp", "hat"), ITEMS, into)
+    assert (report.items, report.items_rejected) == (1, {"line not readable": 1})
+
+
 def test_csv_may_have_another_delimiter_and_encoding(tmp_path: Path, into: Destination) -> None:
     file = csv(tmp_path, "who;what;at", "7;café;2026-02-01", encoding="latin-1")
     mapping = EVENT + '[source]\nformat = "csv"\ndelimiter = ";"\nencoding = "latin-1"\n'

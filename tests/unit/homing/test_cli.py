@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from features.clock import SystemClock
+from features.importing import ImportReport
 from features.stores.codec import encode_event
 from features.stores.opening import open_log, open_stores
 from homing import cli
+from homing.importing import import_lines
 from serving.keys import KeyFile, Scope
 from tests.shop import SECRET, make_shop
 
@@ -180,3 +182,7 @@ def test_check_counts_what_is_in_the_store(
     assert run(monkeypatch, "check") == 0
 
     assert "5 profiles, 48 items" in capsys.readouterr().out
+
+
+def test_an_import_of_items_alone_says_nothing_of_events() -> None:
+    assert list(import_lines(ImportReport(items=3))) == ["3 items in the catalogue"]
