@@ -64,18 +64,21 @@ def open_engine(*, memory: str = MEMORY, spill: Path | None = None) -> Backend:
 
 @contextmanager
 def declared(place: str) -> Iterator[None]:
-    """Turn what DuckDB says of unreadable files into the declared error.
+    """Turn what DuckDB says of files that it can't read or write into the declared error.
 
     Args:
-        place: What was read, for the message.
+        place: What was read or written, for the message.
 
     Raises:
-        LakeUnavailable: DuckDB could not read or compute.
+        LakeUnavailable: DuckDB could not read, compute or write.
     """
     import duckdb  # noqa: PLC0415 - an extra, and whoever has a connection has it
 
     try:
         yield
     except duckdb.Error as error:
-        message = f"{place} can't be read: {error}; restore its files, or read another version"
+        said = str(error).partition("\n")[0]
+        full = "no space" in said.lower()
+        cure = "free space on its disk" if full else "restore its files, or read another version"
+        message = f"{place} can't be used: {said}; {cure}"
         raise LakeUnavailable(message) from error

@@ -4,6 +4,7 @@ import builtins
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import ibis
 import pyarrow as pa
 import pytest
@@ -55,7 +56,13 @@ def test_an_unreadable_file_is_a_declared_error(tmp_path: Path) -> None:
     broken.write_bytes(b"PAR1 not really")
     with (
         closing(open_duckdb()) as con,
-        pytest.raises(LakeUnavailable, match="the lake can't be read"),
+        pytest.raises(LakeUnavailable, match="the lake can't be used"),
         declared("the lake"),
     ):
         con.read_parquet(str(broken))
+
+
+def test_a_full_disk_is_told_as_such() -> None:
+    message = "IO Error: Could not write file: No space left on device"
+    with pytest.raises(LakeUnavailable, match="free space on its disk"), declared("the import"):
+        raise duckdb.IOException(message)

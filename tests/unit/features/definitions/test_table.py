@@ -70,7 +70,7 @@ def test_a_file_that_is_gone_is_a_declared_error(lake: Lake) -> None:
     assert DeltaTable(lake.path(EVENTS)).version() == 0
     for file in lake.files():
         Path(file).write_bytes(b"not parquet")
-    with pytest.raises(LakeUnavailable, match="can't be read"):
+    with pytest.raises(LakeUnavailable, match="can't be used"):
         feature_table(lake, T)
 
 
