@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -76,12 +75,6 @@ def seconds(work: Callable[[], object]) -> float:
 def median_of(measure: Callable[[], float], times: int = TIMES) -> float:
     """The median of several measurements."""
     return median(measure() for _ in range(times))
-
-
-def peak_mib() -> float:
-    """The most memory that this process has held so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def machine() -> dict[str, str | int | float]:

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Iterable
 
 from features.errors import InvalidArgument, SettingsError
 
@@ -64,11 +63,3 @@ class CustomerKeys:
         mac = self._keyed.copy()
         mac.update(outside.encode())
         return f"ck_{mac.hexdigest()[:32]}"
-
-    def resolve_all(self, texts: Iterable[str]) -> dict[str, str]:
-        """The key of each distinct id: outside id → key.
-
-        Raises:
-            InvalidArgument: As `resolve`.
-        """
-        return {text: self.resolve(text) for text in dict.fromkeys(texts)}

