@@ -10,7 +10,7 @@ from features.errors import BundleError, GateRefused
 from serving.model.bundle import Bundle, check_bundle
 from serving.model.scoring import open_scorer
 from training.evaluate import Evaluation
-from training.metrics import NDCG, Interval, bootstrap_difference, name_at
+from training.metrics import FEWEST, NDCG, Interval, bootstrap_difference, name_at, too_few
 
 GATE_METRIC = name_at(NDCG, 20)
 
@@ -39,6 +39,8 @@ class Decision:
 def decide(challenger: Evaluation, champion: Evaluation, *, metric: str = GATE_METRIC) -> Decision:
     """Promote when the paired bootstrap interval of the difference lies above 0.
 
+    Fewer than `FEWEST` customers never promote.
+
     Args:
         challenger: The new version's evaluation.
         champion: The champion's, or popularity's when there is none, of the same question on the
@@ -58,12 +60,13 @@ def decide(challenger: Evaluation, champion: Evaluation, *, metric: str = GATE_M
     one, other = challenger.per_customer[metric], champion.per_customer[metric]
     difference = bootstrap_difference(one, other)
     # NaN compares false: what can't be compared is not promoted.
-    promote = difference.low > 0
+    promote = difference.low > 0 and len(one) >= FEWEST
     verb = "beats" if promote else "does not beat"
     reason = (
         f"{challenger.algorithm} {verb} {champion.algorithm}: {metric} {np.nanmean(one):.4f} "
         f"against {np.nanmean(other):.4f}, difference {difference.mean:+.4f} "
         f"(95 % interval {difference.low:+.4f} to {difference.high:+.4f}) over {len(one)} customers"
+        f"{too_few(len(one))}"
     )
     return Decision(
         promote, reason, metric, float(np.nanmean(one)), float(np.nanmean(other)), difference

@@ -142,12 +142,13 @@ def _events(table: pa.Table) -> Iterator[Event]:
     seconds = seconds_of(table.column(c.OCCURRED_AT)).tolist()
     names = (c.ID, c.TYPE, c.CUSTOMER, c.ITEM, c.QUANTITY)
     values = [table.column(name).to_pylist() for name in names]
+    kinds = {kind.value: kind for kind in EventType}  # ten times as fast as to call the enum
     for at, (name, kind, customer, item, quantity) in zip(
         seconds, zip(*values, strict=True), strict=True
     ):
         yield Event(
             id=name,
-            type=EventType(kind),
+            type=kinds[kind],
             customer=customer,
             occurred_at=datetime.fromtimestamp(at, UTC),
             item=item,

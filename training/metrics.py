@@ -21,10 +21,11 @@ AT_K = (NDCG, RECALL, PRECISION, MAP, MRR, HIT_RATE)
 """Metrics of the first k places; `name_at` gives their full names."""
 CUTOFFS = (4, 20)
 """The k that are reported: a slate of a mail, and what the literature compares."""
-
-
 RESAMPLES = 2_000
 """Of customers, for an interval."""
+FEWEST = 10
+"""Customers that a gate decides on at least. A bootstrap of a handful sees no chance at all: when
+a coin decides who is better, two customers both are one time in four."""
 
 
 def name_at(metric: str, k: int) -> str:
@@ -122,6 +123,11 @@ def _midranks(among: NDArray[np.float32], values: NDArray[np.float32]) -> NDArra
     """How many of a sorted array lie below each value, and half of those that equal it."""
     below = np.searchsorted(among, values, side="left")
     return (below + np.searchsorted(among, values, side="right")) / 2.0
+
+
+def too_few(customers: int) -> str:
+    """What a refusal adds when there are fewer than `FEWEST`; "" when there are enough."""
+    return "" if customers >= FEWEST else f"; {FEWEST} are needed: hold out more time"
 
 
 def bootstrap_mean(values: NDArray[np.float64], *, seed: int = 0, level: float = 0.95) -> Interval:

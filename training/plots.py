@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure as Plot
 
-from training.churn.metrics import BINS, Outcome
+from training.churn.metrics import Outcome, bin_starts
 from training.reports import Figure
 
 SIZE: Final = (7.0, 4.0)
@@ -68,9 +68,9 @@ def reliability_points(
     said: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     happened: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
 ) -> tuple[list[float], list[float]]:
-    """Mean said and share that came, a bin; bins hold equally many rows."""
+    """Mean said and share that came, a bin; bins are those of the calibration error."""
     order = np.argsort(said, kind="stable")
-    bins = [rows for rows in np.array_split(order, BINS) if len(rows)]
+    bins = np.split(order, bin_starts(said[order])[1:])
     return (
         [float(said[rows].mean()) for rows in bins],
         [float(happened[rows].mean()) for rows in bins],

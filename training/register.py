@@ -122,7 +122,7 @@ def register(tracking: Tracking, entry: Entry) -> tuple[str, str]:
         RegistryUnavailable: MLflow does not answer. A version that was begun is not the
             challenger, and never will be.
     """
-    tags = {"algorithm": entry.algorithm, **entry.data.tags(), **entry.tags}
+    tags = _tags(entry)
     name = f"{entry.algorithm} {entry.data.as_of:%Y-%m-%d}"
     with tracking.run(entry.model, name, tags) as mlflow:
         run = str(mlflow.active_run().info.run_id)
@@ -139,7 +139,6 @@ def register(tracking: Tracking, entry: Entry) -> tuple[str, str]:
 
 def _add_version(tracking: Tracking, entry: Entry, run: str, logged: Any) -> str:  # noqa: ANN401 - MLflow's own
     """The new version's number; it is the challenger now."""
-    tags = {"algorithm": entry.algorithm, **entry.data.tags(), **entry.tags}
     with tracking.client() as client:
         if not client.search_registered_models(f"name = '{entry.model}'", max_results=1):
             client.create_registered_model(entry.model)
@@ -148,11 +147,17 @@ def _add_version(tracking: Tracking, entry: Entry, run: str, logged: Any) -> str
             source=logged.model_uri,
             run_id=run,
             model_id=logged.model_id,
-            tags={**tags, **verdict_tags(entry.verdict, entry.at)},
+            tags=_tags(entry),
         )
         number = str(version.version)
         client.set_registered_model_alias(entry.model, CHALLENGER, number)
     return number
+
+
+def _tags(entry: Entry) -> dict[str, str]:
+    """What the run and the version both say."""
+    verdict = verdict_tags(entry.verdict, entry.at)
+    return {"algorithm": entry.algorithm, **entry.data.tags(), **entry.tags, **verdict}
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -161,7 +166,7 @@ def finite(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def verdict_tags(verdict: Verdict, at: datetime) -> dict[str, str]:
-    """The gate's decision as a version carries it, whatever it was."""
+    """The gate's decision as a run and a version carry it, whatever it was."""
     return {
         "gate.passed": str(verdict.passed).lower(),
         "gate.against": verdict.against,

@@ -89,10 +89,18 @@ def ece(happened: Bools, said: Floats, weights: Floats) -> Floats:
     order = np.argsort(said, kind="stable")
     ordered = said[order]
     gap = happened[order] - ordered
-    places = np.linspace(0, len(said), BINS, endpoint=False).astype(np.int64)
-    starts = np.unique(np.searchsorted(ordered, ordered[places]))
-    sums = np.add.reduceat(weights[:, order] * gap, starts, axis=1)
+    sums = np.add.reduceat(weights[:, order] * gap, bin_starts(ordered), axis=1)
     return np.asarray(np.abs(sums).sum(axis=1) / weights.sum(axis=1))
+
+
+def bin_starts(ordered: Floats) -> NDArray[np.int64]:
+    """Where each of the bins of equal size begins.
+
+    Args:
+        ordered: Probabilities, ascending; a bin begins before all that say the same.
+    """
+    places = np.linspace(0, len(ordered), BINS, endpoint=False).astype(np.int64)
+    return np.unique(np.searchsorted(ordered, ordered[places]))
 
 
 METRICS: Final[Mapping[str, Metric]] = {

@@ -29,7 +29,7 @@ from training.churn.fit import (
 from training.churn.metrics import LOG_LOSS, Outcome, difference, judge
 from training.churn.model import GRADIENT_BOOSTING, RFM_LOGISTIC, ChurnModel
 from training.churn.snapshots import Horizon, Snapshot, load_snapshot, snapshot_times
-from training.metrics import Interval
+from training.metrics import FEWEST, Interval, too_few
 from training.reports import Verdict
 from training.span import Span
 
@@ -148,13 +148,16 @@ def outcome_of(models: Mapping[str, ChurnModel], snapshots: Sequence[Snapshot]) 
 def decide(outcome: Outcome, champion: str | None) -> Verdict:
     """Whether gradient boosting may become champion: its log-loss must be surely lower.
 
+    Fewer than `FEWEST` customers never promote.
+
     Args:
         outcome: Of held-out customers.
         champion: The version it must beat; without one, logistic regression.
     """
     rival, against = (CHAMPION, champion) if champion else (RFM_LOGISTIC, RFM_LOGISTIC)
     gap = difference(outcome, GRADIENT_BOOSTING, rival, LOG_LOSS)
-    passed = gap.high < 0
+    customers = len(np.unique(outcome.customers))
+    passed = gap.high < 0 and customers >= FEWEST
     verb = "beats" if passed else "does not beat"
     return Verdict(
         passed=passed,
@@ -166,7 +169,7 @@ def decide(outcome: Outcome, champion: str | None) -> Verdict:
         reason=(
             f"{GRADIENT_BOOSTING} {verb} {against}: {LOG_LOSS} difference {gap.mean:+.4f} "
             f"(95 % interval {gap.low:+.4f} to {gap.high:+.4f}; lower is better) over "
-            f"{len(np.unique(outcome.customers))} customers"
+            f"{customers} customers{too_few(customers)}"
         ),
     )
 

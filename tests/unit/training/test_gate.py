@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -49,6 +50,20 @@ def test_better_by_luck_is_not_better() -> None:
 def test_the_same_and_the_worse_are_refused() -> None:
     assert not decide(judged(CHAMPION), judged(CHAMPION)).promote
     assert not decide(judged(CHAMPION - 0.05), judged(CHAMPION)).promote
+
+
+def test_a_handful_of_customers_proves_nothing() -> None:
+    few = decide(judged(CHAMPION[:9] + 0.05), judged(CHAMPION[:9]))
+    assert not few.promote
+    assert few.reason.endswith("over 9 customers; 10 are needed: hold out more time")
+    assert decide(judged(CHAMPION[:10] + 0.05), judged(CHAMPION[:10])).promote
+
+
+def test_what_can_not_be_compared_is_not_promoted() -> None:
+    nothing = np.full(300, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing
+        assert not decide(judged(nothing), judged(CHAMPION)).promote
 
 
 def test_other_customers_or_another_question_can_not_be_compared() -> None:
