@@ -42,7 +42,7 @@ class Answers:
         settings = parts.settings
         self._profiles = parts.stores.profiles
         self._pins = StorePins(parts.stores.pins, settings.pin_seconds)
-        self._local = LocalPins(settings.pin_seconds)
+        self._local = LocalPins(settings.pin_seconds, parts.clock)
         self._blocks = parts.blocks
         self._current = parts.current
         self._breaker = parts.breaker
@@ -132,7 +132,7 @@ class Answers:
         if place is None:
             return choice
         kept = self._ask_store(attempt, lambda: self._pins.pin(place, choice))
-        return self._local.pin(place, choice) if kept is None else kept
+        return self._local.pin(place, choice if kept is None else kept)
 
     def _fill_up(self, attempt: Attempt, place: Place, pinned: Choice) -> Choice:
         """A pinned choice with enough to show; what filled it up is pinned as well."""
@@ -141,7 +141,7 @@ class Answers:
             kept = self._ask_store(attempt, lambda: self._pins.fill_up(place, before, filled))  # noqa: B023 - called at once
             if kept is None or not continues(kept, pinned):
                 return self._local.pin(place, filled)
-            pinned = kept
+            pinned = self._local.pin(place, kept)
         return pinned
 
     def _take_turn(self, attempt: Attempt) -> None:
@@ -184,7 +184,11 @@ class Answers:
         attempt.pins = local
         stored = self._ask_store(attempt, lambda: self._pins.of_send(customer, send))
         if stored is not None:
-            attempt.pins = {**stored.choices, **local}
+            # Remembered, so that a store that is lost from now on takes no slate of the send along.
+            attempt.pins = local | {
+                block: self._local.pin((customer, send, block), choice)
+                for block, choice in stored.choices.items()
+            }
             attempt.turns = stored.turns
 
     def _read_profile(self, attempt: Attempt) -> None:

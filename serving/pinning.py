@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from features.clock import Clock
 from features.stores.ports import Pins
 from serving.slate import Choice
 
@@ -26,27 +26,28 @@ Place = tuple[str, str, str]
 
 
 class LocalPins:
-    """The most recent answers that could not be pinned in the store.
+    """The most recent answers of this process, for as long as the store can't be asked for them.
+
+    They win over what the store has: a store that comes back knows nothing of those that were
+    given meanwhile.
 
     Args:
         seconds: How long each is kept.
-        limit: How many are kept.
-        monotonic: Seconds of a clock that never goes back.
+        clock: Tells what has expired.
+        limit: Sends of customers that are kept; each takes about 2 kB.
     """
 
-    def __init__(
-        self, seconds: int, limit: int = 50_000, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, seconds: int, clock: Clock, limit: int = 20_000) -> None:
         self._seconds = seconds
+        self._clock = clock
         self._limit = limit
-        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], dict[str, tuple[float, Choice]]] = OrderedDict()
 
     def of_send(self, customer: str, send: str) -> dict[str, Choice]:
         """Block → choice, of those that have not expired."""
         with self._lock:
-            now = self._monotonic()
+            now = self._clock.now().timestamp()
             kept = self._kept.get((customer, send), {})
             return {block: choice for block, (until, choice) in kept.items() if now < until}
 
@@ -54,7 +55,7 @@ class LocalPins:
         """Keep a choice, unless one is kept that it does not continue; returns the one that is."""
         customer, send, block = place
         with self._lock:
-            now = self._monotonic()
+            now = self._clock.now().timestamp()
             kept = self._kept.setdefault((customer, send), {})
             until, before = kept.get(block, (0.0, choice))
             if now < until and not continues(choice, before):

@@ -151,6 +151,13 @@ def test_without_the_store_too_nothing_sold_out_is_shown_again(ready: Kit) -> No
     assert ask(ready) == again
 
 
+def test_a_store_that_is_lost_takes_no_slate_of_a_send_along(ready: Kit) -> None:
+    hero = ask(ready)
+    ready.fail()
+    assert ask(ready) == hero
+    assert not set(ids(hero)) & set(ids(ask(ready, block="second")))
+
+
 async def mended_stock(kit: Kit, items: list[Item]) -> None:
     """Change the catalogue while the pins and profiles stay down."""
     kit.catalogue.fault = None

@@ -1,18 +1,11 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
+from features.clock import FixedClock
 from serving.pinning import LocalPins, decode
 from serving.slate import Choice, Pick, Rung
-from tests.unit.serving.kit import ANNA, BERT
-
-
-class Watch:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.unit.serving.kit import ANNA, BERT, NOW
 
 
 def choice(name: str) -> Choice:
@@ -20,26 +13,26 @@ def choice(name: str) -> Choice:
 
 
 def test_the_first_choice_stays_until_it_expires() -> None:
-    watch = Watch()
-    pins = LocalPins(10, monotonic=watch)
+    clock = FixedClock(NOW)
+    pins = LocalPins(10, clock)
     place = (ANNA, "monday", "hero")
     assert pins.pin(place, choice("one")).slate == "one"
-    watch.seconds = 9.9
+    clock.advance(timedelta(seconds=9.9))
     assert pins.pin(place, choice("two")).slate == "one"
     assert pins.of_send(ANNA, "monday") == {"hero": choice("one")}
-    watch.seconds = 10
+    clock.advance(timedelta(seconds=0.1))
     assert pins.of_send(ANNA, "monday") == {}
     assert pins.pin(place, choice("two")).slate == "two"
 
 
 def test_sends_and_customers_are_apart() -> None:
-    pins = LocalPins(10)
+    pins = LocalPins(10, FixedClock(NOW))
     pins.pin((ANNA, "monday", "hero"), choice("one"))
     assert pins.of_send(ANNA, "tuesday") == pins.of_send(BERT, "monday") == {}
 
 
 def test_the_oldest_give_way() -> None:
-    pins = LocalPins(10, limit=2)
+    pins = LocalPins(10, FixedClock(NOW), limit=2)
     for send in ("a", "b", "c"):
         pins.pin((ANNA, send, "hero"), choice(send))
     assert [bool(pins.of_send(ANNA, send)) for send in ("a", "b", "c")] == [False, True, True]
