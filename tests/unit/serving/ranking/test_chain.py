@@ -114,6 +114,8 @@ def test_a_cap_makes_room_for_other_categories() -> None:
 def test_a_cap_yields_rather_than_leave_the_slate_short() -> None:
     items = view("xxxxxxxy")
     assert slate(None, Ask(Block(size=4, category_cap=1)), items) == "ahbc"
+    # Also when all that is looked at first is of one category.
+    assert slate(None, Ask(Block(size=2, category_cap=1)), view(["one"] * 8)) == "ab"
 
 
 def test_items_without_a_category_are_not_capped() -> None:
