@@ -69,22 +69,23 @@ def test_a_log_that_is_overloaded_says_so(
 ) -> None:
     log.append([b"first"])
     monkeypatch.setattr(sqlite_log, "MAX_WAITING", 1)
+    refusals = []
     with (
-        ThreadPoolExecutor(2) as threads,
+        monkeypatch.context() as patched,
         closing(sqlite3.connect(path, isolation_level=None)) as other,
     ):
+        patched.setattr(sqlite_log, "APPEND_SECONDS", 0.05)
         other.execute("BEGIN IMMEDIATE")
-        appends = [threads.submit(log.append, [body]) for body in (b"at the writer", b"waiting")]
-        # The second gets in only when the writer has taken the first.
-        while sum(append.running() for append in appends) < 2 or not log._waiting:
-            time.sleep(0.001)
-        with monkeypatch.context() as patched:
-            patched.setattr(sqlite_log, "APPEND_SECONDS", 0.05)
-            with pytest.raises(StoreUnavailable, match="1 appends are waiting: the disk is slower"):
-                log.append([b"too many"])
+        # One is soon with the writer, who can't commit it, one waits, and there is no more room.
+        for number in range(4):
+            with pytest.raises(StoreUnavailable) as refused:
+                log.append([b"%d" % number])
+            refusals.append(str(refused.value))
         other.execute("ROLLBACK")
+    assert "no commit within" in refusals[0]
+    assert "1 appends are waiting: the disk is slower" in refusals[-1]
     log.append([b"last"])
-    assert b"too many" not in [entry.body for entry in log.take("reader", 10)]
+    assert b"3" not in [entry.body for entry in log.take("reader", 10)]
 
 
 def test_much_is_trimmed_in_pieces(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
