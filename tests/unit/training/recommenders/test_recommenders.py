@@ -109,6 +109,26 @@ def test_without_shrinking_the_likeness_is_the_cosine() -> None:
     np.testing.assert_allclose(scores, (unit.T @ unit[:, 0])[rows], rtol=1e-5)
 
 
+def test_scores_are_what_a_table_of_all_pairs_gives() -> None:
+    dataset = checkerboard_dataset()
+    params = item_knn.ItemKnnParams(SIZE, shrink=3.0, damping=0.75, customer_damping=0.5)
+    cells = dataset.matrix.toarray().astype(float) ** 0.75
+    totals = cells.sum(axis=1, keepdims=True)
+    cells /= (totals / totals.mean()) ** 0.5
+    lengths = np.sqrt((cells**2).sum(axis=0) + 3.0)
+    likeness = cells.T @ cells / np.outer(lengths, lengths)
+
+    bundle = item_knn.fit(dataset, params, AT)
+    histories = checkerboard_held_out().histories
+    baskets = [basket_of(one, bundle.index, bundle.manifest.weighting, AT) for one in histories]
+    weights = np.zeros((len(baskets), SIZE))
+    for row, basket in zip(weights, baskets, strict=True):
+        row[basket.rows] = basket.weights
+    np.testing.assert_allclose(
+        open_scorer(bundle).score(baskets), weights @ likeness, rtol=1e-5, atol=1e-7
+    )
+
+
 def test_only_so_many_neighbours_are_kept() -> None:
     params = item_knn.ItemKnnParams(neighbours=3)
     starts = item_knn.fit(checkerboard_dataset(), params, AT).arrays["neighbour_starts"]
