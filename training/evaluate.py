@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from features.errors import NotEnoughData
 from features.item import Item
@@ -117,7 +118,9 @@ def evaluate(
         baskets = [
             basket_of(held_out.histories[n], bundle.index, weighting, held_out.at) for n in batch
         ]
-        scores = finite_scores(scorer.score(baskets))
+        # BLAS with two threads waits longer for itself than a customer's small system takes.
+        with threadpool_limits(1, user_api="blas"):
+            scores = finite_scores(scorer.score(baskets))
         spent = (perf_counter() - began) / len(judges)
         ordered = _Ordered(scores)
         for judge in judges:
@@ -142,7 +145,7 @@ class _Ordered:
         """The scores of these rows, (batch, eligible rows)."""
         key = eligible.tobytes()
         if key not in self._known:
-            self._known[key] = np.sort(self._rows[:, eligible], axis=1)
+            self._known[key] = np.sort(np.compress(eligible, self._rows, axis=1), axis=1)
         return np.broadcast_to(self._known[key], (self._customers, int(eligible.sum())))
 
 

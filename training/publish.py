@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from features import columns as c
 from features.definitions.table import feature_table
@@ -311,7 +312,8 @@ class _Slates:
             basket_of(profile.history, index, manifest.weighting, self._as_of)
             for profile in profiles
         ]
-        scores = self._scorer.score(baskets)
+        with threadpool_limits(1, user_api="blas"):  # as when they are judged
+            scores = self._scorer.score(baskets)
         made: list[dict[str, StoredSlate]] = [{} for _ in profiles]
         for name, block in self._sources.blocks.items():
             count = block.size * self._sources.spare
