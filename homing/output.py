@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from homing.progress import Stages
 
-WIDTH = 120
+WIDTH = 140
 """Columns of tables where there is no terminal to ask."""
 
 

@@ -23,10 +23,10 @@ def figures_table(title: str, figures: Sequence[Figure]) -> Table:
         figures: What was measured.
     """
     table = Table(title=title, title_justify="left", caption="mean [95 % interval]")
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     models = list(dict.fromkeys(figure.model for figure in figures))
     for model in models:
-        table.add_column(model, justify="right", no_wrap=True)
+        table.add_column(model, justify="right")
     cells = {(figure.model, figure.metric): interval(figure) for figure in figures}
     for metric in dict.fromkeys(figure.metric for figure in figures):
         table.add_row(metric, *(cells.get((model, metric), "") for model in models))

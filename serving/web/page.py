@@ -223,8 +223,13 @@ def _drawn(item: SlateItem, titles: Mapping[str, Item]) -> dict[str, object]:
         "because_text": because,
         "price_text": price,
         "colour": COLOURS[number % len(COLOURS)],
-        "initials": "".join(word[0] for word in item.title.split()[:2]).upper(),
+        "initials": _initials(item.title),
     }
+
+
+def _initials(title: str) -> str:
+    """What stands for a picture that an item has not got."""
+    return "".join(word[0] for word in title.split() if word[0].isalnum())[:2].upper()
 
 
 async def _read_form(request: Request) -> dict[str, str]:
