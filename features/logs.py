@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Literal
 
 import structlog
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
+Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
-def configure_logs(level: str = "info") -> None:
+def configure_logs(level: Level = "info") -> None:
     """Write JSON lines from this level on; call once a process, before work begins.
 
     Args:
-        level: One of `LEVELS`; anything else counts as info.
+        level: The least that is written.
     """
-    number = getattr(logging, level.upper(), logging.INFO) if level in LEVELS else logging.INFO
+    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

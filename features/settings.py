@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from features.errors import SettingsError
 from features.identity import CustomerKeys
+from features.logs import Level
 
 Some = TypeVar("Some", bound="Settings")
 
@@ -27,7 +28,7 @@ class Settings(BaseSettings):
         tracking_url: MLflow's tracking and registry.
         blocks_file: The TOML file that configures blocks; the built-in blocks without one.
         keys_file: The API keys, hashed; `keys.json` in `home` without one.
-        log_level: Of the JSON logs.
+        log_level: Of the JSON logs: debug, info, warning, error or critical.
     """
 
     model_config = SettingsConfigDict(env_prefix="HOMING_", frozen=True, extra="ignore")
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
     tracking_url: str = ""
     blocks_file: Path | None = None
     keys_file: Path | None = None
-    log_level: str = "info"
+    log_level: Level = "info"
 
     def resolved_store_url(self) -> str:
         """`store_url`, or the SQLite file in `home`."""

@@ -6,6 +6,7 @@ is imported inside it, so that the image that serves has to hold no training lib
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -231,19 +232,24 @@ def check(as_json: Json = False) -> None:
 
 
 def main() -> None:
-    """Run a command; every error that Homing declares becomes one line and exit status 1."""
+    """Run a command; every error becomes one line on standard error and exit status 1.
+
+    What Homing did not declare is a fault of its own: `HOMING_LOG_LEVEL=debug` shows where.
+    """
     try:
         app()
     except HomingError as error:
-        _end(error)
-    except ModuleNotFoundError as error:
-        extra = EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
+        _end(str(error))
+    except Exception as error:
+        extra = EXTRAS.get((getattr(error, "name", None) or "").partition(".")[0])
+        if isinstance(error, ModuleNotFoundError) and extra is not None:
+            _end(str(MissingExtra("this command", extra)))
+        if os.environ.get("HOMING_LOG_LEVEL") == "debug":
             raise
-        what = "this command"
-        _end(MissingExtra(what, extra))
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        _end(f"a fault of its own, {what}; HOMING_LOG_LEVEL=debug shows where, please report it")
 
 
-def _end(error: HomingError) -> NoReturn:
-    sys.stderr.write(f"homing: {error}\n")
+def _end(line: str) -> NoReturn:
+    sys.stderr.write(f"homing: {line}\n")
     raise SystemExit(1) from None

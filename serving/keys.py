@@ -187,7 +187,7 @@ class KeyFile:
         try:
             write_atomically(self._path, body)
         except OSError as error:
-            message = f"key file {self._path} can't be written: {error.strerror}"
+            message = f"key file {self._path} can't be written: {error.strerror}; see to its folder"
             raise SettingsError(message) from error
 
     @contextmanager
@@ -199,7 +199,7 @@ class KeyFile:
                 fcntl.flock(handle, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            message = f"key file {self._path} can't be locked: {error.strerror}"
+            message = f"key file {self._path} can't be locked: {error.strerror}; see to its folder"
             raise SettingsError(message) from error
 
 

@@ -36,7 +36,13 @@ class Decision:
     difference: Interval | None = None
 
 
-def decide(challenger: Evaluation, champion: Evaluation, *, metric: str = GATE_METRIC) -> Decision:
+def decide(
+    challenger: Evaluation,
+    champion: Evaluation,
+    *,
+    metric: str = GATE_METRIC,
+    against: str | None = None,
+) -> Decision:
     """Promote when the paired bootstrap interval of the difference lies above 0.
 
     Fewer than `FEWEST` customers never promote.
@@ -46,6 +52,7 @@ def decide(challenger: Evaluation, champion: Evaluation, *, metric: str = GATE_M
         champion: The champion's, or popularity's when there is none, of the same question on the
             same held-out data.
         metric: A metric of single customers.
+        against: What the reason calls the champion; its algorithm when None.
 
     Raises:
         GateRefused: The two were not judged by the same question on the same customers.
@@ -62,8 +69,9 @@ def decide(challenger: Evaluation, champion: Evaluation, *, metric: str = GATE_M
     # NaN compares false: what can't be compared is not promoted.
     promote = difference.low > 0 and len(one) >= FEWEST
     verb = "beats" if promote else "does not beat"
+    rival = against or champion.algorithm
     reason = (
-        f"{challenger.algorithm} {verb} {champion.algorithm}: {metric} {np.nanmean(one):.4f} "
+        f"{challenger.algorithm} {verb} {rival}: {metric} {np.nanmean(one):.4f} "
         f"against {np.nanmean(other):.4f}, difference {difference.mean:+.4f} "
         f"(95 % interval {difference.low:+.4f} to {difference.high:+.4f}) over {len(one)} customers"
         f"{too_few(len(one))}"

@@ -192,7 +192,12 @@ def judge(
         bundles=bundles,
         answers=answers,
         decision=refuse_unsound(bundles[best])
-        or decide(answers[best][PRIMARY], rival[PRIMARY], metric=GATE_METRIC),
+        or decide(
+            answers[best][PRIMARY],
+            rival[PRIMARY],
+            metric=GATE_METRIC,
+            against=None if champion is None else "the champion",
+        ),
         customers=len(answers[best][PRIMARY].customers),
     )
 

@@ -186,3 +186,22 @@ def test_check_counts_what_is_in_the_store(
 
 def test_an_import_of_items_alone_says_nothing_of_events() -> None:
     assert list(import_lines(ImportReport(items=3))) == ["3 items in the catalogue"]
+
+
+def test_a_fault_of_our_own_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def burst() -> None:
+        message = "nobody foresaw this\nat all"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("homing.upkeep.check_settings", burst)
+
+    assert run(monkeypatch, "check") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "RuntimeError: nobody foresaw this; HOMING_LOG_LEVEL=debug" in line
+
+    monkeypatch.setenv("HOMING_LOG_LEVEL", "debug")
+    monkeypatch.setattr("sys.argv", ["homing", "check"])
+    with pytest.raises(RuntimeError):
+        cli.main()
