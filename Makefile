@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: install demo test lint bench soak lock clean
+.PHONY: install demo test lint bench lock clean
 .DEFAULT_GOAL := install
 
 # The stamp is newer than the lock only when everything in the lock is installed.
@@ -29,9 +29,6 @@ test: lint
 
 bench: install
 	$(BIN)/python -m benchmarks.loop --json
-
-soak: install
-	$(BIN)/python -m pytest -m soak $(ARGS)
 
 # One lock for development, and one for each container image with the same versions.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url

@@ -103,7 +103,7 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
         segment: The customer's segment.
         features: Feature name → value, as of `at`.
         scores: Score name → value, like `churn` → 0.31.
-        bands: Score name → band, like `churn` → `at_risk`.
+        bands: Score name → band, like `churn` → `high`.
         slates: Block name → stored slate.
         models: Registered model → version that scored.
     """

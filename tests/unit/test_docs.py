@@ -141,13 +141,27 @@ def test_the_signed_url_of_the_example_is_accepted(tmp_path: Path) -> None:
     assert check_signed("/v1/recommendations", query.encode(), keys, clock.now()) == made.key
 
 
-def test_every_room_of_the_house_exists() -> None:
+def told_rooms() -> set[Path]:
+    """Every file and folder of the table of rooms; those after the first lie beside it."""
     table = read("docs/architecture.md").split("## The rooms")[1].split("## Four processes")[0]
+    rooms = set()
     for cell in re.findall(r"^\| (.+?) \|", table, re.MULTILINE)[2:]:
         names = re.findall(r"`([^`]+)`", cell)
         folder = names[0].rpartition("/")[0] if "/" in names[0] else ""
-        for name in names:
-            assert (TOP / name).exists() or (TOP / folder / name).exists(), name
+        rooms |= {TOP / name if (TOP / name).exists() else TOP / folder / name for name in names}
+    return rooms
+
+
+def test_every_room_of_the_house_exists() -> None:
+    assert [room for room in told_rooms() if not room.exists()] == []
+
+
+@pytest.mark.parametrize("top", ["features", "serving", "training", "homing"])
+def test_every_module_and_package_is_in_the_list_of_rooms(top: str) -> None:
+    modules = [path for path in (TOP / top).glob("*.py") if not path.name.startswith("__")]
+    packages = [path.parent for path in (TOP / top).glob("*/__init__.py")]
+    rooms = told_rooms()
+    assert [path.name for path in modules + packages if path not in rooms] == []
 
 
 def test_every_decision_is_in_the_list() -> None:
