@@ -72,7 +72,7 @@ def retrain_lines(report: RetrainReport) -> list[str]:
         f"champion: {promotion.version} (before: {promotion.former or 'none'})"
         for promotion in report.promoted
     ]
-    lines += [f"refused: {version}: {reason}" for version, reason in report.refused.items()]
+    lines += [f"not promoted: {version}" for version in report.refused]
     if report.published is not None:
         published = report.published
         lines.append(

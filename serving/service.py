@@ -31,6 +31,8 @@ MAX_CUSTOMERS = 1_000
 """Customers in one batch."""
 WRITE_SECONDS = 10.0
 """How long a write may take before its sender is told to come back."""
+LOCAL_WAIT = 2.0
+"""Seconds that a start with local copies waits for news of what has changed meanwhile."""
 _WRITERS = 32
 
 _Result = TypeVar("_Result")
@@ -99,12 +101,14 @@ class Service:
         Returns when there is something to answer from, or when it has waited long enough.
         """
         parts = self._parts
+        most = parts.settings.start_seconds
         local = (parts.catalogue.load_local(), parts.model.load_local())
         for follower in self._followers:
             follower.start()
         for follower, loaded in zip(self._followers, local, strict=True):
-            # With a local copy a dependency that is down must not even slow the start.
-            follower.wait(0.2 if loaded else parts.settings.start_seconds)
+            # The first look ends at once where a dependency is down; only one that hangs makes a
+            # start from local copies wait, and not for long.
+            follower.wait(min(LOCAL_WAIT, most) if loaded else most)
         self._started = True
 
     def stop(self) -> None:

@@ -111,7 +111,7 @@ def test_retraining_is_told_with_what_was_promoted_refused_and_published() -> No
 
     assert show.retrain_lines(report)[-3:] == [
         "champion: recommender/3 (before: none)",
-        "refused: churn/2: no better",
+        "not promoted: churn/2",
         "published 30 slates and 8 churn scores for 10 customers in 1.0 s",
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from features.errors import InvalidArgument, NotFound, StoreUnavailable, TooLarge
 from features.item import Item
@@ -57,6 +58,22 @@ def test_a_start_with_everything_down_is_quick_and_answers(tmp_path: Path) -> No
     assert time.monotonic() - began < 3
     slate = asyncio.run(made.service.recommend(Ask(customer=ANNA, block="hero")))
     assert slate.served_by is Rung.STATIC
+    made.service.stop()
+
+
+def test_a_start_from_a_copy_waits_for_what_has_changed_meanwhile(tmp_path: Path) -> None:
+    before = make_kit(tmp_path)
+    before.stock()
+    made = make_kit(tmp_path, start_seconds=5.0)
+    made.catalogue.put_many([replace(item, title=f"New {item.id}") for item in ITEMS])
+    made.catalogue.put_shelves({"popular": tuple(item.id for item in ITEMS)})
+    assert made.catalogue.version() == before.catalogue.version()
+    made.fail(lambda: time.sleep(0.1))  # slow, as a large catalogue is
+    made.service.start()
+    made.fail(None)
+    slate = asyncio.run(made.service.recommend(Ask(customer=ANNA, block="hero")))
+    assert slate.served_by is Rung.POPULAR
+    assert all(item.title == f"New {item.id}" for item in slate.items)
     made.service.stop()
 
 
