@@ -39,9 +39,6 @@ class CatalogueFollower:
         self._path = path
         self._metrics = metrics
         self.store_up = True
-        # The version this process has read itself: that of the copy on disk may be of another
-        # store, which was there before this one and counted from the same number.
-        self._read_version: int | None = None
         # A copy that was read before a change must not replace one that shows the change.
         self._changing = threading.Lock()
 
@@ -80,12 +77,12 @@ class CatalogueFollower:
         return kept
 
     def _read(self) -> None:
-        if self._read_version == self._stores.catalogue.version():
+        copy = self._current.snapshot.catalogue
+        if copy is not None and copy.version == self._stores.catalogue.version():
             return
         with self._changing:
             copy = read_catalogue(self._stores.catalogue)
             self._current.use_catalogue(copy)
-        self._read_version = copy.version
         self._metrics.catalogue_items.set(len(copy.items))
         try:
             save_copy(copy, self._path)
