@@ -301,18 +301,16 @@ def test_a_batch_that_bursts_is_answered_from_the_rung_at_hand(
 
 
 def test_batches_hold_up_no_template(hasty: Kit) -> None:
-    async def both() -> tuple[Slate, float]:
+    async def both() -> Slate:
         batches = [
             asyncio.ensure_future(hasty.service.recommend_many([Ask(customer=BERT, block="hero")]))
             for _ in range(8)
         ]
         await asyncio.sleep(0.01)
-        began = time.perf_counter()
         slate = await hasty.service.recommend(Ask(customer=ANNA, block="hero"))
-        spent = time.perf_counter() - began
         release.set()
         await asyncio.gather(*batches)
-        return slate, spent
+        return slate
 
     release, get_many = threading.Event(), hasty.profiles.inner.get_many  # type: ignore[attr-defined]
 
@@ -321,9 +319,8 @@ def test_batches_hold_up_no_template(hasty: Kit) -> None:
         return get_many(customers)
 
     hasty.profiles.inner.get_many = slow  # type: ignore[attr-defined]
-    slate, spent = asyncio.run(both())
-    assert slate.served_by is Rung.MODEL
-    assert spent < 0.15
+    # Had it waited behind the batches, it would have been answered at the deadline by a lower rung.
+    assert asyncio.run(both()).served_by is Rung.MODEL
 
 
 def test_pins_expire(ready: Kit) -> None:
