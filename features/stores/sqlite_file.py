@@ -136,6 +136,7 @@ class SqliteFile:
     def _open(self) -> tuple[sqlite3.Connection, Identity]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            _make_private(self.path)
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -172,6 +173,13 @@ class SqliteFile:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest tells variants apart
         cure = _CURES.get(code, "look at the file and its disk")
         return StoreUnavailable(f"{self.path}: {error}: {cure}")
+
+
+def _make_private(path: Path) -> None:
+    """Make a new file that its owner alone may read; SQLite gives its companions the same mode."""
+    # Never open one that is there: closing it would drop the locks of our other connections.
+    with suppress(OSError):  # SQLite itself says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _is_made(connection: sqlite3.Connection) -> bool:

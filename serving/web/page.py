@@ -194,6 +194,7 @@ def _answered(
         "asked": f"GET /v1/recommendations?{query}\nAuthorization: Bearer hk_…",
         "pretty": json.dumps(built, indent=2, ensure_ascii=False),
         "segment": profile.published.segment,
+        "contactable": profile.history.contactable(),
         "scores": [
             (name, f"{value:.2f} ({profile.published.bands.get(name, '')})")
             for name, value in profile.published.scores.items()

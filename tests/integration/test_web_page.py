@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from features.event import EventType
@@ -14,6 +15,7 @@ from tests.integration.web import CUSTOMERS, Web
 from tests.unit.serving.kit import NOW, purchase, refuse
 
 ANNA = CUSTOMERS.resolve("anna")
+BERT = CUSTOMERS.resolve("bert")
 
 
 @pytest.fixture
@@ -48,6 +50,13 @@ def test_the_history_and_the_reasons_bear_titles(web: Web) -> None:
     assert "because you bought Apple" in text
     assert "<span>bought Apple</span>" in text
     assert "<span>returned a lost item</span>" in text
+
+
+def test_it_says_who_must_not_get_mail(web: Web) -> None:
+    left = msgspec.structs.replace(purchase(ANNA, "apple"), type=EventType.UNSUBSCRIBE, item=None)
+    web.kit.profiles.put_many([Profile(ANNA, history_of([left])), Profile(BERT)])
+    assert "unsubscribed: none may be sent" in page(web, customer=ANNA)
+    assert "may be sent</span>" in page(web, customer=BERT)
 
 
 def test_while_the_store_is_down_the_page_still_shows_an_answer(web: Web) -> None:

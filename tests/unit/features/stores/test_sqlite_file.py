@@ -191,3 +191,12 @@ def test_tables_that_another_process_made_meanwhile_are_not_made_again(
         assert connection.execute("SELECT number FROM one").fetchall() == [(1,)]
     assert list(looks) == []
     file.close()
+
+
+def test_only_the_owner_may_read_what_is_kept(stores: Stores, path: Path) -> None:
+    stores.profiles.put_many([Profile(ADA)])
+    stores.pins.pin(ADA, "monday", "hero", b"slate", 60)
+
+    kept = list(path.parent.glob("profiles*"))
+    assert {"profiles.db", "profiles.db-wal", "profiles.pins.db"} <= {file.name for file in kept}
+    assert all(file.stat().st_mode & 0o077 == 0 for file in kept)
