@@ -14,24 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from features.errors import BundleError, HomingError, MissingExtra, RegistryUnavailable, shorten
-from serving.model.registry import redacted
+from serving.model.registry import QUIET, redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_DISABLE_AGENT_HINT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_UV_AUTO_DETECT": "false",
-    # It would stand in the middle of what --json answers.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    **QUIET,
     # MLflow's own patience with a server that is down is several minutes.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "GIT_PYTHON_REFRESH": "quiet",
 }
 """Set before MLflow is imported, unless the user has set them."""
 SQLITE: Final = b"SQLite format 3\x00"

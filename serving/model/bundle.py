@@ -6,9 +6,6 @@ vector: what it knows of people is what they have in common.
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import BundleError, SettingsError
-from serving.model.arrays import Array, check_array, read_arrays, write_array
+from serving.model.arrays import Array, check_array, read_arrays
+from serving.model.folder import write_folder
 from serving.model.manifest import FORMAT, MANIFEST_FILE, DataFacts, Manifest, Param
 from serving.model.weighting import Weighting
 
@@ -85,32 +83,13 @@ class Bundle:
         Raises:
             BundleError: The folder holds something already, or can't be written.
         """
-        aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
-        try:
-            aside.mkdir(parents=True)
-            manifest = self._write(aside)
-            aside.replace(folder)
-        except OSError as error:
-            message = f"bundle {folder} can't be written: {error.strerror}; give an empty folder"
-            raise BundleError(message) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        return manifest
-
-    def _write(self, folder: Path) -> Manifest:
         ids = [item.encode() for item in self.items]
         stored = {
             **self.arrays,
             ITEM_IDS: np.frombuffer(b"".join(ids), np.uint8),
             ITEM_ENDS: np.cumsum([len(text) for text in ids], dtype=np.int64),
         }
-        files = {name: write_array(folder, name, array) for name, array in stored.items()}
-        manifest = msgspec.structs.replace(self.manifest, arrays=files)
-        with (folder / MANIFEST_FILE).open("xb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(manifest, order="sorted")))
-            file.flush()
-            os.fsync(file.fileno())
-        return manifest
+        return write_folder(folder, self.manifest, stored, "bundle")
 
 
 def make_bundle(  # noqa: PLR0913 - the parts of a manifest, each named

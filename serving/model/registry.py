@@ -15,10 +15,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from features.errors import BundleError, HomingError, MissingExtra, RegistryUnavailable, shorten
 from serving.model.bundle import Bundle, load_bundle
@@ -31,10 +31,21 @@ CHAMPION = "champion"
 BUNDLE_PATH = "artifacts/bundle"
 """Where a version's model directory holds the bundle."""
 
-# MLflow's own defaults wait for minutes; whoever follows an alias asks again soon anyway. And it
-# would report its use over the network from the moment that it is imported.
-_ENVIRONMENT = {
+QUIET: Final[Mapping[str, str]] = {
+    # It would report its use over the network from the moment that it is imported.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    # It would stand in the middle of what --json answers.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Environment of an MLflow that does its work and no more; read by it when it is imported."""
+# MLflow's own defaults wait for minutes; whoever follows an alias asks again soon anyway.
+_ENVIRONMENT = {
+    **QUIET,
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }

@@ -6,15 +6,13 @@ Nothing in it is code and nothing is executed by loading it: numbers are read by
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from pathlib import Path
 
 import msgspec
 
 from features.errors import BundleError
-from serving.model.arrays import read_arrays, write_array
+from serving.model.arrays import read_arrays
+from serving.model.folder import write_folder
 from serving.model.manifest import MANIFEST_FILE
 from training.churn.calibrate import Calibration
 from training.churn.model import FORMAT, ChurnManifest, ChurnModel, open_core
@@ -36,22 +34,7 @@ def save_model(model: ChurnModel, folder: Path) -> ChurnManifest:
     Raises:
         BundleError: The folder holds something already, or can't be written.
     """
-    aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
-    try:
-        aside.mkdir(parents=True)
-        files = {name: write_array(aside, name, a) for name, a in model.core.arrays().items()}
-        manifest = msgspec.structs.replace(model.manifest, arrays=files)
-        with (aside / MANIFEST_FILE).open("xb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(manifest, order="sorted")))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(folder)
-    except OSError as error:
-        message = f"churn model {folder} can't be written: {error.strerror}; give an empty folder"
-        raise BundleError(message) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return manifest
+    return write_folder(folder, model.manifest, model.core.arrays(), "churn model")
 
 
 def load_model(folder: Path) -> ChurnModel:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from features.errors import BundleError, MissingExtra, RegistryUnavailable
 from serving.model.bundle import load_bundle
 from serving.model.registry import (
     BUNDLE_PATH,
+    QUIET,
     LocalVersions,
     MlflowRegistry,
     load_version,
@@ -22,6 +24,8 @@ class Shelf:
     """An MLflow with one registered model, on SQLite."""
 
     def __init__(self, folder: Path) -> None:
+        # This may be the first import of MLflow in the process, and tells it how to behave in all.
+        os.environ.update(QUIET)
         from mlflow import MlflowClient  # noqa: PLC0415 - slow
 
         self.url = f"sqlite:///{folder / 'mlflow.db'}"
