@@ -39,7 +39,7 @@ class Shop:
         asked = {"customer": "anna", "block": "hero", **query}
         answer = self.client.get(FETCH, params=asked)
         assert answer.status_code == 200, answer.text
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 2
         body: dict[str, Any] = answer.json()
         assert body["count"] == len(body["items"]) == 4
         return body
@@ -105,8 +105,7 @@ def test_several_processes_are_one_service(shop: Shop) -> None:
     assert shop.client.post("/v1/events", json=event).status_code == 202
     began = time.monotonic()
     while "bread" in [item["id"] for item in shop.fetch()["items"]]:
-        # The second that is promised is measured end to end; here it must only come.
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 1.0
     # All blocks of a send at once, from both processes: no item twice.
     with ThreadPoolExecutor(6) as pool:
         for number in range(15):

@@ -217,7 +217,7 @@ def test_a_store_that_hangs_is_answered_for_at_the_deadline(hasty: Kit) -> None:
     with hasty.hanging():
         began = time.monotonic()
         slate = ask(hasty)
-        assert time.monotonic() - began < 5  # the store would have it wait for 20
+        assert time.monotonic() - began < 1.0
         assert (slate.served_by, slate.reason) == (Rung.POPULAR, Reason.DEADLINE)
         # The same loop has nobody waiting for it either: both threads hang by now.
         assert ids(ask(hasty)) == ids(slate)
