@@ -19,7 +19,8 @@ from features.event import EventType
 from features.item import Item
 from features.profile import History, Profile
 from serving.catalogue import POPULAR, segment_shelf
-from serving.model.basket import Basket, basket_of
+from serving.model.basket import Baskets, baskets_of
+from serving.model.shares import reasons
 from serving.ranking.blocks import Block
 from serving.ranking.chain import Ask as RankAsk
 from serving.ranking.chain import rank_many, slate_rows
@@ -79,11 +80,11 @@ class Ranked:
     """What the model answers to one question.
 
     Attributes:
-        basket: What the model knows of the customer; never empty.
+        basket: What the model knows of the customer alone; never empty.
         rows: Its slate, rows of the snapshot's view.
     """
 
-    basket: Basket
+    basket: Baskets
     rows: NDArray[np.int64]
 
 
@@ -101,14 +102,18 @@ def rank(snapshot: Snapshot, questions: Sequence[Question]) -> list[Ranked | Non
     ranked: list[Ranked | None] = [None] * len(questions)
     if model is None or view is None:
         return ranked
-    baskets = [_basket(model, question) for question in questions]
-    known = [place for place, basket in enumerate(baskets) if len(basket)]
+    if not questions:
+        return ranked
+    histories = [question.history for question in questions]
+    baskets = baskets_of(histories, model.bundle.index, questions[0].now)
+    weights = baskets.weights(model.bundle.manifest.weighting)
+    known = np.flatnonzero(np.diff(weights.indptr)).tolist()
     if known:
-        scores = model.scorer.score([baskets[place] for place in known])
+        scores = model.scorer.score(baskets)[known]
         asks = [questions[place].rules for place in known]
         slates = rank_many(view, scores, asks, questions[0].now)
         for place, rows in zip(known, slates, strict=True):
-            ranked[place] = Ranked(baskets[place], rows)
+            ranked[place] = Ranked(baskets.part(place, place + 1), rows)
     return ranked
 
 
@@ -194,22 +199,16 @@ def _lists(snapshot: Snapshot, question: Question) -> Iterator[tuple[Rung, str |
     yield Rung.STATIC, None, item_view(tuple(known), known)
 
 
-def _basket(model: LoadedModel, question: Question) -> Basket:
-    weighting = model.bundle.manifest.weighting
-    return basket_of(question.history, model.bundle.index, weighting, question.now)
-
-
 def _explained(model: LoadedModel, view: ItemView, ranked: Ranked) -> Picks:
     """The model's picks, each with the item of the history that spoke most for it."""
-    basket = ranked.basket
-    places = model.scorer.because(basket, ranked.rows)
+    basket, weighting = ranked.basket, model.bundle.manifest.weighting
+    found = reasons(model.scorer.shares(basket, ranked.rows), basket, weighting)
     picks = []
-    for row, place in zip(ranked.rows.tolist(), places.tolist(), strict=True):
+    for row, of_row in zip(ranked.rows.tolist(), found, strict=True):
         because = None
-        if place >= 0:
-            kind = basket.kinds[place]
-            item = model.bundle.items[basket.rows[place]]
-            because = Because(KINDS.get(kind, str(kind)), item)
+        if of_row:
+            kind = of_row[0].kind
+            because = Because(KINDS.get(kind, str(kind)), model.bundle.items[of_row[0].row])
         picks.append(Pick(view.items[row], because))
     return picks
 

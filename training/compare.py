@@ -19,7 +19,7 @@ import numpy as np
 from features.clock import Clock
 from features.errors import InvalidArgument, LakeMissing, NotEnoughData
 from features.lake import Lake
-from serving.model.basket import basket_of
+from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle, load_bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.chain import Ask, rank_many
@@ -149,10 +149,7 @@ def _overlap(bundles: list[Bundle], held_out: HeldOut, history: History) -> Figu
     slates: list[list[set[str]]] = []
     for bundle in bundles:
         view = item_view(bundle.items, history.catalogue, bundle.popularity)
-        weighting = bundle.manifest.weighting
-        baskets = [
-            basket_of(one, bundle.index, weighting, held_out.at) for one in held_out.histories
-        ]
+        baskets = baskets_of(held_out.histories, bundle.index, held_out.at)
         ranked = rank_many(view, open_scorer(bundle).score(baskets), asks, held_out.at)
         slates.append([{bundle.items[row] for row in rows} for rows in ranked])
     shares = [len(one & two) / block.size for one, two in zip(*slates, strict=True)]

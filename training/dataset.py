@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ from scipy.sparse import csr_array
 from features import columns as c
 from features.errors import NotEnoughData
 from features.event import EventType
+from serving.model.basket import KINDS, Baskets, baskets_of_counts
 from serving.model.manifest import DataFacts
-from serving.model.weighting import NEGLIGIBLE, Weighting
+from serving.model.weighting import Weighting
 
 if TYPE_CHECKING:
     import ibis
@@ -32,19 +33,25 @@ class Dataset:
     """Customers x items, as of a time.
 
     Attributes:
+        baskets: Every interaction of every customer with these items before that time.
         matrix: Weight of each item for each customer, float32 (customers, items), positive;
-            exactly what `basket_of` gives for the whole history.
+            what the baskets weigh.
         customers: Customer key of each row, ascending.
         items: Item id of each column, ascending.
         weighting: How the weights were made.
         data: The data version: as-of time, counts and checksum.
     """
 
+    baskets: Baskets
     matrix: csr_array[Any, Any]
     customers: tuple[str, ...]
     items: tuple[str, ...]
     weighting: Weighting
     data: DataFacts
+
+    def under(self, weighting: Weighting) -> Dataset:
+        """The same customers and items, weighed otherwise; a row or column may be empty then."""
+        return replace(self, matrix=self.baskets.weights(weighting), weighting=weighting)
 
 
 def load_dataset(
@@ -67,32 +74,47 @@ def load_dataset(
             message counts them.
     """
     # A slate that was served is no doing of the customer's: histories leave it out too.
-    counted = [t for t, gain in weighting.types.items() if gain and t != EventType.SLATE_SERVED]
     seen = events.filter(
-        events[c.OCCURRED_AT] < as_of, events[c.ITEM].notnull(), events[c.TYPE].isin(counted)
+        events[c.OCCURRED_AT] < as_of,
+        events[c.ITEM].notnull(),
+        events[c.TYPE] != EventType.SLATE_SERVED.value,
     )
     table = seen.select(c.CUSTOMER, c.ITEM, c.TYPE, c.OCCURRED_AT).to_pyarrow()
     customers, rows = _numbered(table.column(c.CUSTOMER))
     items, columns = _numbered(table.column(c.ITEM))
-    weights = _weights(table, weighting, as_of)
-    matrix = _summed(rows, columns, weights, shape=(len(customers), len(items)))
-    return _compact(matrix, customers, items, weighting, (as_of, lake_version, table.num_rows))
+    order = np.argsort(rows, kind="stable")
+    ages = np.maximum(as_of.timestamp() - seconds_of(table.column(c.OCCURRED_AT)), 0.0)
+    baskets = Baskets(
+        np.searchsorted(rows[order], np.arange(len(customers) + 1)),
+        columns[order].astype(np.int32),
+        _kinds(table.column(c.TYPE))[order],
+        ages[order],
+        len(items),
+    )
+    return _compact(baskets, customers, items, weighting, (as_of, lake_version))
 
 
 def dataset_of(
-    matrix: csr_array[Any, Any],
+    bought: csr_array[Any, Any],
     customers: Sequence[str],
     items: Sequence[str],
     weighting: Weighting,
     as_of: datetime,
 ) -> Dataset:
-    """A dataset from a matrix that did not come from a lake, like a published benchmark split.
+    """A dataset that did not come from a lake, like a published benchmark split.
+
+    Args:
+        bought: How often each customer bought each item, whole numbers, (customers, items).
+        customers: Of each row.
+        items: Of each column.
+        weighting: What a purchase counts.
+        as_of: When all of them are taken to have happened.
 
     Raises:
         NotEnoughData: As `load_dataset`.
     """
-    facts = (as_of, None, int(matrix.nnz))
-    return _compact(csr_array(matrix), tuple(customers), tuple(items), weighting, facts)
+    baskets = baskets_of_counts(bought)
+    return _compact(baskets, tuple(customers), tuple(items), weighting, (as_of, None))
 
 
 def seconds_of(moments: pa.ChunkedArray) -> NDArray[np.int64]:
@@ -112,54 +134,35 @@ def _numbered(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int6
     return tuple(values[order]), places[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
-def _weights(table: pa.Table, weighting: Weighting, as_of: datetime) -> NDArray[np.float64]:
-    """What each event weighs as of T: the formula of `serving.model.weighting`, vectorised."""
-    types = table.column(c.TYPE).combine_chunks().dictionary_encode()
-    gains = np.array([weighting.types[EventType(t)] for t in types.dictionary.to_pylist()], float)
-    ages = np.maximum(as_of.timestamp() - seconds_of(table.column(c.OCCURRED_AT)), 0.0)
-    faded: NDArray[np.float64] = gains[types.indices.to_numpy()] * np.exp2(
-        -weighting.decay_per_second() * ages
-    )
-    return faded
-
-
-def _summed(
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    *,
-    shape: tuple[int, int],
-) -> csr_array[Any, Any]:
-    """One cell for each customer and item; the order of events makes no difference to a bit."""
-    order = np.lexsort((weights, columns, rows))
-    cells = (rows * shape[1] + columns)[order]
-    starts = np.flatnonzero(np.diff(cells, prepend=-1))
-    sums = np.add.reduceat(weights[order], starts) if len(cells) else weights
-    kept = sums > NEGLIGIBLE
-    cells = cells[starts][kept]
-    parts = sums[kept].astype(np.float32), (cells // max(shape[1], 1), cells % max(shape[1], 1))
-    return csr_array(parts, shape=shape)
+def _kinds(column: pa.ChunkedArray) -> NDArray[np.uint8]:
+    """What happened, as baskets number it."""
+    encoded = column.combine_chunks().dictionary_encode()
+    numbers = [KINDS.index(EventType(name)) for name in encoded.dictionary.to_pylist()]
+    indices = encoded.indices.to_numpy(zero_copy_only=False)
+    return np.asarray(np.array(numbers, np.uint8)[indices])
 
 
 def _compact(
-    matrix: csr_array[Any, Any],
+    baskets: Baskets,
     customers: tuple[str, ...],
     items: tuple[str, ...],
     weighting: Weighting,
-    facts: tuple[datetime, int | None, int],
+    facts: tuple[datetime, int | None],
 ) -> Dataset:
     """The dataset without the customers and items that have no cell."""
-    as_of, lake_version, events = facts
+    as_of, lake_version = facts
+    matrix = baskets.weights(weighting)
     here = np.flatnonzero(np.diff(matrix.indptr))
     wanted = np.flatnonzero(np.bincount(matrix.indices, minlength=len(items)))
+    events = int(np.count_nonzero(baskets.gains(weighting)))
     if len(here) < MIN_CUSTOMERS:
         message = (
             f"{events} events of {len(here)} customers count before {as_of.isoformat()}: training "
             f"needs at least {MIN_CUSTOMERS} customers; import more history or choose a later time"
         )
         raise NotEnoughData(message)
-    matrix = csr_array(matrix[here][:, wanted], dtype=np.float32)
-    matrix.sort_indices()
+    baskets = baskets.among(here, wanted)
+    matrix = baskets.weights(weighting)
     kept = tuple(items[column] for column in wanted)
     data = DataFacts(
         as_of=as_of,
@@ -170,7 +173,8 @@ def _compact(
         interactions=int(matrix.nnz),
         checksum=_checksum(matrix, kept),
     )
-    return Dataset(matrix, tuple(customers[row] for row in here), kept, weighting, data)
+    names = tuple(customers[row] for row in here)
+    return Dataset(baskets, matrix, names, kept, weighting, data)
 
 
 def _checksum(matrix: csr_array[Any, Any], items: Sequence[str]) -> str:

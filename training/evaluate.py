@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from features.errors import NotEnoughData
 from features.item import Item
-from serving.model.basket import basket_of
+from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
@@ -111,13 +111,11 @@ def evaluate(
     judges = [
         _Judge(view, block, held_out) for block in (question_blocks() if blocks is None else blocks)
     ]
-    weighting = bundle.manifest.weighting
     for start in range(0, len(held_out.customers), BATCH):
         batch = range(start, min(start + BATCH, len(held_out.customers)))
         began = perf_counter()
-        baskets = [
-            basket_of(held_out.histories[n], bundle.index, weighting, held_out.at) for n in batch
-        ]
+        histories = held_out.histories[batch.start : batch.stop]
+        baskets = baskets_of(histories, bundle.index, held_out.at)
         # BLAS with two threads waits longer for itself than a customer's small system takes.
         with threadpool_limits(1, user_api="blas"):
             scores = finite_scores(scorer.score(baskets))

@@ -12,38 +12,31 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import datetime
 from typing import Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from features import columns as c
-from features.definitions.table import feature_table
 from features.engine import declared, open_engine
 from features.item import Item
 from features.lake import Lake
 from features.profile import Profile, Published, StoredSlate
 from features.progress import Advance
 from features.stores.ports import Catalogue, ProfileStore
-from serving.model.basket import basket_of
+from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle
 from serving.model.scoring import Scorer, open_scorer
 from serving.ranking.blocks import Block
 from serving.ranking.chain import Ask, rank_many
 from serving.ranking.view import ItemView, item_view
-from training.churn.bands import Band
 from training.churn.model import ChurnModel
-from training.churn.snapshots import active_customers, columns_of
 from training.dataset import load_dataset
-from training.segments import NEW, segments
+from training.known import CHURN, Known, know
+from training.segments import NEW
 from training.shelves import make_shelves
 from training.staging import Plan, Staging
 
-CHURN: Final = "churn"
 RECOMMENDER: Final = "recommender"
 CELLS: Final = 1 << 25
 """Scores held at once at the most: bounds a batch to 128 MiB however large the catalogue is."""
@@ -105,44 +98,6 @@ class Sources:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What the lake says of every customer in it.
-
-    Attributes:
-        customers: Customer keys.
-        features: Feature name → (customers,).
-        churn: Probability (customers,), NaN where a customer is not active; None without a model.
-        bands: Of each probability.
-        segments: Of each customer.
-    """
-
-    customers: Sequence[str]
-    features: Mapping[str, NDArray[np.float64]]
-    churn: NDArray[np.float64] | None
-    bands: Sequence[Band]
-    segments: Sequence[str]
-
-    @cached_property
-    def rows(self) -> dict[str, int]:
-        """Customer key → row."""
-        return {customer: row for row, customer in enumerate(self.customers)}
-
-    def published(self, customer: str, at: int) -> Published:
-        """All but the slates and the models' versions."""
-        row = self.rows.get(customer)
-        if row is None:
-            return Published(at=at, segment=NEW)
-        scored = self.churn is not None and np.isfinite(self.churn[row])
-        return Published(
-            at=at,
-            segment=self.segments[row],
-            features={name: float(column[row]) for name, column in self.features.items()},
-            scores={CHURN: float(self.churn[row])} if self.churn is not None and scored else {},
-            bands={CHURN: self.bands[row]} if scored else {},
-        )
-
-
 @dataclass(frozen=True)
 class Delivered:
     """What `deliver` wrote.
@@ -162,37 +117,6 @@ class Delivered:
     shelves: dict[str, int]
 
 
-def know(lake: Lake, models: Champions, plan: Plan) -> Known:
-    """Features, scores and segments of everybody in the lake, as of the plan's moment.
-
-    Raises:
-        LakeMissing: There is no history.
-        LakeUnavailable: It can't be read.
-    """
-    table = feature_table(lake, plan.as_of, plan.lake_version)
-    customers: list[str] = table.column(c.CUSTOMER).to_pylist()
-    features = columns_of(table, np.arange(len(customers)))
-    chance, bands = _churn(lake, models, plan, customers, features)
-    return Known(customers, features, chance, bands, segments(features))
-
-
-def _churn(
-    lake: Lake,
-    models: Champions,
-    plan: Plan,
-    customers: Sequence[str],
-    features: Mapping[str, NDArray[np.float64]],
-) -> tuple[NDArray[np.float64] | None, Sequence[Band]]:
-    if models.churn is None:
-        return None, ()
-    lately = timedelta(days=models.churn.manifest.active_days)
-    active = active_customers(lake, plan.as_of, lately, plan.lake_version)
-    chance = models.churn.probability(features)
-    bands = models.churn.band(chance)
-    chance[[customer not in active for customer in customers]] = np.nan
-    return chance, bands
-
-
 def prepare(sources: Sources, models: Champions, staging: Staging, advance: Advance) -> None:
     """Compute all that is to be published into the staging folder; no profile is touched.
 
@@ -210,8 +134,8 @@ def prepare(sources: Sources, models: Champions, staging: Staging, advance: Adva
     """
     if staging.complete:
         return
-    known = know(sources.lake, models, staging.plan)
     catalogue = {item.id: item for item in sources.catalogue.all()}
+    known = know(sources.lake, models.churn, staging.plan, catalogue, sources.now)
     total, done = sources.profiles.count(), staging.count() * sources.batch
     slates = _Slates(sources, models, staging.plan, catalogue)
     for profiles in _batches(sources, models.recommender, staging.last_customer()):
@@ -289,7 +213,6 @@ class _Slates:
         self._models = models.versions()
         self._version = models.recommender_version
         self._as_of = plan.as_of
-        self._at = int(sources.now.timestamp())
         self._scorer: Scorer = open_scorer(bundle)
         self._view: ItemView = item_view(bundle.items, catalogue, bundle.popularity)
 
@@ -298,7 +221,7 @@ class _Slates:
         slates = self._slates(profiles)
         return {
             profile.customer: msgspec.structs.replace(
-                known.published(profile.customer, self._at),
+                known.published(profile),
                 slates=slates[place],
                 models=self._models,
             )
@@ -306,12 +229,9 @@ class _Slates:
         }
 
     def _slates(self, profiles: Sequence[Profile]) -> list[dict[str, StoredSlate]]:
-        manifest, index = self._bundle.manifest, self._bundle.index
+        histories = [profile.history for profile in profiles]
         # Weights as of the end of the lake's history, as the model was fitted and judged.
-        baskets = [
-            basket_of(profile.history, index, manifest.weighting, self._as_of)
-            for profile in profiles
-        ]
+        baskets = baskets_of(histories, self._bundle.index, self._as_of)
         with threadpool_limits(1, user_api="blas"):  # as when they are judged
             scores = self._scorer.score(baskets)
         made: list[dict[str, StoredSlate]] = [{} for _ in profiles]

@@ -15,7 +15,7 @@ from mlflow.pyfunc.model import PythonModel
 
 from features.event import EventType
 from features.profile import History, Interaction
-from serving.model.basket import basket_of
+from serving.model.basket import baskets_of
 from serving.model.bundle import load_bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import MAX_SIZE, Block
@@ -67,9 +67,7 @@ class Recommender(PythonModel):
             ),
             bought={str(item): at for item in items},
         )
-        weighting = self._bundle.manifest.weighting
-        basket = basket_of(history, self._bundle.index, weighting, now)
-        scores = self._scorer.score([basket])[0]
+        scores = self._scorer.score(baskets_of([history], self._bundle.index, now))[0]
         size = min(max(int(count), 1), MAX_SIZE)
         ask = Ask(Block(name="notebook", size=size), history)
         rows = slate_rows(self._view, scores, ask, now)

@@ -1,65 +1,161 @@
-"""A customer as a model sees one: the weighed items of a history, as rows of a bundle."""
+"""Customers as a model sees them: what each did with the items that it knows, as columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from features.event import EventType
 from features.profile import History
 from serving.model.weighting import NEGLIGIBLE, Weighting
 
+KINDS: Final = tuple(EventType)
+"""What happened, by the number that baskets keep of it."""
+_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
+
+Weights: TypeAlias = csr_array[Any, Any]
+
 
 @dataclass(frozen=True, eq=False)
-class Basket:
-    """The items that a history says something about, heaviest evidence and all.
+class Baskets:
+    """Interactions of several customers, one customer after the other.
 
     Attributes:
-        rows: Rows of the bundle, int32, ascending, unique.
-        weights: Their weights, float32, positive; same length.
-        kinds: For each, the type of event that counts most, the latest of those; for reasons
-            like "because you bought …".
+        starts: Where each customer's interactions begin in the other columns, and where the last
+            one's end, int64 (customers + 1,).
+        rows: The item's row in the bundle, int32 (interactions,).
+        kinds: The place in `KINDS` of what happened, uint8 (interactions,).
+        ages: Seconds ago, from 0, float64 (interactions,).
+        items: How many rows the bundle has.
     """
 
+    starts: NDArray[np.int64]
     rows: NDArray[np.int32]
-    weights: NDArray[np.float32]
-    kinds: tuple[EventType, ...]
+    kinds: NDArray[np.uint8]
+    ages: NDArray[np.float64]
+    items: int
+    _weighed: dict[str, Weights] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.starts) - 1
+
+    def weights(self, weighting: Weighting) -> Weights:
+        """What each item counts for each customer, float32 (customers, items), positive.
+
+        Rows are in ascending order and the order of interactions makes no difference to a bit.
+        Computed once a weighting.
+        """
+        known = repr(weighting)
+        if known not in self._weighed:
+            gains = self.gains(weighting)
+            faded = gains * np.exp2(-weighting.decay_per_second() * self.ages)
+            customers = np.repeat(np.arange(len(self)), np.diff(self.starts))
+            counted = gains != 0
+            self._weighed[known] = _summed(
+                customers[counted], self.rows[counted], faded[counted], (len(self), self.items)
+            )
+        return self._weighed[known]
+
+    def gains(self, weighting: Weighting) -> NDArray[np.float64]:
+        """What each interaction counted when it was new, (interactions,)."""
+        table = np.array([weighting.types.get(kind, 0.0) for kind in KINDS])
+        return np.asarray(table[self.kinds])
+
+    def part(self, first: int, last: int) -> Baskets:
+        """The customers from `first` to before `last`."""
+        begin, end = self.starts[first], self.starts[last]
+        return Baskets(
+            self.starts[first : last + 1] - begin,
+            self.rows[begin:end],
+            self.kinds[begin:end],
+            self.ages[begin:end],
+            self.items,
+        )
+
+    def among(self, customers: NDArray[np.int64], items: NDArray[np.int64]) -> Baskets:
+        """Some customers, ascending, and their interactions with some items, ascending."""
+        place = np.full(self.items, -1, np.int32)
+        place[items] = np.arange(len(items), dtype=np.int32)
+        chosen = np.zeros(len(self), np.bool_)
+        chosen[customers] = True
+        kept = np.repeat(chosen, np.diff(self.starts)) & (place[self.rows] >= 0)
+        before = np.concatenate([[0], np.cumsum(kept)])[self.starts]
+        lengths = np.diff(before)[customers]
+        return Baskets(
+            np.concatenate([[0], np.cumsum(lengths)]),
+            place[self.rows[kept]],
+            self.kinds[kept],
+            self.ages[kept],
+            len(items),
+        )
 
 
-def basket_of(
-    history: History, index: Mapping[str, int], weighting: Weighting, now: datetime
-) -> Basket:
-    """What a history says, as of now.
+def baskets_of(histories: Sequence[History], index: Mapping[str, int], now: datetime) -> Baskets:
+    """What histories say, as of now.
 
     Args:
-        history: Interactions later than `now` count as new.
-        index: Item id → row; items that are not in it are left out.
-        weighting: The bundle's own.
+        histories: One a customer; interactions later than `now` count as new.
+        index: Item id → row of the bundle; items that are not in it are left out.
         now: Aware.
     """
-    moment = now.timestamp()
-    rate = weighting.decay_per_second()
-    weights: dict[int, float] = {}
-    strongest: dict[int, tuple[float, EventType]] = {}
-    for seen in history.interactions:
-        row = index.get(seen.item)
-        gain = weighting.types.get(seen.type, 0.0)
-        if row is None or not gain:
-            continue
-        faded = gain * 2.0 ** (-rate * max(moment - seen.at, 0.0))
-        weights[row] = weights.get(row, 0.0) + faded
-        if row not in strongest or gain >= strongest[row][0]:
-            strongest[row] = gain, seen.type
-    rows = sorted(row for row, weight in weights.items() if weight > NEGLIGIBLE)
-    return Basket(
-        rows=np.array(rows, np.int32),
-        weights=np.array([weights[row] for row in rows], np.float32),
-        kinds=tuple(strongest[row][1] for row in rows),
+    rows: list[int] = []
+    kinds: list[int] = []
+    times: list[int] = []
+    starts = [0]
+    for history in histories:
+        for seen in history.interactions:
+            row = index.get(seen.item)
+            if row is not None:
+                rows.append(row)
+                kinds.append(_NUMBERS[seen.type])
+                times.append(seen.at)
+        starts.append(len(rows))
+    return Baskets(
+        np.array(starts, np.int64),
+        np.array(rows, np.int32),
+        np.array(kinds, np.uint8),
+        np.maximum(now.timestamp() - np.array(times, np.float64), 0.0),
+        len(index),
     )
+
+
+def baskets_of_counts(bought: Weights) -> Baskets:
+    """Customers who bought each item so many times, just now: what a split without times says.
+
+    Args:
+        bought: Whole numbers from 0, (customers, items).
+    """
+    times = bought.data.astype(np.int64)
+    ends = np.concatenate([[0], np.cumsum(times)])
+    return Baskets(
+        ends[bought.indptr],
+        np.repeat(bought.indices, times).astype(np.int32),
+        np.full(ends[-1], _NUMBERS[EventType.PURCHASE], np.uint8),
+        np.zeros(ends[-1]),
+        bought.shape[1],
+    )
+
+
+def _summed(
+    customers: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    shape: tuple[int, int],
+) -> Weights:
+    """One cell for each customer and item whose sum is not negligible."""
+    cells = customers * shape[1] + rows
+    order = np.lexsort((weights, cells))
+    cells = cells[order]
+    starts = np.flatnonzero(np.diff(cells, prepend=-1))
+    sums = np.add.reduceat(weights[order], starts) if len(cells) else weights
+    kept = sums > NEGLIGIBLE
+    cells = cells[starts][kept]
+    ends = np.searchsorted(cells, np.arange(shape[0] + 1) * np.int64(shape[1]))
+    columns = (cells % max(shape[1], 1)).astype(np.int32)
+    return csr_array((sums[kept].astype(np.float32), columns, ends.astype(np.int32)), shape=shape)

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from features.errors import BundleError, SettingsError
 from serving.model.arrays import Array, check_array, read_arrays
 from serving.model.folder import write_folder
-from serving.model.manifest import FORMAT, MANIFEST_FILE, DataFacts, Manifest, Param
+from serving.model.manifest import (
+    FORMAT,
+    MANIFEST_FILE,
+    DataFacts,
+    Manifest,
+    Param,
+    Part,
+    part_prefix,
+)
 from serving.model.weighting import Weighting
 
 POPULARITY = "popularity"
@@ -71,6 +79,26 @@ class Bundle:
             raise BundleError(message)
         return array
 
+    def part(self, number: int) -> Bundle:
+        """One of the models that a blend is made of, as a bundle of its own; parts count from 0.
+
+        It has the blend's popularity unless it brings its own.
+        """
+        part, prefix = self.manifest.parts[number], part_prefix(number)
+        own = {
+            name.removeprefix(prefix): array
+            for name, array in self.arrays.items()
+            if name.startswith(prefix)
+        }
+        manifest = msgspec.structs.replace(
+            self.manifest,
+            algorithm=part.algorithm,
+            params=part.params,
+            weighting=part.weighting,
+            parts=(),
+        )
+        return Bundle(manifest, self.items, {POPULARITY: self.popularity, **own})
+
     def save(self, folder: Path) -> Manifest:
         """Write it as a folder, whole or not at all.
 
@@ -102,6 +130,7 @@ def make_bundle(  # noqa: PLR0913 - the parts of a manifest, each named
     data: DataFacts,
     created_at: datetime,
     metrics: Mapping[str, float] | None = None,
+    parts: Sequence[Part] = (),
 ) -> Bundle:
     """A bundle from the results of a fit.
 
@@ -114,6 +143,7 @@ def make_bundle(  # noqa: PLR0913 - the parts of a manifest, each named
         data: What it was fitted on.
         created_at: Aware, UTC.
         metrics: On held-out time, when already judged.
+        parts: Of a blend.
 
     Raises:
         BundleError: An array is not finite, or does not fit the items.
@@ -125,6 +155,7 @@ def make_bundle(  # noqa: PLR0913 - the parts of a manifest, each named
         items=len(items),
         data=data,
         metrics=dict(metrics or {}),
+        parts=tuple(parts),
         created_at=created_at,
         homing=version("homing"),
     )

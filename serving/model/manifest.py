@@ -57,16 +57,33 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the models that a blend is made of.
+
+    Attributes:
+        algorithm: Its name.
+        params: The parameters of its fit.
+        weighting: Turns a history into its basket.
+        weight: What its scores count in the blend.
+    """
+
+    algorithm: str
+    params: dict[str, Param]
+    weighting: Weighting
+    weight: float
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle says of itself.
 
     Attributes:
         format: `FORMAT`.
-        algorithm: `popularity`, `item_knn` or `als`.
+        algorithm: Its name, a key of `serving.model.scoring.SCORERS` or `blend`.
         params: The parameters of the fit.
         weighting: Turns a history into a basket, in training and in serving alike.
         items: How many items it ranks.
         arrays: Array name → its file.
+        parts: Of a blend; their arrays bear the prefix of `part_prefix`.
         data: What it was fitted on.
         metrics: Metric name → value on held-out time, when it was judged.
         created_at: Aware, UTC.
@@ -79,7 +96,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     weighting: Weighting
     items: int
     arrays: dict[str, ArrayFile] = {}
+    parts: tuple[Part, ...] = ()
     data: DataFacts
     metrics: dict[str, float] = {}
     created_at: datetime
     homing: str
+
+
+def part_prefix(number: int) -> str:
+    """How the names of the arrays of a blend's part begin; parts count from 0."""
+    return f"part{number}_"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.model.basket import Basket
+from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
+from serving.model.shares import Shares, no_shares
 
 ALGORITHM = "popularity"
 
@@ -23,13 +22,13 @@ class PopularityScorer:
     def __init__(self, bundle: Bundle) -> None:
         self._popularity = bundle.popularity
 
-    def score(self, baskets: Sequence[Basket]) -> NDArray[np.float32]:
-        """Scores, (baskets, items), read-only."""
+    def score(self, baskets: Baskets) -> NDArray[np.float32]:
+        """Scores, (customers, items), read-only."""
         return np.broadcast_to(self._popularity, (len(baskets), len(self._popularity)))
 
-    def because(self, basket: Basket, rows: NDArray[np.int64]) -> NDArray[np.int64]:  # noqa: ARG002 - the port's arguments
-        """Always -1: no single item is the reason."""
-        return np.full(len(rows), -1, np.int64)
+    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:  # noqa: ARG002 - the port's arguments
+        """None: no single item is the reason."""
+        return no_shares(len(rows))
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:  # noqa: ARG002 - the port's arguments
         """Nothing: popularity knows no likeness."""

@@ -1,32 +1,34 @@
-"""Scorers: a basket in, a score for every item out. Pure NumPy and SciPy."""
+"""Scorers: baskets in, a score for every item out. Pure NumPy and SciPy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import BundleError
-from serving.model import als, item_knn, popularity
-from serving.model.basket import Basket
+from serving.model import als, blend, popularity
+from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
+from serving.model.linear import LinearScorer
+from serving.model.shares import Shares
 
 
 class Scorer(Protocol):
-    """Scores every item of a bundle for a basket; safe to call from several threads."""
+    """Scores every item of a bundle for customers; safe to call from several threads."""
 
-    def score(self, baskets: Sequence[Basket]) -> NDArray[np.float32]:
-        """Scores, (baskets, items), finite; greater is better.
+    def score(self, baskets: Baskets) -> NDArray[np.float32]:
+        """Scores, (customers, items), finite; greater is better.
 
         An item that a personal model has nothing to say about scores 0, and so does every item
         for an empty basket: the chain orders equal scores by popularity. May be read-only.
         """
         ...
 
-    def because(self, basket: Basket, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """For each row the position in the basket that argues most for it; -1 where none does."""
+    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:
+        """What each item of the history of one customer adds to the score of each row."""
         ...
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -34,10 +36,12 @@ class Scorer(Protocol):
         ...
 
 
+LINEAR = ("item_knn", "ease", "graph_filter", "personal")
+"""Algorithms whose models are matrices from items to items."""
 SCORERS: Mapping[str, Callable[[Bundle], Scorer]] = {
     popularity.ALGORITHM: popularity.PopularityScorer,
-    item_knn.ALGORITHM: item_knn.ItemKnnScorer,
     als.ALGORITHM: als.AlsScorer,
+    **dict.fromkeys(LINEAR, LinearScorer),
 }
 
 
@@ -49,7 +53,10 @@ def open_scorer(bundle: Bundle) -> Scorer:
             missing or of another shape.
     """
     algorithm = bundle.manifest.algorithm
+    if algorithm == blend.ALGORITHM:
+        return blend.BlendScorer(bundle, open_scorer)
     if algorithm not in SCORERS:
-        message = f"algorithm {algorithm!r}: this version of Homing scores {', '.join(SCORERS)}"
+        known = ", ".join([*SCORERS, blend.ALGORITHM])
+        message = f"algorithm {algorithm!r}: this version of Homing scores {known}"
         raise BundleError(message)
     return SCORERS[algorithm](bundle)

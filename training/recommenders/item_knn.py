@@ -2,23 +2,36 @@
 
 Sarwar et al., "Item-based Collaborative Filtering Recommendation Algorithms", 2001; with customers
 scaled by how much they do, as Deshpande & Karypis, "Item-Based Top-N Recommendation Algorithms",
-2004, propose.
+2004, propose. An item is a document whose words are its customers, so the two weighings of text
+retrieval apply as well: TF-IDF, and BM25 (Robertson & Zaragoza, "The Probabilistic Relevance
+Framework: BM25 and Beyond", 2009).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import numpy as np
 from implicit.nearest_neighbours import ItemItemRecommender
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
-from serving.model.item_knn import ALGORITHM, NEIGHBOURS, SIMILARITIES, STARTS
 from training.dataset import Dataset
 from training.recommenders.popularity import popularity_of
+from training.recommenders.sparse import neighbour_arrays
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+ALGORITHM: Final = "item_knn"
+SATURATION: Final = 1.2
+"""BM25's k1: how soon another purchase by the same customer says nothing new."""
+
+Cells = NDArray[np.float64]
+Scheme = Literal["cosine", "tfidf", "bm25"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,9 @@ class ItemKnnParams:
     """Parameters of item-kNN.
 
     Attributes:
+        scheme: How a customer's interest in an item is weighed: `cosine` as it is, `tfidf` less
+            for customers with many items, `bm25` also saturated and less for items with many
+            customers.
         neighbours: Kept for each item; itself is one of them.
         shrink: Added to the squared norms, so that two items with one common customer are not
             twins.
@@ -35,6 +51,7 @@ class ItemKnnParams:
         num_threads: Of the similarity search.
     """
 
+    scheme: Scheme = "cosine"
     neighbours: int = 100
     shrink: float = 10.0
     damping: float = 0.75
@@ -42,10 +59,21 @@ class ItemKnnParams:
     num_threads: int = 2
 
 
+def suggest(trial: Trial) -> ItemKnnParams:
+    """Parameters worth trying."""
+    return ItemKnnParams(
+        scheme=cast("Scheme", trial.suggest_categorical("scheme", get_args(Scheme))),
+        neighbours=trial.suggest_int("neighbours", 20, 400, log=True),
+        shrink=trial.suggest_float("shrink", 0.1, 100.0, log=True),
+        damping=trial.suggest_float("damping", 0.0, 1.0),
+        customer_damping=trial.suggest_float("customer_damping", 0.0, 1.0),
+    )
+
+
 def fit(dataset: Dataset, params: ItemKnnParams, created_at: datetime) -> Bundle:
     """The item-kNN bundle.
 
-    Similarity is the cosine of two items' columns after damping, shrunk.
+    Similarity is the cosine of two items' columns after weighing, shrunk.
 
     Args:
         dataset: Customers x items.
@@ -54,8 +82,6 @@ def fit(dataset: Dataset, params: ItemKnnParams, created_at: datetime) -> Bundle
     """
     searcher = ItemItemRecommender(K=params.neighbours, num_threads=params.num_threads)
     searcher.fit(_scaled(dataset.matrix, params), show_progress=False)
-    similarity = csr_array(searcher.similarity)
-    similarity.sort_indices()
     return make_bundle(
         algorithm=ALGORITHM,
         params=asdict(params),
@@ -63,9 +89,7 @@ def fit(dataset: Dataset, params: ItemKnnParams, created_at: datetime) -> Bundle
         items=dataset.items,
         arrays={
             POPULARITY: popularity_of(dataset),
-            STARTS: similarity.indptr.astype(np.int32),
-            NEIGHBOURS: similarity.indices.astype(np.int32),
-            SIMILARITIES: similarity.data.astype(np.float32),
+            **neighbour_arrays(csr_array(searcher.similarity)),
         },
         data=dataset.data,
         created_at=created_at,
@@ -77,8 +101,24 @@ def _scaled(matrix: csr_array[Any, Any], params: ItemKnnParams) -> csr_matrix[An
     cells = matrix.data.astype(np.float64) ** params.damping
     customers = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     totals = np.bincount(customers, cells, minlength=matrix.shape[0])
+    cells = _weighed(matrix, cells, params.scheme)
     # Relative to the mean, so that `shrink` keeps its meaning whatever the damping.
     cells /= (totals / totals.mean())[customers] ** params.customer_damping
     squares = np.bincount(matrix.indices, cells**2, minlength=matrix.shape[1])
     cells /= np.sqrt(squares + params.shrink)[matrix.indices]
     return csr_matrix((cells, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _weighed(matrix: csr_array[Any, Any], cells: Cells, scheme: Scheme) -> Cells:
+    """What each cell says of its item, by the scheme."""
+    if scheme == "cosine":
+        return cells
+    counts = np.diff(matrix.indptr)
+    rarity = np.log1p(matrix.shape[1] / np.maximum(counts, 1))
+    rare = rarity[np.repeat(np.arange(len(counts)), counts)]
+    if scheme == "tfidf":
+        return np.asarray(cells * rare)
+    lengths = np.bincount(matrix.indices, cells, minlength=matrix.shape[1])
+    known = lengths[lengths > 0]
+    long = (lengths / (known.mean() if len(known) else 1.0))[matrix.indices]
+    return np.asarray(rare * cells * (SATURATION + 1) / (cells + SATURATION * long))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
 from serving.model.popularity import ALGORITHM
 from training.dataset import Dataset
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class PopularityParams:
     """
 
     damping: float = 0.5
+
+
+def suggest(trial: Trial) -> PopularityParams:
+    """Parameters worth trying."""
+    return PopularityParams(damping=trial.suggest_float("damping", 0.0, 1.0))
 
 
 def fit(dataset: Dataset, params: PopularityParams, created_at: datetime) -> Bundle:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from features.errors import NotEnoughData
 from features.event import Event, EventType
-from serving.model.basket import basket_of
+from serving.model.basket import baskets_of
 from serving.model.weighting import Weighting
 from tests.unit.training.samples import (
     AT,
@@ -49,10 +49,23 @@ def test_the_matrix_is_what_serving_makes_of_each_history() -> None:
     histories = load_histories(events, AT)
     assert len(dataset.customers) == 8
     for row, customer in enumerate(dataset.customers):
-        basket = basket_of(histories[customer], index, weighting, AT)
+        basket = baskets_of([histories[customer]], index, AT).weights(weighting)
         cells = dataset.matrix[[row]].tocsr()
-        assert cells.indices.tolist() == basket.rows.tolist()
-        np.testing.assert_allclose(cells.data, basket.weights, rtol=1e-6)
+        assert cells.indices.tolist() == basket.indices.tolist()
+        np.testing.assert_allclose(cells.data, basket.data, rtol=1e-6)
+
+
+def test_the_same_data_can_be_weighed_otherwise() -> None:
+    dataset = load_dataset(table(shuffled_life()), WEIGHTING, AT)
+    views = Weighting({EventType.VIEW: 1.0}, half_life_days=None)
+    other = dataset.under(views)
+    assert (other.customers, other.items) == (dataset.customers, dataset.items)
+    seen = [
+        event
+        for event in shuffled_life()
+        if event.type is EventType.VIEW and event.occurred_at < AT and event.item in dataset.items
+    ]
+    assert other.matrix.sum() == len(seen) > 10
 
 
 def test_nothing_from_t_on_is_seen() -> None:

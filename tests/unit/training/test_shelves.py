@@ -8,7 +8,7 @@ from features.item import Item
 from serving.model.bundle import POPULARITY, make_bundle
 from serving.model.manifest import DataFacts
 from serving.model.weighting import Weighting
-from training.dataset import Dataset
+from training.dataset import dataset_of
 from training.shelves import make_shelves, segment_scores
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -16,7 +16,7 @@ FACTS = DataFacts(as_of=AT, events=4, customers=3, items=3, interactions=4, chec
 ITEMS = ("a", "b", "c")
 # Customer 0 is loyal and takes a alone; 1 and 2 are lapsed and take b, one of them c as well.
 MATRIX = csr_array(np.array([[9, 0, 0], [0, 1, 0], [0, 1, 1]], dtype=np.float32))
-DATASET = Dataset(MATRIX, ("ck_0", "ck_1", "ck_2"), ITEMS, Weighting(), FACTS)
+DATASET = dataset_of(MATRIX, ("ck_0", "ck_1", "ck_2"), ITEMS, Weighting(), AT)
 SEGMENT_OF = {"ck_0": "loyal", "ck_1": "lapsed", "ck_2": "lapsed"}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from features.event import Event, EventType
 from features.profile import History, history_of
 from serving.model.arrays import Array
+from serving.model.basket import KINDS, Baskets
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
 from serving.model.manifest import DataFacts, Param
 from serving.model.weighting import Weighting
@@ -49,3 +50,11 @@ def event(
 def history(*events: Event) -> History:
     """What somebody did."""
     return history_of(events)
+
+
+def purchases(*customers: Mapping[int, int], items: int) -> Baskets:
+    """Baskets of customers who bought rows just now, so many times each."""
+    rows = [row for customer in customers for row, times in customer.items() for _ in range(times)]
+    ends = np.cumsum([0, *(sum(customer.values()) for customer in customers)])
+    kinds = np.full(len(rows), KINDS.index(EventType.PURCHASE), np.uint8)
+    return Baskets(ends, np.array(rows, np.int32), kinds, np.zeros(len(rows)), items)

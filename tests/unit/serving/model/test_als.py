@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from features.errors import BundleError
-from features.event import EventType
 from serving.model.als import AlsScorer
-from serving.model.basket import Basket
 from serving.model.bundle import Bundle
 from serving.model.manifest import Param
 from serving.model.scoring import open_scorer
-from tests.unit.serving.model.samples import bundle_of
+from tests.unit.serving.model.samples import bundle_of, purchases
 
 PARAMS: dict[str, Param] = {"regularization": 0.5, "alpha": 2.0}
 FACTORS = np.random.default_rng(7).standard_normal((6, 3)).astype(np.float32)
@@ -22,20 +20,14 @@ def bundle(**params: Param) -> Bundle:
     return bundle_of("als", ITEMS, PARAMS | params, {"item_factors": FACTORS})
 
 
-def basket(rows: list[int], weights: list[float]) -> Basket:
-    """A basket of purchases."""
-    kinds = (EventType.PURCHASE,) * len(rows)
-    return Basket(np.array(rows, np.int32), np.array(weights, np.float32), kinds)
-
-
-BASKET = basket([1, 4], [1.0, 3.0])
+BASKET = purchases({1: 1, 4: 3}, items=6)
+NOBODY = purchases({}, items=6)
 
 
 def test_the_vector_minimises_the_loss_of_the_paper() -> None:
-    vector = AlsScorer(bundle()).vectors([BASKET])[0]
-    wanted = np.isin(np.arange(6), BASKET.rows).astype(float)
-    confidence = np.ones(6)
-    confidence[BASKET.rows] += 2.0 * BASKET.weights
+    vector = AlsScorer(bundle()).vectors(BASKET)[0]
+    wanted = np.isin(np.arange(6), [1, 4]).astype(float)
+    confidence = np.array([1.0, 3.0, 1.0, 1.0, 7.0, 1.0])
 
     def loss(x: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
         return float((confidence * (wanted - FACTORS @ x) ** 2).sum() + 0.5 * x @ x)
@@ -46,33 +38,45 @@ def test_the_vector_minimises_the_loss_of_the_paper() -> None:
 
 def test_scores_are_inner_products_and_an_empty_basket_scores_nothing() -> None:
     scorer = AlsScorer(bundle())
-    scores = scorer.score([BASKET, basket([], [])])
-    np.testing.assert_allclose(scores[0], FACTORS @ scorer.vectors([BASKET])[0], rtol=1e-5)
+    both = purchases({1: 1, 4: 3}, {}, items=6)
+    scores = scorer.score(both)
+    np.testing.assert_allclose(scores[0], FACTORS @ scorer.vectors(both)[0], rtol=1e-5)
     assert scores[1].tolist() == [0.0] * 6
     assert scores.dtype == np.float32
 
 
 def test_a_batch_scores_as_each_alone() -> None:
     scorer = open_scorer(bundle())
-    baskets = [BASKET, basket([0], [0.5])]
-    alone = np.vstack([scorer.score([one]) for one in baskets])
-    np.testing.assert_allclose(scorer.score(baskets), alone, rtol=1e-5)
+    random = np.random.default_rng(3)
+    many = [
+        {int(row): 1 + int(row) % 3 for row in random.permutation(6)[:count]}
+        for count in random.integers(0, 7, 150)
+    ]
+    alone = np.vstack([scorer.score(purchases(one, items=6)) for one in many])
+    np.testing.assert_allclose(scorer.score(purchases(*many, items=6)), alone, rtol=1e-4, atol=1e-6)
 
 
-def test_the_reason_is_the_item_without_which_the_score_falls_most() -> None:
+def test_who_has_more_items_is_regularised_more_where_frequency_counts() -> None:
+    few, many = purchases({0: 1}, items=6), purchases({0: 1, 1: 1, 2: 1}, items=6)
+    for basket, count in ((few, 1), (many, 3)):
+        plain = AlsScorer(bundle(regularization=0.5 * (1 + 2.0 * count / 6) ** 1.5))
+        grown = AlsScorer(bundle(frequency=1.5))
+        np.testing.assert_allclose(grown.score(basket), plain.score(basket), rtol=1e-4, atol=1e-6)
+
+
+def test_shares_add_up_to_the_score() -> None:
     scorer = AlsScorer(bundle())
-    system, pulls = scorer._system(BASKET)
-    shares = FACTORS @ np.linalg.solve(system, pulls)
-    np.testing.assert_allclose(shares.sum(axis=1), scorer.score([BASKET])[0], rtol=1e-4)
-    because = scorer.because(BASKET, np.arange(6))
-    for row, reason in enumerate(because):
-        assert reason == (shares[row].argmax() if shares[row].max() > 0 else -1)
+    shares = scorer.shares(BASKET, np.arange(6))
+    assert shares.items.tolist() == [1, 4]
+    np.testing.assert_allclose(
+        shares.values.sum(axis=1), scorer.score(BASKET)[0], rtol=1e-4, atol=1e-6
+    )
 
 
-def test_an_empty_basket_has_no_reason() -> None:
+def test_an_empty_basket_shares_nothing() -> None:
     scorer = open_scorer(bundle())
-    assert scorer.because(basket([], []), np.array([0, 1])).tolist() == [-1, -1]
-    assert scorer.because(BASKET, np.array([], np.int64)).tolist() == []
+    assert scorer.shares(NOBODY, np.array([0, 1])).values.shape == (2, 0)
+    assert scorer.shares(BASKET, np.array([], np.int64)).values.shape == (0, 0)
 
 
 def test_similar_items_come_by_cosine_without_the_item_itself() -> None:

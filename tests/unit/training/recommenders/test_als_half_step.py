@@ -8,7 +8,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from serving.model.als import FACTORS, AlsScorer
-from serving.model.basket import basket_of
+from serving.model.basket import baskets_of
 from tests.unit.training.samples import AT, WEIGHTING, table
 from tests.unit.training.test_dataset import shuffled_life
 from training.dataset import load_dataset
@@ -34,8 +34,6 @@ def test_a_customer_s_vector_is_what_implicit_recalculates(
         expected = reference.recalculate_user(users, als.confidences(dataset.matrix, params))
 
     histories = load_histories(events, AT)
-    baskets = [
-        basket_of(histories[customer], bundle.index, WEIGHTING, AT)
-        for customer in dataset.customers
-    ]
+    of_each = [histories[customer] for customer in dataset.customers]
+    baskets = baskets_of(of_each, bundle.index, AT)
     np.testing.assert_allclose(AlsScorer(bundle).vectors(baskets), expected, rtol=1e-4, atol=1e-4)

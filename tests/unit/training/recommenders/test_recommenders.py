@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from features.errors import BundleError
-from serving.model.basket import basket_of
+from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle, load_bundle
 from serving.model.scoring import open_scorer
+from serving.model.shares import reasons
 from serving.ranking.blocks import Block
 from serving.ranking.chain import Ask, slate_rows
 from serving.ranking.view import item_view
@@ -71,11 +72,11 @@ def test_a_model_finds_the_one_item_that_is_missing(name: str) -> None:
     view, scorer = item_view(bundle.items, None, bundle.popularity), open_scorer(bundle)
     held_out = checkerboard_held_out()
     for history, targets in zip(held_out.histories, held_out.targets, strict=True):
-        basket = basket_of(history, bundle.index, bundle.manifest.weighting, AT)
-        rows = slate_rows(view, scorer.score([basket])[0], Ask(Block(size=1), history), AT)
+        basket = baskets_of([history], bundle.index, AT)
+        rows = slate_rows(view, scorer.score(basket)[0], Ask(Block(size=1), history), AT)
         assert {bundle.items[row] for row in rows} == targets
-        (reason,) = scorer.because(basket, rows)
-        assert int(bundle.items[basket.rows[reason]][-2:]) % 2 == rows[0] % 2
+        ((reason,),) = reasons(scorer.shares(basket, rows), basket, bundle.manifest.weighting)
+        assert int(bundle.items[reason.row][-2:]) % 2 == rows[0] % 2
 
 
 @pytest.mark.parametrize("name", ["item_knn", "als"])
@@ -102,7 +103,7 @@ def test_undamped_popularity_is_the_sum_of_the_weights() -> None:
 
 def test_without_shrinking_the_likeness_is_the_cosine() -> None:
     dataset = checkerboard_dataset()
-    params = item_knn.ItemKnnParams(SIZE, shrink=0.0, damping=1.0, customer_damping=0.0)
+    params = item_knn.ItemKnnParams(neighbours=SIZE, shrink=0.0, damping=1.0, customer_damping=0.0)
     rows, scores = open_scorer(item_knn.fit(dataset, params, AT)).similar(0, SIZE)
     columns = dataset.matrix.toarray().astype(float)
     unit = columns / np.linalg.norm(columns, axis=0)
@@ -111,7 +112,7 @@ def test_without_shrinking_the_likeness_is_the_cosine() -> None:
 
 def test_scores_are_what_a_table_of_all_pairs_gives() -> None:
     dataset = checkerboard_dataset()
-    params = item_knn.ItemKnnParams(SIZE, shrink=3.0, damping=0.75, customer_damping=0.5)
+    params = item_knn.ItemKnnParams(neighbours=SIZE, shrink=3.0, damping=0.75, customer_damping=0.5)
     cells = dataset.matrix.toarray().astype(float) ** 0.75
     totals = cells.sum(axis=1, keepdims=True)
     cells /= (totals / totals.mean()) ** 0.5
@@ -120,10 +121,8 @@ def test_scores_are_what_a_table_of_all_pairs_gives() -> None:
 
     bundle = item_knn.fit(dataset, params, AT)
     histories = checkerboard_held_out().histories
-    baskets = [basket_of(one, bundle.index, bundle.manifest.weighting, AT) for one in histories]
-    weights = np.zeros((len(baskets), SIZE))
-    for row, basket in zip(weights, baskets, strict=True):
-        row[basket.rows] = basket.weights
+    baskets = baskets_of(histories, bundle.index, AT)
+    weights = baskets.weights(bundle.manifest.weighting).toarray().astype(float)
     np.testing.assert_allclose(
         open_scorer(bundle).score(baskets), weights @ likeness, rtol=1e-5, atol=1e-7
     )

@@ -1,0 +1,99 @@
+"""Why an item was recommended: which items of the history speak for it, and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.event import EventType
+from serving.model.basket import KINDS, Baskets
+from serving.model.weighting import Weighting
+
+
+class Shares(NamedTuple):
+    """What each item of one history adds to the score of each of some recommended items.
+
+    Attributes:
+        items: Rows of the history's items, int32 (items,), ascending.
+        values: What each adds, float32 (recommended, items); negative speaks against.
+    """
+
+    items: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+
+class Reason(NamedTuple):
+    """One item of the history that speaks for a recommended item.
+
+    Attributes:
+        row: Of the item.
+        kind: What the customer did with it that counts most, the latest of those.
+        share: Its part of all that speaks for the recommended item, above 0, at most 1.
+    """
+
+    row: int
+    kind: EventType
+    share: float
+
+
+def no_shares(count: int) -> Shares:
+    """Nothing speaks for any of so many recommended items."""
+    return Shares(np.empty(0, np.int32), np.empty((count, 0), np.float32))
+
+
+def joined(parts: Sequence[Shares], weights: Sequence[float], count: int) -> Shares:
+    """The weighed sum of several models' shares in the same recommended items.
+
+    Args:
+        parts: One a model; their histories may differ.
+        weights: Of each.
+        count: How many items are recommended.
+    """
+    items = np.unique(np.concatenate([np.empty(0, np.int32), *(part.items for part in parts)]))
+    values = np.zeros((count, len(items)), np.float32)
+    for part, weight in zip(parts, weights, strict=True):
+        values[:, np.searchsorted(items, part.items)] += np.float32(weight) * part.values
+    return Shares(items, values)
+
+
+def reasons(
+    shares: Shares, baskets: Baskets, weighting: Weighting, most: int = 1
+) -> list[tuple[Reason, ...]]:
+    """For each recommended item the history's items that speak most for it, the strongest first.
+
+    An item that is in the history itself may be its own reason.
+
+    Args:
+        shares: Of the recommended items.
+        baskets: The one customer's.
+        weighting: Tells which interaction counts most.
+        most: Reasons an item.
+    """
+    positive = np.maximum(shares.values, 0.0)
+    total = positive.sum(axis=1)
+    order = np.argsort(-positive, axis=1, kind="stable")[:, :most]
+    found: list[tuple[Reason, ...]] = []
+    for row, places in enumerate(order):
+        spoken = [place for place in places if positive[row, place] > 0]
+        found.append(
+            tuple(
+                Reason(
+                    int(shares.items[place]),
+                    _strongest(baskets, weighting, int(shares.items[place])),
+                    float(positive[row, place] / total[row]),
+                )
+                for place in spoken
+            )
+        )
+    return found
+
+
+def _strongest(baskets: Baskets, weighting: Weighting, row: int) -> EventType:
+    """The kind of the interaction with an item that counts most when new; the latest of those."""
+    places = np.flatnonzero(baskets.rows == row)
+    gains = baskets.gains(weighting)[places]
+    best = int(places[np.lexsort((-baskets.ages[places], gains))[-1]])
+    return KINDS[int(baskets.kinds[best])]

@@ -1,0 +1,46 @@
+"""Sparse matrices from items to items, as bundles keep them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from serving.model.arrays import Array
+from serving.model.linear import NEIGHBOURS, SIMILARITIES, STARTS
+
+Matrix: TypeAlias = csr_array[Any, Any]
+
+
+def neighbour_arrays(similarity: Matrix) -> dict[str, Array]:
+    """The arrays that `LinearScorer` reads S from.
+
+    Args:
+        similarity: What each item (row) gives to each other (column).
+    """
+    similarity = csr_array(similarity)
+    similarity.sort_indices()
+    return {
+        STARTS: similarity.indptr.astype(np.int32),
+        NEIGHBOURS: similarity.indices.astype(np.int32),
+        SIMILARITIES: similarity.data.astype(np.float32),
+    }
+
+
+def scaled(
+    matrix: Matrix, rows: NDArray[np.floating[Any]], columns: NDArray[np.floating[Any]]
+) -> Matrix:
+    """Each cell times its row's and its column's number, float32."""
+    places = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    cells = matrix.data * rows[places] * columns[matrix.indices]
+    return csr_array((cells.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def powers(counts: NDArray[np.floating[Any]], power: float) -> NDArray[np.float64]:
+    """Numbers to a power; 0 stays 0 whatever the power, so that empty rows stay empty."""
+    found = np.zeros(len(counts))
+    there = counts > 0
+    found[there] = counts[there].astype(np.float64) ** power
+    return found
