@@ -95,6 +95,25 @@ class StoredSlate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     model: str
 
 
+class NextBest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What to do next about one customer.
+
+    Attributes:
+        action: `win_back`, `replenish`, `cross_sell`, `recommend` or `rest`.
+        reason: Why, one plain sentence.
+        item: The item that it is about; None where it is about none.
+        category: The category that it is about; None where it is about none.
+        worth: What the customer buys in a quarter: in money, or in days with a purchase where the
+            shop's events bear no money.
+    """
+
+    action: str
+    reason: str
+    item: str | None = None
+    category: str | None = None
+    worth: float = 0.0
+
+
 class Published(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the pipeline last wrote of one customer.
 
@@ -106,6 +125,8 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
         bands: Score name → band, like `churn` → `high`.
         slates: Block name → stored slate.
         models: Registered model → version that scored.
+        affinities: First category → share of the customer's purchases, the greatest first.
+        next_best: What to do next about the customer; None when nothing was published yet.
     """
 
     at: int = 0
@@ -115,6 +136,8 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
     bands: dict[str, str] = {}
     slates: dict[str, StoredSlate] = {}
     models: dict[str, str] = {}
+    affinities: dict[str, float] = {}
+    next_best: NextBest | None = None
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from features.errors import (
 )
 from features.event import MAX_TEXT, Event
 from features.item import Item
+from features.profile import NextBest
 from features.stores.codec import encode_event
 from serving.answering import Answers
 from serving.following import Follower
@@ -48,6 +49,8 @@ class CustomerScores(msgspec.Struct, frozen=True, kw_only=True):
     bands: dict[str, str]
     features: dict[str, float]
     models: dict[str, str]
+    affinities: dict[str, float]
+    next_best: NextBest | None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +182,8 @@ class Service:
             bands=published.bands,
             features=published.features,
             models=published.models,
+            affinities=published.affinities,
+            next_best=published.next_best,
         )
 
     async def accept(self, events: Sequence[Event]) -> int:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Final
+
+import ibis
 
 from features import columns as c
 from features.definitions.window import before, of_type
 from features.event import EventType
 
-if TYPE_CHECKING:
-    import ibis
-
 NAMES = ("category_count", "category_top_share", "category_entropy")
-_CATEGORY = "category"
+CATEGORY: Final = "category"
+SHARE: Final = "share"
 
 
 def define(events: ibis.Table, items: ibis.Table, as_of: datetime) -> ibis.Table:
@@ -23,14 +23,7 @@ def define(events: ibis.Table, items: ibis.Table, as_of: datetime) -> ibis.Table
     (Shannon 1948). All are 0 for customers with no such purchase.
     """
     past = before(events, as_of)
-    bought = past.filter(of_type(past, EventType.PURCHASE))
-    categories = items.select(item_id=items[c.ID], **{_CATEGORY: items[c.CATEGORIES][0]})
-    placed = bought.inner_join(categories, bought[c.ITEM] == categories.item_id)
-    counted = (
-        placed.filter(placed[_CATEGORY].notnull())
-        .group_by([c.CUSTOMER, _CATEGORY])
-        .aggregate(lambda rows: rows.count().name("n"))
-    )
+    counted = _counted(past, items)
     n = counted.n.cast("float64")
     spread = counted.group_by(c.CUSTOMER).aggregate(
         count=counted.count(),
@@ -47,4 +40,40 @@ def define(events: ibis.Table, items: ibis.Table, as_of: datetime) -> ibis.Table
         category_count=joined["count"].fill_null(0),
         category_top_share=(joined["top"] / joined["total"]).fill_null(0.0),
         category_entropy=entropy.fill_null(0.0),
+    )
+
+
+def shares(events: ibis.Table, items: ibis.Table, as_of: datetime, most: int) -> ibis.Table:
+    """The categories that each customer buys most of, and how much of it all they are.
+
+    Args:
+        events: Of any time.
+        items: The catalogue.
+        as_of: T, aware.
+        most: Categories of a customer at the most.
+
+    Returns:
+        Customer, category and share as in `define`; in the order of customers, the greatest share
+        first, then by name. No row for customers with no such purchase.
+    """
+    counted = _counted(before(events, as_of), items)
+    order = [counted.n.desc(), counted[CATEGORY]]
+    mine = ibis.window(group_by=c.CUSTOMER)
+    placed = counted.mutate(
+        place=ibis.row_number().over(group_by=c.CUSTOMER, order_by=order),
+        **{SHARE: counted.n / counted.n.sum().over(mine)},
+    )
+    top = placed.filter(placed.place < most)
+    return top.order_by(c.CUSTOMER, "place").select(c.CUSTOMER, CATEGORY, SHARE)
+
+
+def _counted(past: ibis.Table, items: ibis.Table) -> ibis.Table:
+    """Purchases `n` of each customer in each first category."""
+    bought = past.filter(of_type(past, EventType.PURCHASE))
+    categories = items.select(item_id=items[c.ID], **{CATEGORY: items[c.CATEGORIES][0]})
+    placed = bought.inner_join(categories, bought[c.ITEM] == categories.item_id)
+    return (
+        placed.filter(placed[CATEGORY].notnull())
+        .group_by([c.CUSTOMER, CATEGORY])
+        .aggregate(lambda rows: rows.count().name("n"))
     )
