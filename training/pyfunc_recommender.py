@@ -18,12 +18,15 @@ from features.profile import History, Interaction
 from serving.model.basket import baskets_of
 from serving.model.bundle import load_bundle
 from serving.model.scoring import open_scorer
+from serving.model.shares import reasons
 from serving.ranking.blocks import MAX_SIZE, Block
 from serving.ranking.chain import Ask, slate_rows
 from serving.ranking.view import item_view
 
 SIZE = 10
 """Items that are recommended when a row does not say."""
+REASONS = 3
+"""Items of the history that are named for each recommended one."""
 
 
 class Recommender(PythonModel):
@@ -50,14 +53,18 @@ class Recommender(PythonModel):
             params: Not read.
 
         Returns:
-            Columns `items` (list of item ids, best first, none of the history) and `scores`.
+            Columns `items` (list of item ids, best first, none of the history), `scores`, and
+            `because`: for each item those of the history that speak most for it, with their
+            shares of all that does.
         """
         histories = [list(history) for history in model_input["history"]]
         counts = model_input["n"] if "n" in model_input else [SIZE] * len(histories)
         rows = [self._recommend(*pair) for pair in zip(histories, counts, strict=True)]
-        return pd.DataFrame(rows, columns=["items", "scores"])
+        return pd.DataFrame(rows, columns=["items", "scores", "because"])
 
-    def _recommend(self, items: list[str], count: float) -> tuple[list[str], list[float]]:
+    def _recommend(
+        self, items: list[str], count: float
+    ) -> tuple[list[str], list[float], list[dict[str, float]]]:
         now = self._bundle.manifest.data.as_of
         at = int(now.timestamp())
         history = History(
@@ -67,11 +74,16 @@ class Recommender(PythonModel):
             ),
             bought={str(item): at for item in items},
         )
-        scores = self._scorer.score(baskets_of([history], self._bundle.index, now))[0]
+        basket = baskets_of([history], self._bundle.index, now)
+        scores = self._scorer.score(basket)[0]
         size = min(max(int(count), 1), MAX_SIZE)
         ask = Ask(Block(name="notebook", size=size), history)
         rows = slate_rows(self._view, scores, ask, now)
-        return [self._bundle.items[row] for row in rows], [float(scores[row]) for row in rows]
+        shares = self._scorer.shares(basket, rows)
+        found = reasons(shares, basket, self._bundle.manifest.weighting, REASONS)
+        names = self._bundle.items
+        because = [{names[one.row]: one.share for one in of_item} for of_item in found]
+        return [names[row] for row in rows], [float(scores[row]) for row in rows], because
 
 
 set_model(Recommender())

@@ -40,6 +40,8 @@ def test_items_of_the_same_colour_are_recommended_and_none_that_is_owned(
     assert answer["scores"][0] == sorted(answer["scores"][0], reverse=True)
     assert len(answer["items"][1]) == 11  # all but the one that is owned
     assert "item-01" not in answer["items"][1]
+    assert set(answer["because"][0][0]) == {"item-00", "item-02"}
+    assert sum(answer["because"][0][0].values()) == pytest.approx(1.0)
 
 
 def test_without_a_number_there_are_ten_and_without_a_history_the_popular(
