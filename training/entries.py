@@ -16,7 +16,7 @@ from training.churn.train import ChurnJudged
 from training.evaluate import Evaluation
 from training.metrics import Interval
 from training.plots import metric_bars, reliability
-from training.recommend import POPULARITY, Judged, figure_name, means, with_metrics
+from training.recommend import Judged, figure_name, means, with_metrics
 from training.register import BUNDLE, CHURN, JUDGED, RECOMMENDER, DataVersion, Entry
 from training.reports import Figure, Verdict
 from training.span import Span
@@ -60,26 +60,6 @@ def figure(model: str, metric: str, interval: Interval) -> Figure:
         low=interval.low,
         high=interval.high,
         higher_is_better=metric not in LOWER_IS_BETTER,
-    )
-
-
-def recommender_verdict(judged: Judged, champion: str | None) -> Verdict:
-    """The gate's decision.
-
-    Args:
-        judged: With it.
-        champion: The version that had to be beaten; popularity when None.
-    """
-    decision = judged.decision
-    gap = decision.difference or Interval(float("nan"), float("nan"), float("nan"))
-    return Verdict(
-        passed=decision.promote,
-        against=champion or POPULARITY,
-        metric=decision.metric,
-        difference=gap.mean,
-        low=gap.low,
-        high=gap.high,
-        reason=decision.reason,
     )
 
 

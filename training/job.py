@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
@@ -35,8 +35,8 @@ from training.entries import (
     churn_figures,
     recommender_entry,
     recommender_figures,
-    recommender_verdict,
 )
+from training.gate.history import HistoryFacts, read_facts
 from training.publish import Champions, Delivered, Sources, deliver, prepare
 from training.recommend import choose, judge, open_history
 from training.register import (
@@ -55,6 +55,7 @@ from training.settings import TrainingSettings
 from training.span import Span, span_of
 from training.staging import Staging, read_plan
 from training.tracking import Tracking
+from training.verdicts import history_checks, recommender_verdict, with_checks
 
 STAGING: Final = "publish"
 """Folder of a publish that is under way, below `HOMING_HOME`."""
@@ -101,10 +102,12 @@ class Job:
             RegistryUnavailable: MLflow does not answer.
         """
         span = span_of(self.lake, self.settings.holdout, self.clock)
-        recommender, customers = self._train_recommender(span)
+        with self.progress("looking at history"):
+            facts = read_facts(self.lake, span.lake_version, self.clock.now())
+        recommender, customers = self._train_recommender(span, facts)
         churn, skipped = None, None
         try:
-            churn = self._train_churn(span)
+            churn = self._train_churn(span, facts)
         except NotEnoughData as error:
             skipped = str(error)
         return TrainReport(
@@ -154,7 +157,7 @@ class Job:
             trained=trained, promoted=promoted, refused=refused, published=published
         )
 
-    def _train_recommender(self, span: Span) -> tuple[Trained, int]:
+    def _train_recommender(self, span: Span, facts: HistoryFacts) -> tuple[Trained, int]:
         began = perf_counter()
         champion = self.tracking.alias(RECOMMENDER, CHAMPION)
         name = version_name(RECOMMENDER, champion) if champion else None
@@ -167,7 +170,10 @@ class Job:
                 judged = judge(history, bundles, chosen, self._judged(champion, work), advance)
             with self.progress("fitting on all history"):
                 final = history.fit(judged.chosen, span.end)
-            verdict = recommender_verdict(judged, name)
+            with self.progress("asking the gate"):
+                as_of = judged.champion.manifest.data.as_of if judged.champion else None
+                data = history_checks(facts, self.settings.fresh_days, as_of)
+                verdict = recommender_verdict(history, judged, final, name, data)
             with self.progress("registering the recommender"):
                 source = (self.lake, span)
                 entry = recommender_entry(judged, final, verdict, source, work / "new")
@@ -182,7 +188,7 @@ class Job:
         )
         return trained, judged.customers
 
-    def _train_churn(self, span: Span) -> Trained:
+    def _train_churn(self, span: Span, facts: HistoryFacts) -> Trained:
         began = perf_counter()
         champion = self.tracking.alias(CHURN, CHAMPION)
         with self._work() as work:
@@ -193,6 +199,9 @@ class Job:
             with self.progress("training churn") as advance:
                 now = self.clock.now()
                 judged = train_churn(self.lake, span, self.horizon, rival, now, advance)
+            as_of = rival[1].manifest.data.as_of if rival else None
+            data = history_checks(facts, self.settings.fresh_days, as_of)
+            judged = replace(judged, verdict=with_checks(judged.verdict, data))
             with self.progress("registering churn"):
                 entry = churn_entry(judged, (self.lake, span), work / "new", now)
                 number, run = register(self.tracking, entry)

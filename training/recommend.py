@@ -26,7 +26,8 @@ from serving.model.bundle import Bundle
 from serving.model.weighting import Weighting
 from training.dataset import Dataset, load_dataset
 from training.evaluate import PRIMARY, Evaluation, evaluate
-from training.gate import GATE_METRIC, Decision, decide, refuse_unsound
+from training.gate.contest import GATE_METRIC
+from training.gate.history import newcomers
 from training.heldout import HeldOut, load_held_out
 from training.recommenders import als, item_knn, popularity
 from training.span import Span
@@ -60,16 +61,21 @@ class Judged:
         chosen_on: `validation`, or `heldout` when history is too short for both.
         bundles: Algorithm → bundle fitted before the cutoff.
         answers: Algorithm → question → evaluation; `champion` too, when there is one.
-        decision: Of the gate.
-        customers: Who were judged on.
+        champion: The champion's twin; None without one.
+        held_out: What all were judged on.
     """
 
     chosen: str
     chosen_on: str
     bundles: Mapping[str, Bundle]
     answers: Mapping[str, Answers]
-    decision: Decision
-    customers: int
+    champion: Bundle | None
+    held_out: HeldOut
+
+    @property
+    def customers(self) -> int:
+        """On how many customers the gate's question was asked."""
+        return len(self.answers[self.chosen][PRIMARY].customers)
 
 
 CHAMPION: Final = "champion"
@@ -113,6 +119,10 @@ class History:
     def held_out(self, at: datetime, until: datetime, *, most: int | None = None) -> HeldOut:
         """What customers, or so many of them, did before a moment and bought until another."""
         return load_held_out(self._events, at, until, most=most)
+
+    def newcomers(self, since: datetime) -> frozenset[str]:
+        """Items that first came up at a moment or later."""
+        return newcomers(self._events, since)
 
     def dataset(self, at: datetime) -> Dataset:
         """The matrix of everything before a moment."""
@@ -161,7 +171,7 @@ def judge(
     champion: Bundle | None,
     advance: Advance,
 ) -> Judged:
-    """All bundles on held-out time, and the gate's decision on the chosen one.
+    """All bundles on held-out time.
 
     Args:
         history: Of the lake.
@@ -185,20 +195,13 @@ def judge(
         answers[name] = evaluate(bundle, held_out, history.catalogue)
         advance(done, len(judged))
     best = chosen or max(bundles, key=lambda name: _score(answers[name]))
-    rival = answers[CHAMPION if champion is not None else POPULARITY]
     return Judged(
         chosen=best,
         chosen_on="heldout" if chosen is None else "validation",
         bundles=bundles,
         answers=answers,
-        decision=refuse_unsound(bundles[best])
-        or decide(
-            answers[best][PRIMARY],
-            rival[PRIMARY],
-            metric=GATE_METRIC,
-            against=None if champion is None else "the champion",
-        ),
-        customers=len(answers[best][PRIMARY].customers),
+        champion=champion,
+        held_out=held_out,
     )
 
 

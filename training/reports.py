@@ -30,6 +30,22 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     higher_is_better: bool = True
 
 
+class Check(msgspec.Struct, frozen=True):
+    """One thing that the gate looked at.
+
+    Attributes:
+        name: One or two words, like `fresh`, or `bundle: sound` where several things are looked at.
+        passed: Whether it lets the challenger through.
+        reason: One line: what was found and, of what failed, what to do.
+        evidence: Name → figure that decided.
+    """
+
+    name: str
+    passed: bool
+    reason: str
+    evidence: dict[str, float] = {}
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate said of a challenger.
 
@@ -40,7 +56,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         difference: Challenger minus the other.
         low: Lower end of the difference's paired 95 % bootstrap interval.
         high: Upper end.
-        reason: One sentence.
+        reason: One sentence: of the first check that failed, or of the comparison.
+        checks: All that was looked at, in that order.
     """
 
     passed: bool
@@ -50,6 +67,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     reason: str
+    checks: tuple[Check, ...] = ()
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):

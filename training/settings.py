@@ -15,6 +15,7 @@ class TrainingSettings(Settings):
 
     Attributes:
         holdout_days: The last days of history, on which models are judged. `HOMING_HOLDOUT_DAYS`.
+        fresh_days: How old history's latest event may be for what replaces a champion.
         churn_horizon_days: Days without a purchase that make a customer count as churned.
         churn_active_days: A customer with a purchase in so many days before T can churn at T.
         publish_batch: Customers scored by one matrix product.
@@ -23,6 +24,7 @@ class TrainingSettings(Settings):
     """
 
     holdout_days: int = Field(default=56, ge=1)
+    fresh_days: int = Field(default=7, ge=1)
     churn_horizon_days: int = Field(default=28, ge=1)
     churn_active_days: int = Field(default=56, ge=1)
     publish_batch: int = Field(default=512, ge=1)

@@ -26,14 +26,14 @@ from training.churn.fit import (
     fit_boosting,
     fit_logistic,
 )
-from training.churn.metrics import LOG_LOSS, Outcome, difference, judge
+from training.churn.gate import CHAMPION, Trial, decide
+from training.churn.metrics import Outcome, judge
 from training.churn.model import GRADIENT_BOOSTING, RFM_LOGISTIC, ChurnModel
 from training.churn.snapshots import Horizon, Snapshot, load_snapshot, snapshot_times
-from training.metrics import FEWEST, Interval, too_few
+from training.metrics import Interval
 from training.reports import Verdict
 from training.span import Span
 
-CHAMPION: Final = "champion"
 SNAPSHOTS: Final = 10
 """The most that one fit looks at: older customers behaved in another shop."""
 
@@ -98,12 +98,13 @@ def train_churn(
     final = fit_boosting([read(at) for at in all_times], BoostingParams(), known, created_at)
     means = {name: one.mean for name, one in figures[GRADIENT_BOOSTING].items()}
     manifest = msgspec.structs.replace(final.manifest, metrics=means)
+    trial = Trial(outcome, judged, final, fitted_on, tested_on, span.cutoff)
     return ChurnJudged(
         final=ChurnModel(manifest, final.core),
         judged=judged,
         outcome=outcome,
         figures=figures,
-        verdict=decide(outcome, champion[0] if champion else None),
+        verdict=decide(trial, champion[0] if champion else None),
     )
 
 
@@ -143,35 +144,6 @@ def outcome_of(models: Mapping[str, ChurnModel], snapshots: Sequence[Snapshot]) 
         for name, model in models.items()
     }
     return Outcome(np.array([numbers[key] for key in keys]), happened, said)
-
-
-def decide(outcome: Outcome, champion: str | None) -> Verdict:
-    """Whether gradient boosting may become champion: its log-loss must be surely lower.
-
-    Fewer than `FEWEST` customers never promote.
-
-    Args:
-        outcome: Of held-out customers.
-        champion: The version it must beat; without one, logistic regression.
-    """
-    rival, against = (CHAMPION, champion) if champion else (RFM_LOGISTIC, RFM_LOGISTIC)
-    gap = difference(outcome, GRADIENT_BOOSTING, rival, LOG_LOSS)
-    customers = len(np.unique(outcome.customers))
-    passed = gap.high < 0 and customers >= FEWEST
-    verb = "beats" if passed else "does not beat"
-    return Verdict(
-        passed=passed,
-        against=against,
-        metric=LOG_LOSS,
-        difference=gap.mean,
-        low=gap.low,
-        high=gap.high,
-        reason=(
-            f"{GRADIENT_BOOSTING} {verb} {against}: {LOG_LOSS} difference {gap.mean:+.4f} "
-            f"(95 % interval {gap.low:+.4f} to {gap.high:+.4f}; lower is better) over "
-            f"{customers} customers{too_few(customers)}"
-        ),
-    )
 
 
 def _reader(
