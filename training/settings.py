@@ -15,6 +15,8 @@ class TrainingSettings(Settings):
 
     Attributes:
         holdout_days: The last days of history, on which models are judged. `HOMING_HOLDOUT_DAYS`.
+        gap_days: Days before those on which nothing that is judged is fitted: how old a model is
+            when it answers. One, since models are made every night.
         fresh_days: How old history's latest event may be for what replaces a champion.
         churn_horizon_days: Days without a purchase that make a customer count as churned.
         churn_active_days: A customer with a purchase in so many days before T can churn at T.
@@ -24,6 +26,7 @@ class TrainingSettings(Settings):
     """
 
     holdout_days: int = Field(default=56, ge=1)
+    gap_days: int = Field(default=1, ge=0)
     fresh_days: int = Field(default=7, ge=1)
     churn_horizon_days: int = Field(default=28, ge=1)
     churn_active_days: int = Field(default=56, ge=1)
@@ -34,6 +37,11 @@ class TrainingSettings(Settings):
     def holdout(self) -> timedelta:
         """`holdout_days` as a length of time."""
         return timedelta(days=self.holdout_days)
+
+    @property
+    def gap(self) -> timedelta:
+        """`gap_days` as a length of time."""
+        return timedelta(days=self.gap_days)
 
     @property
     def artifacts(self) -> Path:

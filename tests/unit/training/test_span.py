@@ -35,6 +35,15 @@ def test_the_span_ends_just_after_the_latest_purchase_that_is_not_ahead_of_us(
     assert span.lake_version == 0
 
 
+def test_what_is_judged_is_fitted_a_gap_before_held_out_time(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, -20, 3)
+    span = span_of(lake, WEEK, NOW, timedelta(days=2))
+    assert (span.cutoff - span.fit_until, span.end - span.cutoff) == (timedelta(days=2), WEEK)
+    assert span_of(lake, WEEK, NOW).fit_until == span.cutoff
+    with pytest.raises(NotEnoughData, match=r"last 7 days are held out.* 17 days before them"):
+        span_of(lake, WEEK, NOW, timedelta(days=17))
+
+
 def test_history_of_views_alone_is_too_little(tmp_path: Path) -> None:
     with pytest.raises(NotEnoughData, match="no purchase"):
         span_of(lake_of(tmp_path, 0, kind=EventType.VIEW), WEEK, NOW)
