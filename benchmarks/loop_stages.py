@@ -25,7 +25,7 @@ from homing.households import import_households
 from serving.model.bundle import Bundle, load_bundle
 from training import bootstrap
 from training.dataset import Dataset
-from training.recommend import FITS, History, judge, open_history
+from training.recommend import History, candidates, judge, open_history
 from training.recommenders import als
 from training.settings import TrainingSettings
 from training.span import Span, span_of
@@ -67,7 +67,7 @@ def train_stage(home: Path) -> Stage:
     lake, span = _lake(home)
     began = time.perf_counter()
     with open_history(lake, span, SystemClock().now()) as history:
-        fitted = history.fit_all(span.cutoff, lambda _done, _total: None)
+        fitted = history.fit_all(candidates(None), span.cutoff, lambda _done, _total: None)
     spent = time.perf_counter() - began
     for name, bundle in fitted.items():
         bundle.save(home / "bundles" / name)
@@ -77,7 +77,7 @@ def train_stage(home: Path) -> Stage:
 def evaluate_stage(home: Path) -> Stage:
     """All recommenders on 8 held-out weeks, the whole catalogue ranked, with intervals."""
     lake, span = _lake(home)
-    bundles = {name: load_bundle(home / "bundles" / name) for name in FITS}
+    bundles = {name: load_bundle(home / "bundles" / name) for name in candidates(None)}
     with open_history(lake, span, SystemClock().now()) as history:
         return Stage(seconds(lambda: _judge(history, bundles)))
 

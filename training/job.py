@@ -38,7 +38,7 @@ from training.entries import (
 )
 from training.gate.history import HistoryFacts, read_facts
 from training.publish import Champions, Delivered, Sources, deliver, prepare
-from training.recommend import choose, judge, open_history
+from training.recommend import candidates, choose, judge, open_history
 from training.register import (
     BUNDLE,
     CHAMPION,
@@ -162,14 +162,16 @@ class Job:
         champion = self.tracking.alias(RECOMMENDER, CHAMPION)
         name = version_name(RECOMMENDER, champion) if champion else None
         with self._work() as work, open_history(self.lake, span, self.clock.now()) as history:
+            rival = self._judged(champion, work)
+            recipes = candidates(rival and rival.manifest)
             with self.progress("choosing the algorithm") as advance:
-                chosen = choose(history, advance)
+                chosen = choose(history, recipes, advance)
             with self.progress("fitting recommenders") as advance:
-                bundles = history.fit_all(span.cutoff, advance)
+                bundles = history.fit_all(recipes, span.fit_until, advance)
             with self.progress("judging recommenders") as advance:
-                judged = judge(history, bundles, chosen, self._judged(champion, work), advance)
+                judged = judge(history, bundles, chosen, rival, advance)
             with self.progress("fitting on all history"):
-                final = history.fit(judged.chosen, span.end)
+                final = history.fit(recipes[judged.chosen], span.end)
             with self.progress("asking the gate"):
                 as_of = judged.champion.manifest.data.as_of if judged.champion else None
                 data = history_checks(facts, self.settings.fresh_days, as_of)

@@ -8,7 +8,7 @@ parameters, fitted once more on everything up to now: newer items, same recipe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,13 +23,14 @@ from features.lake import Lake
 from features.progress import Advance
 from features.tables import items_of
 from serving.model.bundle import Bundle
+from serving.model.manifest import Manifest
 from serving.model.weighting import Weighting
 from training.dataset import Dataset, load_dataset
 from training.evaluate import PRIMARY, Evaluation, evaluate
 from training.gate.contest import GATE_METRIC
 from training.gate.history import newcomers
 from training.heldout import HeldOut, load_held_out
-from training.recommenders import als, item_knn, popularity
+from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe, recipe_of
 from training.span import Span
 
 if TYPE_CHECKING:
@@ -40,16 +41,8 @@ POPULARITY: Final = "popularity"
 VALIDATED_CUSTOMERS: Final = 600
 """Customers whose validation time chooses the algorithm: enough to tell algorithms apart."""
 
-Fit = Callable[[Dataset, datetime], Bundle]
 Answers = Mapping[str, Evaluation]
 """Question → how it was answered."""
-
-FITS: Final[Mapping[str, Fit]] = {
-    POPULARITY: lambda data, at: popularity.fit(data, popularity.PopularityParams(), at),
-    "item_knn": lambda data, at: item_knn.fit(data, item_knn.ItemKnnParams(), at),
-    "als": lambda data, at: als.fit(data, als.AlsParams(), at),
-}
-"""Every algorithm with the parameters that it is tried with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,18 +95,20 @@ class History:
         self.catalogue = on_sale or None
         self.span = span
         self._created_at = created_at
+        self._datasets: dict[datetime, Dataset] = {}
 
-    def fit(self, algorithm: str, at: datetime) -> Bundle:
-        """An algorithm fitted on everything before a moment."""
-        return FITS[algorithm](self.dataset(at), self._created_at)
+    def fit(self, recipe: Recipe, at: datetime) -> Bundle:
+        """What a recipe makes of everything before a moment."""
+        return recipe.fit(self.dataset(at), self._created_at)
 
-    def fit_all(self, at: datetime, advance: Advance) -> dict[str, Bundle]:
-        """All algorithms, fitted on everything before a moment."""
-        data = self.dataset(at)
+    def fit_all(
+        self, recipes: Mapping[str, Recipe], at: datetime, advance: Advance
+    ) -> dict[str, Bundle]:
+        """What each recipe makes of everything before a moment, under the recipe's name."""
         fitted: dict[str, Bundle] = {}
-        for done, (name, fit) in enumerate(FITS.items(), start=1):
-            fitted[name] = fit(data, self._created_at)
-            advance(done, len(FITS))
+        for done, (name, recipe) in enumerate(recipes.items(), start=1):
+            fitted[name] = self.fit(recipe, at)
+            advance(done, len(recipes))
         return fitted
 
     def held_out(self, at: datetime, until: datetime, *, most: int | None = None) -> HeldOut:
@@ -125,8 +120,12 @@ class History:
         return newcomers(self._events, since)
 
     def dataset(self, at: datetime) -> Dataset:
-        """The matrix of everything before a moment."""
-        return load_dataset(self._events, Weighting(), at, lake_version=self.span.lake_version)
+        """The matrix of everything before a moment; read once a moment."""
+        if at not in self._datasets:
+            self._datasets[at] = load_dataset(
+                self._events, Weighting(), at, lake_version=self.span.lake_version
+            )
+        return self._datasets[at]
 
 
 @contextmanager
@@ -143,22 +142,28 @@ def open_history(lake: Lake, span: Span, created_at: datetime) -> Iterator[Histo
         yield History(lake.events(engine, span.lake_version), items, span, created_at)
 
 
-def choose(history: History, advance: Advance) -> str | None:
+def candidates(champion: Manifest | None) -> dict[str, Recipe]:
+    """Algorithm → the recipe that it is tried with: the champion's own, or its default."""
+    recipes = {name: default_recipe(name) for name in ALGORITHMS}
+    kept = None if champion is None else recipe_of(champion)
+    return recipes if kept is None else recipes | {kept.algorithm: kept}
+
+
+def choose(history: History, recipes: Mapping[str, Recipe], advance: Advance) -> str | None:
     """The algorithm that is best in validation time; None when history is too short for that.
 
-    Validation time is as long as the held-out time, and ends where that begins.
+    Validation time is as long as the held-out time, and ends where nothing is seen any more.
     """
-    span = history.span
-    at = span.cutoff - span.holdout
-    if at <= span.first:
+    span = replace(history.span, end=history.span.fit_until)
+    if span.fit_until <= span.first:
         return None
     try:
-        held_out = history.held_out(at, span.cutoff, most=VALIDATED_CUSTOMERS)
-        fitted = history.fit_all(at, lambda _done, _total: None)
+        held_out = history.held_out(span.cutoff, span.end, most=VALIDATED_CUSTOMERS)
         scores = {}
-        for done, (name, bundle) in enumerate(fitted.items(), start=1):
+        for done, (name, recipe) in enumerate(recipes.items(), start=1):
+            bundle = history.fit(recipe, span.fit_until)
             scores[name] = _score(evaluate(bundle, held_out, history.catalogue))
-            advance(done, len(fitted))
+            advance(done, len(recipes))
     except NotEnoughData:
         return None
     return max(scores, key=scores.__getitem__)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -9,14 +9,21 @@ import pytest
 
 from features.lake import Lake
 from features.tables import item_table
+from serving.model.bundle import Bundle
 from tests.shop import make_shop
 from tests.unit.training.home import clock_of, fill
 from training.recommend import History, judge, open_history
+from training.recommenders.recipe import default_recipe
 from training.span import span_of
 
 
 def silent(_done: int, _total: int) -> None:
     """Nobody listens."""
+
+
+def fitted(history: History, at: datetime) -> Bundle:
+    """What item-kNN makes of everything before a moment."""
+    return history.fit(default_recipe("item_knn"), at)
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +45,12 @@ def test_what_sold_out_since_could_still_be_shown_then(history: History) -> None
 
 def test_a_champion_is_judged_on_days_that_it_has_not_seen(history: History) -> None:
     span = history.span
-    bundles = {"popularity": history.fit("popularity", span.cutoff)}
+    bundles = {"popularity": history.fit(default_recipe("popularity"), span.cutoff)}
     seen = span.end - timedelta(days=10)
-    judged = judge(history, bundles, "popularity", history.fit("item_knn", seen), silent)
+    judged = judge(history, bundles, "popularity", fitted(history, seen), silent)
     unseen = history.held_out(seen, span.end).customers
     assert judged.answers["champion"]["repeat"].customers == unseen
-    older = history.fit("item_knn", span.cutoff - timedelta(days=10))
+    older = fitted(history, span.cutoff - timedelta(days=10))
     whole = judge(history, bundles, "popularity", older, silent)
     assert whole.answers["champion"]["repeat"].customers != unseen
     assert (
