@@ -136,7 +136,7 @@ def _leaving(one: Standing) -> str | None:
     sign = f"last bought {one.silent_days:.0f} days ago"
     if one.churn is not None:
         sign = f"{one.churn:.0%} likely to stop buying, {sign}"
-    return f"Is worth more than most customers, and {sign}."
+    return f"Is worth more than most customers; {sign}."
 
 
 def _due(one: Standing) -> str | None:

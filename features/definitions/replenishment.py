@@ -26,7 +26,7 @@ REBUYERS: Final = 20
 """Customers who bought a thing again, from which on its typical rhythm counts."""
 REBOUGHT: Final = 0.5
 """Share of its buyers who must have bought it again: a thing that is used up."""
-LATEST: Final = 2.0
+LATEST: Final = 1.5
 """Gaps since the last purchase after which it is no longer due: bought elsewhere, or given up."""
 
 _WHO = "who"
@@ -92,14 +92,12 @@ def _days(bought: ibis.Table, items: ibis.Table) -> ibis.Table:
     Customers and things are 64-bit digests: grouping numbers is several times as fast as grouping
     text, and a million names share one by chance three times in a hundred million.
     """
-    numbered = bought.select(
+    by_item = bought.select(
         **{_WHO: bought[c.CUSTOMER].hash(), _THING: bought[c.ITEM].hash(), _DAY: day_number(bought)}
-    )
+    ).distinct()
     groups = items.select(one=items[c.ID].hash(), group=_marked(_narrowest(items)).hash())
-    placed = numbered.inner_join(groups, numbered[_THING] == groups.one)
-    return numbered.distinct().union(
-        placed.select(_WHO, placed.group.name(_THING), _DAY).distinct()
-    )
+    placed = by_item.inner_join(groups, by_item[_THING] == groups.one)
+    return by_item.union(placed.select(_WHO, placed.group.name(_THING), _DAY).distinct())
 
 
 def _rhythms(days: ibis.Table) -> ibis.Table:

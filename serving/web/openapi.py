@@ -101,7 +101,7 @@ def _paths(blocks: Sequence[str]) -> Json:
             "get": _operation(
                 "The scores that the pipeline last wrote of a customer",
                 scope=Scope.RECOMMEND,
-                answer=(200, CustomerScores, "scores, bands and features"),
+                answer=(200, CustomerScores, "scores, bands, features and the next-best action"),
                 parameters=[_path("customer", "the shop's own id, or a customer key")],
                 problems=(401, 403, 404, 422, 503),
             )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from features.errors import InvalidArgument, NotFound, StoreUnavailable, TooLarge
 from features.item import Item
-from features.profile import Published
+from features.profile import NextBest, Published
 from features.stores.codec import decode_event
 from serving.service import MAX_CUSTOMERS
 from serving.slate import Ask, Rung
@@ -148,10 +148,18 @@ def test_a_model_without_a_catalogue_has_nothing_alike_to_draw(kit: Kit) -> None
 
 
 def test_scores_are_what_was_published(kit: Kit) -> None:
-    published = Published(at=7, scores={"churn": 0.25}, bands={"churn": "low"}, segment="loyal")
+    published = Published(
+        at=7,
+        scores={"churn": 0.25},
+        bands={"churn": "low"},
+        segment="loyal",
+        affinities={"food": 0.75},
+        next_best=NextBest("rest", "Has unsubscribed or complained."),
+    )
     kit.know(ANNA, "bread", published=published)
     scores = asyncio.run(kit.service.scores(ANNA))
     assert (scores.at, scores.scores, scores.bands) == (7, {"churn": 0.25}, {"churn": "low"})
+    assert (scores.affinities, scores.next_best) == (published.affinities, published.next_best)
     with pytest.raises(NotFound, match="not known"):
         asyncio.run(kit.service.scores(BERT))
     kit.fail()

@@ -28,6 +28,7 @@ from tests.unit.training.conftest import Retrained
 from tests.unit.training.home import clock_of, fill, settings_at, stores_of
 from training import bootstrap
 from training.lock import only_one
+from training.next_best import ACTIONS
 from training.register import CHAMPION
 from training.settings import TrainingSettings
 from training.tracking import Tracking
@@ -113,6 +114,19 @@ def test_every_customer_has_a_segment_and_features(retrained: Retrained) -> None
     for profile in profiles_of(retrained.settings).values():
         assert profile.published.segment
         assert profile.published.features["purchase_days"] >= 0
+
+
+def test_every_customer_has_a_next_best_action_and_leans_to_the_planted_taste(
+    retrained: Retrained,
+) -> None:
+    profiles = profiles_of(retrained.settings)
+    actions = {
+        one.published.next_best.action for one in profiles.values() if one.published.next_best
+    }
+    assert {"win_back", "cross_sell", "recommend"} <= actions <= set(ACTIONS)
+    top = {key: next(iter(one.published.affinities)) for key, one in profiles.items()}
+    own = [top[key] == taste for key, taste in retrained.shop.taste.items()]
+    assert sum(own) / len(own) > 0.95
 
 
 def test_shelves_hold_what_their_segment_likes(retrained: Retrained) -> None:
