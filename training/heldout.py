@@ -1,23 +1,66 @@
-"""Held-out time: what each customer had done before T, and bought after it."""
+"""Held-out time: what each customer had done before T, and bought after it.
+
+All of it is columns, so that customers are scored, ranked and compared by the block and not one by
+one; histories and targets as objects are made for those who ask for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import datetime
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from features import columns as c
-from features.errors import NotEnoughData
-from features.event import Event, EventType
-from features.profile import History, history_of
-from training.dataset import MIN_CUSTOMERS, seconds_of
+from features.event import EventType
+from features.profile import History, Interaction
+from serving.model.basket import KINDS, Baskets, baskets_of_counts
+from training.rows import Rows
 
-if TYPE_CHECKING:
-    import ibis
-    import pyarrow as pa
+NEVER: Final = -np.inf
+"""When something happened that did not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(Rows):
+    """The interactions that a profile keeps, each customer's oldest first.
+
+    Attributes:
+        kinds: The place in `KINDS` of what happened, uint8 (rows,).
+        times: When, whole seconds since 1970, int64 (rows,).
+    """
+
+    kinds: NDArray[np.uint8]
+    times: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Traded(Rows):
+    """Items that went to a customer or came back, ascending; one row an item.
+
+    Attributes:
+        bought: When last, seconds since 1970 or `NEVER`, float64 (rows,).
+        returned: The same of returns.
+    """
+
+    bought: NDArray[np.float64]
+    returned: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted(Rows):
+    """Items that a customer bought in held-out time, ascending; one row an item.
+
+    Attributes:
+        spend: Money paid for it in that time; 0 where events bear none. float64 (rows,).
+    """
+
+    spend: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,129 +71,139 @@ class HeldOut:
         at: T, aware.
         until: T + H, aware.
         customers: Customer keys, ascending.
-        histories: What each did strictly before T, folded as profiles are.
-        targets: Items that each bought in [T, T + H).
+        items: Id of each item that they dealt with, ascending; columns bear its place here.
+        seen: What each did strictly before T, folded as profiles are.
+        traded: What each had bought and returned by then, folded as profiles are.
+        wanted: What each bought in [T, T + H).
     """
 
     at: datetime
     until: datetime
     customers: tuple[str, ...]
-    histories: tuple[History, ...]
-    targets: tuple[frozenset[str], ...]
+    items: tuple[str, ...]
+    seen: Seen
+    traded: Traded
+    wanted: Wanted
+
+    def rows(self, index: Mapping[str, int]) -> NDArray[np.int64]:
+        """The row of each item in a bundle, (items,); -1 where the bundle does not know it.
+
+        Args:
+            index: Item id → row of the bundle.
+        """
+        return np.array([index.get(item, -1) for item in self.items], np.int64)
+
+    def baskets(self, index: Mapping[str, int]) -> Baskets:
+        """What a bundle knows of the customers, as of T.
+
+        Args:
+            index: Item id → row of the bundle.
+        """
+        rows = self.rows(index)[self.seen.items]
+        known = self.seen.where(rows >= 0)
+        ages = np.maximum(self.at.timestamp() - known.times.astype(np.float64), 0.0)
+        return Baskets(
+            known.starts, rows[rows >= 0].astype(np.int32), known.kinds, ages, len(index)
+        )
+
+    def picked(self, places: NDArray[np.int64]) -> HeldOut:
+        """Some of the customers.
+
+        Args:
+            places: Their places among all, ascending.
+        """
+        return replace(
+            self,
+            customers=tuple(self.customers[place] for place in places),
+            seen=self.seen.picked(places),
+            traded=self.traded.picked(places),
+            wanted=self.wanted.picked(places),
+        )
+
+    @cached_property
+    def targets(self) -> tuple[frozenset[str], ...]:
+        """The items that each customer bought in held-out time."""
+        names = [self.items[item] for item in self.wanted.items]
+        return tuple(frozenset(names[a:b]) for a, b in pairwise(self.wanted.starts.tolist()))
+
+    @cached_property
+    def histories(self) -> tuple[History, ...]:
+        """What ranking reads of each customer's past, as profiles hold it.
+
+        An interaction's `event` is its number here, and its `quantity` and the history's `latest`
+        are left out: no ranking reads them.
+        """
+        seen = self.seen
+        columns = (seen.times, np.arange(len(seen.times)), seen.items, seen.kinds)
+        interactions = [
+            Interaction(at, number, self.items[item], KINDS[kind])
+            for at, number, item, kind in zip(*(one.tolist() for one in columns), strict=True)
+        ]
+        return tuple(
+            History(interactions=tuple(interactions[start:end]), bought=bought, returned=returned)
+            for (start, end), bought, returned in zip(
+                pairwise(seen.starts.tolist()),
+                self._moments(self.traded.bought),
+                self._moments(self.traded.returned),
+                strict=True,
+            )
+        )
+
+    def _moments(self, moments: NDArray[np.float64]) -> list[dict[str, int]]:
+        """Item id → when, of each customer."""
+        happened = moments > NEVER
+        times = moments[happened].astype(np.int64).tolist()
+        known = self.traded.where(happened)
+        pairs = list(zip((self.items[item] for item in known.items), times, strict=True))
+        return [dict(pairs[start:end]) for start, end in pairwise(known.starts.tolist())]
 
 
-def load_held_out(
-    events: ibis.Table, at: datetime, until: datetime, *, most: int | None = None
+def held_out_of(
+    before: csr_array[Any, Any],
+    after: csr_array[Any, Any],
+    customers: Sequence[str],
+    items: Sequence[str],
+    span: tuple[datetime, datetime],
 ) -> HeldOut:
-    """Those who did something before `at` and bought something in [at, until).
+    """Held-out time that did not come from a lake, like a published benchmark split.
 
     Args:
-        events: The lake's events.
-        at: T, aware.
-        until: T + H, aware.
-        most: Of these customers, evenly spread over their keys; all when None.
-
-    Raises:
-        NotEnoughData: Nobody did both, or one customer only; the message counts them.
+        before: How often each customer bought each item by T, whole numbers, (customers, items);
+            all at T itself.
+        after: The same of held-out time.
+        customers: Of each row, ascending.
+        items: Of each column, ascending.
+        span: T and T + H, aware.
     """
-    bought = events.filter(
-        events[c.OCCURRED_AT] >= at,
-        events[c.OCCURRED_AT] < until,
-        events[c.TYPE] == EventType.PURCHASE.value,
-    ).select(c.CUSTOMER, c.ITEM)
-    targets = _targets(bought)
-    seen = events.filter(events[c.OCCURRED_AT] < at).semi_join(bought, c.CUSTOMER)
-    known = seen.select(c.CUSTOMER).distinct().to_pyarrow()
-    customers: list[str] = sorted(known.column(c.CUSTOMER).to_pylist())
-    if len(customers) < MIN_CUSTOMERS:
-        message = (
-            f"{len(targets)} customers bought from {at.isoformat()} to {until.isoformat()}, "
-            f"{len(customers)} of them with history before: judging needs at least "
-            f"{MIN_CUSTOMERS}; choose another time or import more history"
-        )
-        raise NotEnoughData(message)
-    if most is not None and len(customers) > most:
-        customers = [customers[place] for place in _spread(len(customers), most)]
-        seen = seen.filter(seen[c.CUSTOMER].isin(customers))
-    histories = load_histories(seen, at)
+    at = int(span[0].timestamp())
+    baskets = baskets_of_counts(before)
+    owned = np.full(before.nnz, float(at))
+    nothing = np.full(before.nnz, NEVER)
     return HeldOut(
-        at=at,
-        until=until,
+        at=span[0],
+        until=span[1],
         customers=tuple(customers),
-        histories=tuple(histories[customer] for customer in customers),
-        targets=tuple(frozenset(targets[customer]) for customer in customers),
+        items=tuple(items),
+        seen=Seen(baskets.starts, baskets.rows, baskets.kinds, np.full(len(baskets.rows), at)),
+        traded=Traded(*_cells(before), owned, nothing),
+        wanted=Wanted(*_cells(after), np.zeros(after.nnz)),
     )
 
 
 def thinned(held_out: HeldOut, most: int) -> HeldOut:
     """At most so many of the customers, evenly spread over their keys."""
-    kept = _spread(len(held_out.customers), most)
-    return replace(
-        held_out,
-        customers=tuple(held_out.customers[n] for n in kept),
-        histories=tuple(held_out.histories[n] for n in kept),
-        targets=tuple(held_out.targets[n] for n in kept),
-    )
+    return held_out.picked(spread(len(held_out.customers), most))
 
 
-def load_histories(events: ibis.Table, as_of: datetime) -> dict[str, History]:
-    """What each customer did strictly before `as_of`, folded as profiles are.
-
-    Args:
-        events: The lake's events.
-        as_of: T, aware.
-
-    Returns:
-        Customer key → history, in the order of keys.
-    """
-    seen = events.filter(events[c.OCCURRED_AT] < as_of)
-    needed = seen.select(c.CUSTOMER, c.ID, c.TYPE, c.OCCURRED_AT, c.ITEM, c.QUANTITY)
-    table = needed.order_by(c.CUSTOMER).to_pyarrow()
-    return {customer: history_of(_events(part)) for customer, part in _by_customer(table)}
-
-
-def _spread(count: int, most: int) -> list[int]:
+def spread(count: int, most: int) -> NDArray[np.int64]:
     """At most so many of the places 0 to `count` - 1, evenly spread."""
-    places: list[int] = np.linspace(0, count - 1, min(count, most)).astype(int).tolist()
-    return places
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
-def _targets(bought: ibis.Table) -> dict[str, set[str]]:
-    """Customer key → items bought."""
-    table = bought.distinct().to_pyarrow()
-    targets: dict[str, set[str]] = {}
-    columns = (table.column(name).to_pylist() for name in (c.CUSTOMER, c.ITEM))
-    for customer, item in zip(*columns, strict=True):
-        targets.setdefault(customer, set()).add(item)
-    return targets
+def number_of(kind: EventType) -> int:
+    """How columns number what happened."""
+    return KINDS.index(kind)
 
 
-def _by_customer(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of each customer of a table that is in the order of customers."""
-    if not table.num_rows:
-        return
-    column = table.column(c.CUSTOMER).combine_chunks().dictionary_encode()
-    numbers = column.indices.to_numpy()
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
-    for start, end in zip(starts, [*starts[1:], table.num_rows], strict=True):
-        yield column.dictionary[numbers[start]].as_py(), table.slice(start, end - start)
-
-
-def _events(table: pa.Table) -> Iterator[Event]:
-    """The events of one customer, with all that a history reads."""
-    # Whole seconds are all that a history keeps of a moment, and far cheaper to read.
-    seconds = seconds_of(table.column(c.OCCURRED_AT)).tolist()
-    names = (c.ID, c.TYPE, c.CUSTOMER, c.ITEM, c.QUANTITY)
-    values = [table.column(name).to_pylist() for name in names]
-    kinds = {kind.value: kind for kind in EventType}  # ten times as fast as to call the enum
-    for at, (name, kind, customer, item, quantity) in zip(
-        seconds, zip(*values, strict=True), strict=True
-    ):
-        yield Event(
-            id=name,
-            type=kinds[kind],
-            customer=customer,
-            occurred_at=datetime.fromtimestamp(at, UTC),
-            item=item,
-            quantity=quantity,
-        )
+def _cells(matrix: csr_array[Any, Any]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    return matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)

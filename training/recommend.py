@@ -29,9 +29,10 @@ from training.dataset import Dataset, load_dataset
 from training.evaluate import PRIMARY, Evaluation, evaluate
 from training.gate.contest import GATE_METRIC
 from training.gate.history import newcomers
-from training.heldout import HeldOut, load_held_out
+from training.heldout import HeldOut
 from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe, recipe_of
 from training.span import Span
+from training.split import load_held_out
 
 if TYPE_CHECKING:
     import ibis

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from features.profile import History
 from serving.model.weighting import Weighting
 from training.dataset import dataset_of
 from training.evaluate import EXPLORE, evaluate, question_blocks
-from training.heldout import HeldOut
+from training.heldout import held_out_of
 from training.recommenders import popularity
 
 REPO = Path(__file__).parents[2]
@@ -44,27 +41,13 @@ def pairs(part: str) -> csr_array[np.float32, tuple[int, int]]:
     return csr_array(coo_array((ones, places), shape=(USERS, ITEMS)))
 
 
-def of_each(
-    matrix: csr_array[np.float32, tuple[int, int]], names: NDArray[np.str_]
-) -> list[list[str]]:
-    """The items of each user."""
-    found = names[matrix.indices].tolist()
-    starts = matrix.indptr.tolist()
-    return [found[start:end] for start, end in pairwise(starts)]
-
-
 def test_popularity_scores_what_was_published() -> None:
     names = np.array([f"{item:05}" for item in range(ITEMS)])
     customers = [f"{user:05}" for user in range(USERS)]
     seen, after = pairs("train"), pairs("test")
     dataset = dataset_of(seen, customers, names.tolist(), Weighting(half_life_days=None), AT)
-    held_out = HeldOut(
-        at=AT,
-        until=AT + timedelta(days=1),
-        customers=tuple(customers),
-        histories=tuple(History(bought=dict.fromkeys(of, 0)) for of in of_each(seen, names)),
-        targets=tuple(frozenset(of) for of in of_each(after, names)),
-    )
+    span = (AT, AT + timedelta(days=1))
+    held_out = held_out_of(seen, after, customers, names.tolist(), span)
     bundle = popularity.fit(dataset, popularity.PopularityParams(), AT)
     explore = [block for block in question_blocks() if block.name == EXPLORE]
     found = evaluate(bundle, held_out, blocks=explore)[EXPLORE]

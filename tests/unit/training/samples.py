@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import ibis
+import numpy as np
 
 from features.engine import open_engine
 from features.event import Event, EventType
 from features.identity import CustomerKeys
+from features.profile import History, history_of
 from features.tables import event_table
 from serving.model.weighting import Weighting
 from training.dataset import Dataset, load_dataset
-from training.heldout import HeldOut, load_held_out
+from training.heldout import HeldOut, Wanted
+from training.rows import starts_of
+from training.split import load_held_out
 
 SIZE = 12
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,3 +70,28 @@ def checkerboard_dataset() -> Dataset:
 def checkerboard_held_out() -> HeldOut:
     """The checkerboard after T."""
     return load_held_out(table(checkerboard()), AT, UNTIL)
+
+
+def histories_before(events: Iterable[Event], at: datetime) -> dict[str, History]:
+    """What each customer did before a moment, folded as profiles are."""
+    of_each: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if event.occurred_at < at:
+            of_each[event.customer].append(event)
+    return {customer: history_of(those) for customer, those in of_each.items()}
+
+
+def with_targets(held_out: HeldOut, targets: Sequence[Mapping[str, float]]) -> HeldOut:
+    """The same customers, who bought these items after T instead: item → spend, one a customer."""
+    items = tuple(sorted({*held_out.items, *(item for of in targets for item in of)}))
+    number = {item: place for place, item in enumerate(items)}
+    renumbered = np.array([number[item] for item in held_out.items], np.int32)
+    bought = [(n, number[i], spend) for n, of in enumerate(targets) for i, spend in of.items()]
+    customers, places, spends = (np.array(column) for column in zip(*sorted(bought), strict=True))
+    return replace(
+        held_out,
+        items=items,
+        seen=replace(held_out.seen, items=renumbered[held_out.seen.items]),
+        traded=replace(held_out.traded, items=renumbered[held_out.traded.items]),
+        wanted=Wanted(starts_of(customers, len(targets)), places.astype(np.int32), spends),
+    )

@@ -17,12 +17,12 @@ from tests.unit.training.samples import (
     WEIGHTING,
     checkerboard,
     checkerboard_dataset,
+    histories_before,
     key,
     purchase,
     table,
 )
 from training.dataset import dataset_of, load_dataset
-from training.heldout import load_histories
 
 
 def shuffled_life(seed: int = 5) -> list[Event]:
@@ -46,7 +46,7 @@ def test_the_matrix_is_what_serving_makes_of_each_history() -> None:
     events = table(shuffled_life())
     dataset = load_dataset(events, weighting, AT)
     index = {item: column for column, item in enumerate(dataset.items)}
-    histories = load_histories(events, AT)
+    histories = histories_before(shuffled_life(), AT)
     assert len(dataset.customers) == 8
     for row, customer in enumerate(dataset.customers):
         basket = baskets_of([histories[customer]], index, AT).weights(weighting)

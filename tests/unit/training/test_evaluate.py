@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -14,6 +12,7 @@ from tests.unit.training.samples import (
     SIZE,
     checkerboard_dataset,
     checkerboard_held_out,
+    with_targets,
 )
 from training.evaluate import EXPLORE, REPEAT, evaluate
 from training.recommenders import item_knn, popularity
@@ -59,20 +58,19 @@ def test_coverage_is_the_share_of_the_catalogue_that_was_shown() -> None:
 
 def test_what_the_block_would_never_show_is_no_target() -> None:
     held_out = checkerboard_held_out()
-    again = tuple(t | h.owned() for t, h in zip(held_out.targets, held_out.histories, strict=True))
-    bought = dataclasses.replace(held_out, targets=again)
+    again = [t | h.owned() for t, h in zip(held_out.targets, held_out.histories, strict=True)]
+    bought = with_targets(held_out, [dict.fromkeys(items, 0.0) for items in again])
     assert evaluate(knn(), bought)[EXPLORE].means()["recall_4"] == 1.0
     assert evaluate(knn(), bought)[REPEAT].means()["recall_4"] == pytest.approx(4 / 6)
 
 
 def test_a_target_that_the_bundle_does_not_know_is_missed() -> None:
     held_out = checkerboard_held_out()
-    new = dataclasses.replace(
-        held_out, targets=tuple(targets | {"brand-new"} for targets in held_out.targets)
-    )
+    two = [dict.fromkeys(targets | {"brand-new"}, 0.0) for targets in held_out.targets]
+    new = with_targets(held_out, two)
     means = evaluate(knn(), new)[EXPLORE].means()
     assert (means["recall_20"], means["auc"]) == (0.5, 1.0)
-    unknown = dataclasses.replace(held_out, targets=(frozenset({"brand-new"}),) * SIZE)
+    unknown = with_targets(held_out, [{"brand-new": 0.0}] * SIZE)
     lost = evaluate(knn(), unknown)[EXPLORE]
     assert (lost.means()["recall_20"], lost.means()["hit_rate_20"]) == (0.0, 0.0)
     assert np.isnan(lost.summary["auc"].mean)
@@ -91,6 +89,6 @@ def test_items_that_are_gone_are_not_shown() -> None:
 
 def test_without_targets_there_is_nothing_to_judge() -> None:
     held_out = checkerboard_held_out()
-    owned = tuple(history.owned() for history in held_out.histories)
+    owned = [dict.fromkeys(history.owned(), 0.0) for history in held_out.histories]
     with pytest.raises(NotEnoughData, match="0 of 12 customers have a target for block explore"):
-        evaluate(knn(), dataclasses.replace(held_out, targets=owned))
+        evaluate(knn(), with_targets(held_out, owned))

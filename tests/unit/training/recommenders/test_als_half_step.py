@@ -9,10 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from serving.model.als import FACTORS, AlsScorer
 from serving.model.basket import baskets_of
-from tests.unit.training.samples import AT, WEIGHTING, table
+from tests.unit.training.samples import AT, WEIGHTING, histories_before, table
 from tests.unit.training.test_dataset import shuffled_life
 from training.dataset import load_dataset
-from training.heldout import load_histories
 from training.recommenders import als
 
 
@@ -33,7 +32,7 @@ def test_a_customer_s_vector_is_what_implicit_recalculates(
         users = np.arange(len(dataset.customers))
         expected = reference.recalculate_user(users, als.confidences(dataset.matrix, params))
 
-    histories = load_histories(events, AT)
+    histories = histories_before(shuffled_life(), AT)
     of_each = [histories[customer] for customer in dataset.customers]
     baskets = baskets_of(of_each, bundle.index, AT)
     np.testing.assert_allclose(AlsScorer(bundle).vectors(baskets), expected, rtol=1e-4, atol=1e-4)
