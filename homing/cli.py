@@ -169,11 +169,11 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Make a version the champion."""
-    from training import bootstrap
+    from training import promotions
     from training.settings import TrainingSettings
 
     settings = load_settings(TrainingSettings)
-    report = bootstrap.promote(settings, version, reason=reason, force=force)
+    report = promotions.promote(settings, version, reason=reason, force=force)
     Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
 
 
@@ -184,11 +184,25 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Put the former champion back."""
-    from training import bootstrap
+    from training import promotions
     from training.settings import TrainingSettings
 
-    report = bootstrap.rollback(load_settings(TrainingSettings), model, reason=reason)
+    report = promotions.rollback(load_settings(TrainingSettings), model, reason=reason)
     Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
+
+
+@app.command(name="promotions")
+def promotions_(
+    model: Annotated[str, typer.Argument(help="recommender or churn.")] = "recommender",
+    as_json: Json = False,
+) -> None:
+    """List who became champion, when, by whom, and on what evidence; the newest first."""
+    from homing.show import promotions_table
+    from training import promotions
+    from training.settings import TrainingSettings
+
+    report = promotions.promotions(load_settings(TrainingSettings), model)
+    Output(as_json=as_json).answer(report, [promotions_table(report)])
 
 
 @app.command()

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 
 from rich.table import Table
 
 from training.metrics import CUTOFFS
-from training.reports import Comparison, Figure, RetrainReport, Trained, TrainReport
+from training.reports import (
+    Comparison,
+    Evidence,
+    Figure,
+    Promotions,
+    RetrainReport,
+    Trained,
+    TrainReport,
+)
 
 
 def interval(figure: Figure) -> str:
@@ -80,6 +89,36 @@ def retrain_lines(report: RetrainReport) -> list[str]:
             f"for {published.customers:,} customers in {published.seconds:.1f} s"
         )
     return lines
+
+
+def promotions_table(promotions: Promotions) -> Table:
+    """Every change of a champion, the newest first."""
+    caption = f"champion: {promotions.champion or 'none'}"
+    table = Table(title=f"Promotions of {promotions.model}", title_justify="left", caption=caption)
+    for name in ("when (UTC)", "champion", "before", "by", "evidence", "reason"):
+        table.add_column(name, no_wrap=name in {"when (UTC)", "champion", "before"})
+    for version, change in promotions.changes:
+        table.add_row(
+            f"{change.at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            version,
+            change.former or "",
+            f"{change.by}, {change.command}{', by force' if change.forced else ''}",
+            _evidence(change.evidence),
+            change.reason,
+        )
+    return table
+
+
+def _evidence(found: Evidence | None) -> str:
+    """What the gate had found, in a few words."""
+    if found is None:
+        return "never judged"
+    failed = f", failed: {', '.join(found.failed)}" if found.failed else ""
+    told = f"{found.passed} checks passed{failed}"
+    if found.difference is None or found.low is None or found.high is None:
+        return told
+    gap = f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    return f"{found.metric} {gap} against {found.against}; {told}"
 
 
 def comparison_table(comparison: Comparison) -> Table:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from features.clock import Clock, SystemClock
-from features.errors import InvalidArgument
 from features.lake import Lake
 from features.progress import Stage, silent
 from features.stores.opening import open_stores
@@ -21,10 +20,8 @@ from training.compare import compare_versions
 from training.compare_page import write_page
 from training.job import Job
 from training.lock import only_one
-from training.register import MODELS, RECOMMENDER
 from training.reports import (
     Comparison,
-    Promotion,
     PublishReport,
     RetrainReport,
     TrainReport,
@@ -48,63 +45,6 @@ def train(
     """
     with _job(settings, "training", progress, clock) as job:
         return job.train()
-
-
-def promote(
-    settings: TrainingSettings,
-    version: str,
-    *,
-    reason: str = "",
-    force: bool = False,
-    clock: Clock | None = None,
-) -> Promotion:
-    """Make a version the champion.
-
-    Args:
-        settings: Where the registry is.
-        version: Like `recommender/12`, or `recommender` for its challenger.
-        reason: Kept with the version.
-        force: Promote even what the gate refused; needs a reason.
-        clock: The machine's without one.
-
-    Raises:
-        GateRefused: The gate refused it, or judged it against a champion of the past.
-        InvalidArgument: No such model, or force without a reason.
-        RegistryUnavailable: MLflow does not answer, or there is no such version.
-        AlreadyRunning: Another training job has the lock.
-    """
-    if force and not reason:
-        cure = "say why with --reason; it is kept with the version"
-        raise InvalidArgument.of(reason, field="reason", reason="force needs a reason", cure=cure)
-    clock = clock or SystemClock()
-    with only_one(settings.home, "promotion", clock):
-        tracking = _tracking(settings)
-        model, number = champions.parse_version(version, tracking)
-        return champions.promote(
-            tracking, model, number, at=clock.now(), reason=reason, force=force
-        )
-
-
-def rollback(
-    settings: TrainingSettings,
-    model: str = RECOMMENDER,
-    *,
-    reason: str = "",
-    clock: Clock | None = None,
-) -> Promotion:
-    """Put the former champion back.
-
-    Raises:
-        Refused: There is no former champion.
-        RegistryUnavailable: MLflow does not answer.
-        AlreadyRunning: Another training job has the lock.
-    """
-    if model not in MODELS:
-        cure = f"choose one of {', '.join(MODELS)}"
-        raise InvalidArgument.of(model, field="model", reason="no such model", cure=cure)
-    clock = clock or SystemClock()
-    with only_one(settings.home, "rollback", clock):
-        return champions.rollback(_tracking(settings), model, at=clock.now(), reason=reason)
 
 
 def publish(

@@ -1,21 +1,25 @@
 """Who serves: promotes versions to champion and rolls back, and writes down why.
 
-Each version carries its history of promotions as a tag, a JSON list: what was done, when, by whom,
-for what reason and on what evidence. Aliases alone say who serves; stages are never used.
+Each version carries its history of promotions as a tag, a JSON list: what was done, when, by whom
+and by what, for what reason and on what evidence. Aliases alone say who serves; stages are never
+used.
 """
 
 from __future__ import annotations
 
 import getpass
+import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from features.errors import GateRefused, InvalidArgument, Refused, RegistryUnavailable
 from training.register import CHALLENGER, CHAMPION, MODELS, verdict_of, version_name
-from training.reports import Promotion, Verdict
+from training.reports import Change, Evidence, Promotion, Promotions, Verdict
 from training.tracking import Tracking
 
 HISTORY: Final = "promotions"
@@ -25,24 +29,28 @@ _VERSION: Final = re.compile(
 )
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of the champion, kept with the version that became it.
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container whose user has no name
+
+
+@dataclass(frozen=True)
+class Act:
+    """Somebody changes the champion.
 
     Attributes:
-        did: What.
+        command: What they use, like `homing promote`.
         at: When, aware.
-        by: The operating system's name of who did it.
-        reason: Why.
-        former: Number of the champion before; None when there was none.
-        forced: Whether the gate had refused it.
+        reason: Why; "" takes the gate's.
+        by: The operating system's name of who does it.
     """
 
-    did: Literal["promote", "rollback"]
+    command: str
     at: datetime
-    by: str
-    reason: str
-    former: str | None
-    forced: bool = False
+    reason: str = ""
+    by: str = field(default_factory=_who)
 
 
 def parse_version(text: str, tracking: Tracking) -> tuple[str, str]:
@@ -85,7 +93,7 @@ def _spelled_out(text: str) -> str:
 
 
 def promote(
-    tracking: Tracking, model: str, number: str, *, at: datetime, reason: str, force: bool
+    tracking: Tracking, model: str, number: str, act: Act, *, force: bool = False
 ) -> Promotion:
     """Make a version the champion, if the gate let it pass against the present one.
 
@@ -95,21 +103,27 @@ def promote(
     """
     tags = dict(tracking.version(model, number).tags)
     former = tracking.alias(model, CHAMPION)
-    refusal = _refusal(verdict_of(tags), model, number, former)
+    verdict = verdict_of(tags)
+    refusal = _refusal(verdict, model, number, former)
     if refusal and not force:
         raise GateRefused(refusal)
     if former == number:
         return Promotion(version=version_name(model, number), former=None, reason="it is already")
-    verdict = verdict_of(tags)
-    why = reason or (verdict.reason if verdict else "")
     change = Change(
-        did="promote", at=at, by=_who(), reason=why, former=former, forced=bool(refusal)
+        did="promote",
+        at=act.at,
+        by=act.by,
+        command=act.command,
+        reason=act.reason or (verdict.reason if verdict else ""),
+        former=former,
+        forced=bool(refusal),
+        evidence=_evidence(verdict),
     )
-    _become(tracking, model, number, change)
+    _become(tracking, model, number, tags, change)
     return _promotion(model, number, change)
 
 
-def rollback(tracking: Tracking, model: str, *, at: datetime, reason: str) -> Promotion:
+def rollback(tracking: Tracking, model: str, act: Act) -> Promotion:
     """Put the champion back that was before the present one; again goes further back.
 
     Raises:
@@ -120,7 +134,8 @@ def rollback(tracking: Tracking, model: str, *, at: datetime, reason: str) -> Pr
     if number is None:
         message = f"{model} has no champion to roll back from"
         raise Refused(message)
-    promotions = [one for one in changes(tracking, model, number) if one.did == "promote"]
+    tags = tracking.version(model, number).tags
+    promotions = [one for one in _changes(tags) if one.did == "promote"]
     former = promotions[-1].former if promotions else None
     if former is None:
         message = (
@@ -128,20 +143,63 @@ def rollback(tracking: Tracking, model: str, *, at: datetime, reason: str) -> Pr
             "by `homing promote` instead"
         )
         raise Refused(message)
-    why = reason or f"rolled back from {version_name(model, number)}"
-    change = Change(did="rollback", at=at, by=_who(), reason=why, former=number)
-    _become(tracking, model, former, change)
+    tags = dict(tracking.version(model, former).tags)
+    change = Change(
+        did="rollback",
+        at=act.at,
+        by=act.by,
+        command=act.command,
+        reason=act.reason or f"rolled back from {version_name(model, number)}",
+        former=number,
+        evidence=_evidence(verdict_of(tags)),
+    )
+    _become(tracking, model, former, tags, change)
     return _promotion(model, former, change)
 
 
-def changes(tracking: Tracking, model: str, number: str) -> list[Change]:
-    """The history of a version, oldest first.
+def promotions(tracking: Tracking, model: str) -> Promotions:
+    """Every change of a model's champion, the newest first.
 
     Raises:
-        RegistryUnavailable: MLflow does not answer, or has no such version.
+        RegistryUnavailable: MLflow does not answer.
     """
-    text = tracking.version(model, number).tags.get(HISTORY, "[]")
-    return msgspec.json.decode(text, type=list[Change])
+    champion = tracking.alias(model, CHAMPION)
+    found = [
+        (version_name(model, str(version.version)), change)
+        for version in tracking.versions(model)
+        for change in _changes(version.tags)
+    ]
+    found.sort(key=lambda pair: pair[1].at, reverse=True)
+    return Promotions(
+        model=model,
+        champion=None if champion is None else version_name(model, champion),
+        changes=tuple(found),
+    )
+
+
+def _changes(tags: Mapping[str, str]) -> list[Change]:
+    """The history of a version, the oldest first."""
+    return msgspec.json.decode(tags.get(HISTORY, "[]"), type=list[Change])
+
+
+def _evidence(verdict: Verdict | None) -> Evidence | None:
+    if verdict is None:
+        return None
+    failed = tuple(one.name for one in verdict.checks if not one.passed)
+    return Evidence(
+        against=verdict.against,
+        metric=verdict.metric,
+        difference=_known(verdict.difference),
+        low=_known(verdict.low),
+        high=_known(verdict.high),
+        passed=len(verdict.checks) - len(failed),
+        failed=failed,
+    )
+
+
+def _known(figure: float) -> float | None:
+    """A figure as JSON can hold it."""
+    return figure if math.isfinite(figure) else None
 
 
 def _refusal(verdict: Verdict | None, model: str, number: str, champion: str | None) -> str:
@@ -159,11 +217,13 @@ def _refusal(verdict: Verdict | None, model: str, number: str, champion: str | N
     )
 
 
-def _become(tracking: Tracking, model: str, number: str, change: Change) -> None:
+def _become(
+    tracking: Tracking, model: str, number: str, tags: Mapping[str, str], change: Change
+) -> None:
     """Write the history first: a champion without a reason can't be, a reason without may."""
-    history = [*changes(tracking, model, number), change]
+    history = msgspec.json.encode([*_changes(tags), change]).decode()
     with tracking.client() as client:
-        client.set_model_version_tag(model, number, HISTORY, msgspec.json.encode(history).decode())
+        client.set_model_version_tag(model, number, HISTORY, history)
         client.set_registered_model_alias(model, CHAMPION, number)
     if tracking.alias(model, CHALLENGER) == number:
         with tracking.client() as client:
@@ -173,10 +233,3 @@ def _become(tracking: Tracking, model: str, number: str, change: Change) -> None
 def _promotion(model: str, number: str, change: Change) -> Promotion:
     former = version_name(model, change.former) if change.former else None
     return Promotion(version=version_name(model, number), former=former, reason=change.reason)
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"  # a container whose user has no name

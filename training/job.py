@@ -238,9 +238,8 @@ class Job:
         return passed, refused
 
     def _promote(self, model: str, number: str | None) -> Promotion:
-        return champions.promote(
-            self.tracking, model, str(number), at=self.clock.now(), reason="", force=False
-        )
+        act = champions.Act("homing retrain", self.clock.now())
+        return champions.promote(self.tracking, model, str(number), act)
 
     @contextmanager
     def _champions(self, chosen: dict[str, str | None]) -> Iterator[Champions]:

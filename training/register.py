@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from features.errors import RegistryUnavailable
-from training.reports import Verdict
+from training.reports import Check, Verdict
 from training.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -131,6 +133,9 @@ def register(tracking: Tracking, entry: Entry) -> tuple[str, str]:
         mlflow.log_input(_dataset(mlflow, entry.data), context="training")
         for file, plot in entry.plots.items():
             mlflow.log_figure(plot, f"plots/{file}")
+        mlflow.log_text(
+            msgspec.json.format(msgspec.json.encode(entry.verdict)).decode(), CHECKS_FILE
+        )
         _log_candidates(tracking, entry)
         logged = _log_model(mlflow, entry)
         number = _add_version(tracking, entry, run, logged)
@@ -147,7 +152,7 @@ def _add_version(tracking: Tracking, entry: Entry, run: str, logged: Any) -> str
             source=logged.model_uri,
             run_id=run,
             model_id=logged.model_id,
-            tags=_tags(entry),
+            tags={**_tags(entry), CHECKS: msgspec.json.encode(entry.verdict.checks).decode()},
         )
         number = str(version.version)
         client.set_registered_model_alias(entry.model, CHALLENGER, number)
@@ -163,6 +168,12 @@ def _tags(entry: Entry) -> dict[str, str]:
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:
     """Those that are numbers: a database takes no other."""
     return {name: value for name, value in metrics.items() if abs(value) < float("inf")}
+
+
+CHECKS: Final = "gate.checks"
+"""The tag of a version that holds all that the gate looked at, as JSON."""
+CHECKS_FILE: Final = "gate.json"
+"""The same, among a run's artifacts."""
 
 
 def verdict_tags(verdict: Verdict, at: datetime) -> dict[str, str]:
@@ -190,8 +201,9 @@ def verdict_of(tags: Mapping[str, str]) -> Verdict | None:
             low=float(tags["gate.low"]),
             high=float(tags["gate.high"]),
             reason=tags["gate.reason"],
+            checks=msgspec.json.decode(tags.get(CHECKS, "[]"), type=tuple[Check, ...]),
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, msgspec.DecodeError):
         return None
 
 

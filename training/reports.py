@@ -6,6 +6,7 @@ All of it is data: `msgspec.to_builtins(report)` is the machine's answer of the 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -124,6 +125,68 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     former: str | None
     reason: str
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate had found of a version when it became champion.
+
+    Attributes:
+        against: What it was compared with.
+        metric: What was compared.
+        difference: The version minus the other.
+        low: Lower end of the difference's paired 95 % bootstrap interval; like the others None
+            where it was not measured.
+        high: Upper end.
+        passed: How many checks it passed.
+        failed: Names of those that it failed; only by force is it champion then.
+    """
+
+    against: str
+    metric: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    passed: int
+    failed: tuple[str, ...]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of the champion, kept with the version that became it.
+
+    Attributes:
+        did: What.
+        at: When, aware.
+        by: The operating system's name of who did it.
+        command: What did it: `homing retrain` by itself, `homing promote` or `homing rollback`
+            for a person.
+        reason: Why.
+        former: Number of the champion before; None when there was none.
+        forced: Whether the gate had refused it.
+        evidence: What the gate had found; None for a version that was never judged.
+    """
+
+    did: Literal["promote", "rollback"]
+    at: datetime
+    by: str
+    command: str = ""
+    reason: str
+    former: str | None
+    forced: bool = False
+    evidence: Evidence | None = None
+
+
+class Promotions(msgspec.Struct, frozen=True, kw_only=True):
+    """Every change of a registered model's champion.
+
+    Attributes:
+        model: The registered model.
+        champion: The version that serves, like `recommender/12`; None without one.
+        changes: The newest first: the version that became champion, and how.
+    """
+
+    model: str
+    champion: str | None
+    changes: tuple[tuple[str, Change], ...]
 
 
 class PublishReport(msgspec.Struct, frozen=True, kw_only=True):

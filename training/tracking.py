@@ -27,6 +27,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
 """Set before MLflow is imported, unless the user has set them."""
+PAGE: Final = 1_000
+"""Versions that MLflow is asked for at once."""
 SQLITE: Final = b"SQLite format 3\x00"
 """How every SQLite file begins."""
 
@@ -100,6 +102,23 @@ class Tracking:
         """
         with self.client() as client:
             return client.get_model_version(model, number)
+
+    def versions(self, model: str) -> list[ModelVersion]:
+        """Every version of a registered model, the newest first; none while there is no model.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+        """
+        found: list[ModelVersion] = []
+        token: str | None = ""
+        with self.client() as client:
+            while token is not None:
+                page = client.search_model_versions(
+                    f"name = '{model}'", max_results=PAGE, page_token=token or None
+                )
+                found += page
+                token = page.token or None
+        return sorted(found, key=lambda version: int(version.version), reverse=True)
 
     def alias(self, model: str, alias: str) -> str | None:
         """Number of the version that an alias names; None while there is none.

@@ -80,7 +80,8 @@ def _bundles(history: History, judged: Judged, final: Bundle) -> tuple[Check, ..
     before = None if judged.champion is None else judged.champion.manifest.data
     known: list[Check] = []
     for name, bundle, until in (("twin", twin, span.cutoff), ("final", final, span.end)):
-        data, later = history.dataset(until), history.newcomers(until)
-        origin = origin_of(data, history.catalogue, until, later)
+        # Read once more as of what the bundle says; when that is too late, it is told as a leak.
+        data = history.dataset(min(bundle.manifest.data.as_of, until))
+        origin = origin_of(data, history.catalogue, until, history.newcomers(until))
         known += named(name, check_made(bundle, origin, people, before))
     return (*known, *named("final", [check_twins(final, twin)]))

@@ -25,7 +25,7 @@ from homing.child import free_port, running_scorer
 from homing.importing import import_history
 from tests.e2e.scorer import client_of, eventually, fetch, ids
 from tests.shop import SECRET, Shop, make_shop
-from training import bootstrap
+from training import bootstrap, promotions
 from training.settings import TrainingSettings
 
 MAPPING = """
@@ -211,7 +211,7 @@ def buy_first(story: Story, client: httpx.Client, order: str) -> float:
 def a_new_version_is_swapped_in(story: Story, client: httpx.Client) -> str:
     """Returns the new version."""
     version = bootstrap.train(story.settings).recommender.version
-    bootstrap.promote(story.settings, version, reason="the story wants it", force=True)
+    promotions.promote(story.settings, version, reason="the story wants it", force=True)
 
     eventually(lambda: story.now(client), lambda slate: slate["model"] == version)
     return version

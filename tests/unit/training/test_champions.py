@@ -13,6 +13,7 @@ from features.errors import (
     RegistryUnavailable,
 )
 from training import champions
+from training.champions import Act
 from training.register import CHALLENGER, CHAMPION, DataVersion, Entry, fetch, register, verdict_of
 from training.reports import Verdict
 from training.tracking import Tracking
@@ -63,7 +64,8 @@ def add(tracking: Tracking, folder: Path, against: str, *, passed: bool = True) 
 
 
 def promote(tracking: Tracking, number: str, *, force: bool = False, reason: str = "") -> str:
-    done = champions.promote(tracking, "churn", number, at=AT, reason=reason, force=force)
+    act = Act("homing promote", AT, reason)
+    done = champions.promote(tracking, "churn", number, act, force=force)
     return f"{done.former} -> {done.version}"
 
 
@@ -76,7 +78,7 @@ def test_champions_change_by_the_gate_alone_and_go_back_again(
     assert promote(tracking, first) == "None -> churn/1"
     assert tracking.alias("churn", CHALLENGER) is None
     with pytest.raises(Refused, match="no champion before it"):
-        champions.rollback(tracking, "churn", at=AT, reason="")
+        champions.rollback(tracking, "churn", Act("homing rollback", AT))
 
     second = add(tracking, folder, "churn/1")
     stale = add(tracking, folder, "churn/1")
@@ -86,12 +88,18 @@ def test_champions_change_by_the_gate_alone_and_go_back_again(
     assert promote(tracking, stale, force=True, reason="trust me") == "churn/2 -> churn/3"
 
     for expected in ("2", "1"):  # again goes further back
-        champions.rollback(tracking, "churn", at=AT, reason="it was bad")
+        champions.rollback(tracking, "churn", Act("homing rollback", AT, "it was bad"))
         assert tracking.alias("churn", CHAMPION) == expected
-    history = champions.changes(tracking, "churn", "1")
-    assert [(one.did, one.former) for one in history] == [("promote", None), ("rollback", "2")]
-    assert history[1].reason == "it was bad"
-    assert champions.changes(tracking, "churn", stale)[0].forced
+    history = champions.promotions(tracking, "churn")
+    assert history.champion == "churn/1"
+    told = {(version, one.did, one.former, one.forced) for version, one in history.changes}
+    assert told == {
+        ("churn/1", "promote", None, False),
+        ("churn/2", "promote", "1", False),
+        ("churn/3", "promote", "2", True),
+        ("churn/2", "rollback", "3", False),
+        ("churn/1", "rollback", "2", False),
+    }
     assert capfd.readouterr() == ("", "")  # MLflow keeps its migrations to itself
 
 

@@ -26,7 +26,7 @@ from features.progress import Advance
 from tests.shop import Shop, make_shop
 from tests.unit.training.conftest import Retrained
 from tests.unit.training.home import clock_of, fill, settings_at, stores_of
-from training import bootstrap
+from training import bootstrap, promotions
 from training.lock import only_one
 from training.next_best import ACTIONS
 from training.register import CHAMPION
@@ -169,7 +169,7 @@ def test_a_second_training_with_nothing_new_is_refused_by_the_gate(
     assert not again.recommender.verdict.passed
     assert again.recommender.verdict.against == "recommender/1"
     with pytest.raises(GateRefused, match="does not beat"):
-        bootstrap.promote(retrained.settings, again.recommender.version)
+        promotions.promote(retrained.settings, again.recommender.version)
     assert champion(retrained.settings) == "1"
 
 
@@ -237,7 +237,7 @@ def test_a_churn_champion_scores_the_active_and_nobody_else(
 ) -> None:
     shutil.copytree(retrained.settings.home, tmp_path / "home")
     settings, clock = settings_at(tmp_path / "home"), clock_of(retrained.shop)
-    bootstrap.promote(settings, "churn/1", force=True, reason="for the test", clock=clock)
+    promotions.promote(settings, "churn/1", force=True, reason="for the test", clock=clock)
     stores = stores_of(settings.home)
     stores.profiles.put_many([Profile("ck_" + "0" * 32)])  # whom the lake does not know
     stores.close()
@@ -293,9 +293,9 @@ def test_a_second_job_at_the_same_time_is_refused(settings: TrainingSettings, sh
             with pytest.raises(AlreadyRunning, match="training runs as process"):
                 job(settings)
         with pytest.raises(AlreadyRunning):
-            bootstrap.promote(settings, "recommender/1")
+            promotions.promote(settings, "recommender/1")
         with pytest.raises(AlreadyRunning):
-            bootstrap.rollback(settings)
+            promotions.rollback(settings)
 
 
 def test_a_home_that_can_not_be_written_is_named(tmp_path: Path) -> None:
@@ -327,6 +327,6 @@ def test_a_short_history_trains_a_recommender_without_churn(
 
 def test_force_needs_a_reason_and_rollback_a_model(settings: TrainingSettings) -> None:
     with pytest.raises(InvalidArgument, match="force needs a reason"):
-        bootstrap.promote(settings, "recommender/1", force=True)
+        promotions.promote(settings, "recommender/1", force=True)
     with pytest.raises(InvalidArgument, match="no such model"):
-        bootstrap.rollback(settings, "oracle")
+        promotions.rollback(settings, "oracle")
