@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
+import numpy as np
 
 from serving.model.bundle import Bundle
 from training.checks import named, reason_of
@@ -43,9 +44,8 @@ def recommender_verdict(
         judged.answers[judged.chosen],
         judged.answers[CHAMPION if rival else POPULARITY],
     )
-    place = {customer: n for n, customer in enumerate(held_out.customers)}
-    rows = [place[customer] for customer in answers[PRIMARY].customers]
-    slices = slices_of([held_out.histories[n] for n in rows], held_out.at, history.catalogue)
+    asked = np.isin(held_out.customers, answers[PRIMARY].customers)
+    slices = slices_of(held_out.picked(np.flatnonzero(asked)), history.catalogue)
     against = None if rival is None else "the champion"
     primary = contest(answers[PRIMARY], others[PRIMARY], slices, against=against)
     rest = [
@@ -76,12 +76,11 @@ def with_checks(verdict: Verdict, checks: Iterable[Check]) -> Verdict:
 def _bundles(history: History, judged: Judged, final: Bundle) -> tuple[Check, ...]:
     """What is found of both twins."""
     span, twin = history.span, judged.bundles[judged.chosen]
-    people = judged.held_out.histories, judged.held_out.at
     before = None if judged.champion is None else judged.champion.manifest.data
     known: list[Check] = []
-    for name, bundle, until in (("twin", twin, span.cutoff), ("final", final, span.end)):
+    for name, bundle, until in (("twin", twin, span.fit_until), ("final", final, span.end)):
         # Read once more as of what the bundle says; when that is too late, it is told as a leak.
         data = history.dataset(min(bundle.manifest.data.as_of, until))
         origin = origin_of(data, history.catalogue, until, history.newcomers(until))
-        known += named(name, check_made(bundle, origin, people, before))
+        known += named(name, check_made(bundle, origin, judged.held_out, before))
     return (*known, *named("final", [check_twins(final, twin)]))

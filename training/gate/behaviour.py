@@ -6,22 +6,19 @@ holds for every algorithm, whatever its scores mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.profile import History
-from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle
 from serving.model.popularity import ALGORITHM as POPULARITY
 from serving.model.scoring import open_scorer
 from training.checks import check
 from training.gate.ranks import chance_above
+from training.heldout import HeldOut, spread
 from training.reports import Check
 
 SAMPLE: Final = 100
@@ -55,24 +52,22 @@ class Sample:
     own: Mask
 
 
-def sample_of(bundle: Bundle, histories: Sequence[History], at: datetime) -> Sample:
+def sample_of(bundle: Bundle, held_out: HeldOut) -> Sample:
     """How a bundle scores some of these customers, evenly spread.
 
     Args:
         bundle: Is sound.
-        histories: What customers did before `at`; those who did nothing with an item that the
-            bundle knows are left out.
-        at: T, aware.
+        held_out: Customers, and what they did before T; those who did nothing with an item that
+            the bundle knows are left out.
     """
-    known = [one for one in histories if any(i.item in bundle.index for i in one.interactions)]
-    places = np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).astype(int)
-    chosen = [known[place] for place in places]
-    own = np.zeros((len(chosen), len(bundle.items)), np.bool_)
-    for row, history in zip(own, chosen, strict=True):
-        row[[bundle.index[i.item] for i in history.interactions if i.item in bundle.index]] = True
+    known = np.flatnonzero(np.diff(held_out.baskets(bundle.index).starts))
+    chosen = held_out.picked(known[spread(len(known), SAMPLE)])
+    baskets = chosen.baskets(bundle.index)
+    own = np.zeros((len(baskets), len(bundle.items)), np.bool_)
+    own[np.repeat(np.arange(len(baskets)), np.diff(baskets.starts)), baskets.rows] = True
+    # Opened twice, and asked about baskets of its own: nothing can be remembered.
     scores, again = (
-        np.asarray(open_scorer(bundle).score(baskets_of(chosen, bundle.index, at)))
-        for _ in range(2)
+        np.asarray(open_scorer(bundle).score(chosen.baskets(bundle.index))) for _ in range(2)
     )
     return Sample(bundle.manifest.algorithm, scores, again, own)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
-from features.profile import History
 from serving.model.bundle import Bundle
 from serving.model.manifest import DataFacts
 from training.checks import reason_of
@@ -34,13 +32,14 @@ from training.gate.origin import (
     check_leak,
     check_shrunk,
 )
+from training.heldout import HeldOut
 from training.reports import Check, Verdict
 
 
 def check_made(
     bundle: Bundle,
     origin: Origin,
-    people: tuple[Sequence[History], datetime],
+    held_out: HeldOut,
     champion: DataFacts | None,
 ) -> tuple[Check, ...]:
     """All that is looked at in one bundle.
@@ -48,7 +47,7 @@ def check_made(
     Args:
         bundle: Twin or final.
         origin: What it may have been made of.
-        people: Histories to score it with, and the moment that they end.
+        held_out: Customers to score, by what they did before T.
         champion: What the champion was made of; None without one.
 
     Returns:
@@ -60,7 +59,7 @@ def check_made(
     sound = check_sound(bundle)
     if not sound.passed:
         return (size, sound)
-    sample = sample_of(bundle, *people)
+    sample = sample_of(bundle, held_out)
     return (
         size,
         sound,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.event import EventType
 from features.item import Item
-from features.profile import History
+from training.heldout import HeldOut, number_of
 from training.segments import segments
 
 NEW_INTERACTIONS: Final = 3
@@ -21,65 +19,67 @@ HEAVY: Final = 2 / 3
 """Heavy customers are those above this quantile of interactions among all who aren't new."""
 CATEGORIES: Final = 5
 """The most common favourite categories, each a slice."""
+QUARTER: Final = 91
 SECONDS_A_DAY: Final = 86_400
 
 Mask = NDArray[np.bool_]
 
 
-def slices_of(
-    histories: Sequence[History], at: datetime, catalogue: Mapping[str, Item] | None
-) -> dict[str, Mask]:
-    """Slice → which of the customers are in it.
+def slices_of(held_out: HeldOut, catalogue: Mapping[str, Item] | None) -> dict[str, Mask]:
+    """Slice → which of the customers are in it, (customers,).
 
     Three slices by how much is known of a customer (`new`, `light`, `heavy`), one a segment, and
     one for each of the most common favourite categories.
 
     Args:
-        histories: One a customer, of what was before `at`.
-        at: T, aware.
+        held_out: Customers, and what they did before T.
         catalogue: Item id → item; without one there are no categories.
     """
-    counts = np.array([len(one.interactions) for one in histories])
+    counts = held_out.seen.lengths
     new = counts <= NEW_INTERACTIONS
     many = np.quantile(counts[~new], HEAVY) if (~new).any() else np.inf
     slices = {"new": new, "light": ~new & (counts <= many), "heavy": ~new & (counts > many)}
-    slices |= _of_labels(np.array(segments(_rhythm(histories, at))), None)
-    favourites = np.array([_favourite(one, catalogue or {}) for one in histories])
-    return slices | _of_labels(favourites, CATEGORIES)
+    named = np.array(segments(_rhythm(held_out)))
+    slices |= {f"segment {name}": named == name for name in sorted(set(named.tolist()))}
+    return slices | _favourites(held_out, catalogue or {})
 
 
-def _of_labels(labels: NDArray[np.str_], most: int | None) -> dict[str, Mask]:
-    """One slice a label, the most common first; "" is none."""
-    common = Counter(label for label in labels.tolist() if label).most_common(most)
-    return {label: labels == label for label, _ in common}
+def _favourites(held_out: HeldOut, catalogue: Mapping[str, Item]) -> dict[str, Mask]:
+    """Those who dealt most with each of the most common broadest categories."""
+    known = [catalogue.get(item) for item in held_out.items]
+    labels = [item.categories[0] if item and item.categories else "" for item in known]
+    names, numbers = np.unique(np.array([*labels, ""]), return_inverse=True)
+    seen = held_out.seen
+    cells = seen.customers * len(names) + numbers[seen.items]
+    size = len(held_out.customers) * len(names)
+    counts = np.bincount(cells, minlength=size).reshape(-1, len(names))
+    counts[:, names == ""] = 0
+    favourite = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
+    common = np.bincount(favourite[favourite >= 0], minlength=len(names))
+    chosen = np.argsort(-common, kind="stable")[:CATEGORIES]
+    return {f"category {names[n]}": favourite == n for n in chosen if common[n]}
 
 
-def _favourite(history: History, catalogue: Mapping[str, Item]) -> str:
-    """The broadest category that the customer dealt with most; "" where none is known."""
-    known = (catalogue.get(seen.item) for seen in history.interactions)
-    broadest = Counter(item.categories[0] for item in known if item and item.categories)
-    return f"category {broadest.most_common(1)[0][0]}" if broadest else ""
-
-
-def _rhythm(histories: Sequence[History], at: datetime) -> dict[str, NDArray[np.float64]]:
-    """What segments are told by, out of histories: as the features of the same names."""
-    today = at.timestamp() / SECONDS_A_DAY
-    rows = [_rhythm_of(history, today) for history in histories]
-    names = ("recency_days", "purchase_days", "purchase_days_91d", "gap_mean_days", "buying_days")
-    columns = np.array(rows, np.float64).reshape(len(rows), len(names)).T
-    return dict(zip(names, columns, strict=True))
-
-
-def _rhythm_of(history: History, today: float) -> tuple[float, ...]:
-    days = sorted(
-        {
-            seen.at // SECONDS_A_DAY
-            for seen in history.interactions
-            if seen.type is EventType.PURCHASE
-        }
+def _rhythm(held_out: HeldOut) -> dict[str, NDArray[np.float64]]:
+    """What segments are told by, as the features of the same names."""
+    seen, count = held_out.seen, len(held_out.customers)
+    today = held_out.at.timestamp() / SECONDS_A_DAY
+    bought = seen.kinds == number_of(EventType.PURCHASE)
+    days = np.unique(
+        np.stack([seen.customers[bought], seen.times[bought] // SECONDS_A_DAY]), axis=1
     )
-    if not days:
-        return (np.inf, 0, 0, 0, np.inf)
-    gap = (days[-1] - days[0]) / max(1, len(days) - 1)
-    lately = sum(day >= today - 91 for day in days)
-    return (today - days[-1], len(days), lately, gap, today - days[0])
+    customers, day = days[0], days[1].astype(np.float64)
+    first, last = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(first, customers, day)
+    np.maximum.at(last, customers, day)
+    often = np.bincount(customers, minlength=count)
+    lately = np.bincount(customers[day >= today - QUARTER], minlength=count)
+    with np.errstate(invalid="ignore"):
+        gaps = np.where(often > 1, (last - first) / np.maximum(often - 1, 1), 0.0)
+    return {
+        "recency_days": today - last,
+        "purchase_days": often.astype(np.float64),
+        "purchase_days_91d": lately.astype(np.float64),
+        "gap_mean_days": gaps,
+        "buying_days": today - first,
+    }
