@@ -150,15 +150,18 @@ def compare(
     a: Annotated[str, typer.Argument(help="Like recommender/11 or recommender@champion.")],
     b: Annotated[str, typer.Argument(help="Another version of the same model.")],
     html: Annotated[Path | None, typer.Option(help="Write a page with plots here.")] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Keep the page with the second version in MLflow.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show two versions of a model side by side."""
-    from homing.show import comparison_table
+    from homing.show import comparison_lines
     from training import bootstrap
     from training.settings import TrainingSettings
 
-    report = bootstrap.compare(load_settings(TrainingSettings), a, b, html)
-    Output(as_json=as_json).answer(report, [comparison_table(report)])
+    report = bootstrap.compare(load_settings(TrainingSettings), a, b, html, log=log)
+    Output(as_json=as_json).answer(report, comparison_lines(report))
 
 
 @app.command()

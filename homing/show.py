@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC
 
+from rich.console import RenderableType
 from rich.table import Table
 
+from training.compare.report import Comparison, Paired, Slates
 from training.metrics import CUTOFFS
 from training.reports import (
-    Comparison,
     Evidence,
     Figure,
     Promotions,
@@ -17,6 +18,9 @@ from training.reports import (
     Trained,
     TrainReport,
 )
+
+_SHORT = tuple(f"_{k}" for k in CUTOFFS if k != max(CUTOFFS))
+"""How the names of metrics end whose slates are shorter than the longest that is judged."""
 
 
 def interval(figure: Figure) -> str:
@@ -44,8 +48,7 @@ def figures_table(title: str, figures: Sequence[Figure]) -> Table:
 
 def at_longest(figures: Iterable[Figure]) -> list[Figure]:
     """Without the metrics of slates that are shorter than the longest that was judged."""
-    short = tuple(f"_{k}" for k in CUTOFFS if k != max(CUTOFFS))
-    return [figure for figure in figures if not figure.metric.endswith(short)]
+    return [figure for figure in figures if not figure.metric.endswith(_SHORT)]
 
 
 def trained_lines(trained: Trained) -> list[str]:
@@ -121,18 +124,46 @@ def _evidence(found: Evidence | None) -> str:
     return f"{found.metric} {gap} against {found.against}; {told}"
 
 
-def comparison_table(comparison: Comparison) -> Table:
-    """Metrics of two versions side by side."""
-    title = f"{comparison.a} and {comparison.b}"
-    table = Table(title=title, title_justify="left", caption=comparison.note)
-    table.add_column("metric")
+def comparison_lines(comparison: Comparison) -> list[RenderableType]:
+    """Two versions side by side: the verdict, then what stands behind it."""
+    lines: list[RenderableType] = [comparison.verdict, comparison.note]
+    longest = [(one.metric, one) for one in comparison.metrics if not one.metric.endswith(_SHORT)]
+    lines += [_paired_table(comparison, "metric", longest)]
+    if comparison.slices:
+        named = [(f"{one.name} ({one.customers:,})", one.found) for one in comparison.slices]
+        lines += [_paired_table(comparison, f"{comparison.headline[0]} of", named)]
+    if comparison.slates is not None:
+        lines += [*_slates_lines(comparison.slates)]
+    if comparison.drift is not None:
+        moved = [one for one in comparison.drift.found if one.movement != "stable"]
+        told = ", ".join(f"{one.name} ({one.movement}, {one.psi:.2f})" for one in moved)
+        lines += [f"data that moved: {told or 'nothing beyond noise'}"]
+    differing = {name: pair for name, pair in comparison.facts.items() if pair[0] != pair[1]}
+    lines += [f"{name}: {a or '–'} → {b or '–'}" for name, (a, b) in differing.items()]
+    lines += [f"page: {comparison.page}"] if comparison.page else []
+    lines += [f"kept in MLflow as {comparison.logged}"] if comparison.logged else []
+    return lines
+
+
+def _paired_table(comparison: Comparison, first: str, named: Sequence[tuple[str, Paired]]) -> Table:
+    """One row a metric or a slice: both versions, the difference and what it says."""
+    table = Table(caption="mean [95 % interval]")
+    table.add_column(first)
     for name in (comparison.a, comparison.b, "difference"):
         table.add_column(name, justify="right")
-    for name, (a, b) in comparison.facts.items():
-        table.add_row(name, a, b, "")
-    for paired in comparison.metrics:
+    table.add_column("")
+    for name, paired in named:
         figures = (paired.a, paired.b, paired.difference)
-        table.add_row(paired.metric, *(interval(f) if f else "" for f in figures))
-    if comparison.overlap is not None:
-        table.add_row("overlap of slates", "", "", interval(comparison.overlap))
+        cells = (interval(figure) if figure else "" for figure in figures)
+        table.add_row(name, *cells, "" if paired.mark in {"level", "unknown"} else paired.mark)
     return table
+
+
+def _slates_lines(slates: Slates) -> list[str]:
+    share, gained, lost = slates.overlap.share, slates.gained[:3], slates.lost[:3]
+    across = f"[{share.low:.0%}, {share.high:.0%}], over {slates.customers:,} customers"
+    lines = [f"slates of {slates.overlap.size} have {share.value:.0%} in common {across}"]
+    for word, items in (("more", gained), ("fewer", lost)):
+        told = ", ".join(f"{one.title} ({one.a:.0%} → {one.b:.0%})" for one in items)
+        lines += [f"shown to {word}: {told}"] if told else []
+    return lines

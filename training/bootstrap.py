@@ -16,12 +16,13 @@ from features.progress import Stage, silent
 from features.stores.opening import open_stores
 from serving.ranking.blocks import load_blocks
 from training import champions
-from training.compare import compare_versions
-from training.compare_page import write_page
+from training.compare.logged import log_page
+from training.compare.page import write_page
+from training.compare.report import Comparison
+from training.compare.versions import compare_versions
 from training.job import Job
 from training.lock import only_one
 from training.reports import (
-    Comparison,
     PublishReport,
     RetrainReport,
     TrainReport,
@@ -82,7 +83,9 @@ def retrain(
         return job.retrain()
 
 
-def compare(settings: TrainingSettings, a: str, b: str, html: Path | None = None) -> Comparison:
+def compare(
+    settings: TrainingSettings, a: str, b: str, html: Path | None = None, *, log: bool = False
+) -> Comparison:
     """Two versions side by side.
 
     Args:
@@ -90,15 +93,19 @@ def compare(settings: TrainingSettings, a: str, b: str, html: Path | None = None
         a: Like `recommender/11`, `recommender@champion`, or `champion` for the recommender's.
         b: The other one, of the same registered model.
         html: Where to write the page.
+        log: Whether the page is kept with the run of `b` in MLflow, too.
 
     Raises:
-        InvalidArgument: The two are not versions of one registered model.
+        InvalidArgument: The two are not versions of one registered model, or the page can't be
+            written.
         RegistryUnavailable: MLflow does not answer, or has no such version.
     """
     tracking = _tracking(settings)
     first, second = (champions.parse_version(text, tracking) for text in (a, b))
     lake = Lake(settings.resolved_lake_path())
     found = compare_versions(tracking, lake, SystemClock(), first, second)
+    if log:
+        found = log_page(tracking, second, found, f"compare-with-{'-'.join(first)}.html")
     return write_page(found, html) if html else found
 
 

@@ -15,7 +15,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one model on held-out time.
 
     Attributes:
-        model: Who was judged, like `als` or `gradient_boosting`.
+        model: Who was judged, like `als` or `blend`.
         metric: The metric's name.
         value: The mean over customers.
         low: Lower end of its 95 % bootstrap interval.
@@ -227,42 +227,3 @@ class RetrainReport(msgspec.Struct, frozen=True, kw_only=True):
     promoted: tuple[Promotion, ...]
     refused: dict[str, str]
     published: PublishReport | None
-
-
-class Paired(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of two versions side by side.
-
-    Attributes:
-        metric: The metric's name.
-        a: Of the first version; None where it was not measured.
-        b: Of the second.
-        difference: b minus a, over the same customers; None where it can't be paired.
-    """
-
-    metric: str
-    a: Figure | None
-    b: Figure | None
-    difference: Figure | None
-
-
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Two versions of one registered model side by side.
-
-    Attributes:
-        a: The first version's name, like `recommender/11`.
-        b: The second's.
-        facts: Name → (of a, of b): algorithm, parameters, data version, times, aliases.
-        metrics: What both were judged by.
-        overlap: Mean share of items that the slates of both have in common, with its interval;
-            None for models that make no slates.
-        note: What a reader must know of how they were compared.
-        page: Where the HTML page was written; None without one.
-    """
-
-    a: str
-    b: str
-    facts: dict[str, tuple[str, str]]
-    metrics: tuple[Paired, ...]
-    overlap: Figure | None
-    note: str
-    page: str | None

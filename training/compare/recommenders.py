@@ -1,0 +1,120 @@
+"""Two recommenders on the same held-out customers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.item import Item
+from serving.model.bundle import Bundle
+from serving.model.scoring import open_scorer
+from training.compare.drift import drifted_items, drifted_values
+from training.compare.found import Found, pair
+from training.compare.report import Drifted, Paired, Slice
+from training.compare.slates import compare_slates, slates_beside
+from training.evaluate import PRIMARY, REPEAT, Evaluation
+from training.gate.contest import GATE_METRIC
+from training.gate.slices import slices_of
+from training.heldout import HeldOut, thinned
+from training.metrics import bootstrap_difference, bootstrap_mean
+from training.recommend import Answers, figure_name
+
+HEADLINE: Final = (
+    figure_name(PRIMARY, GATE_METRIC),
+    figure_name(PRIMARY, "recall_20"),
+    figure_name(PRIMARY, "hit_rate_4"),
+    figure_name(REPEAT, GATE_METRIC),
+    figure_name(PRIMARY, "coverage_20"),
+)
+"""What is told first; the first of them is what the gate asks."""
+SLATES: Final = 500
+"""Customers whose slates are laid beside each other, evenly spread over all."""
+LEAST_SLICE: Final = 10
+"""Customers of a slice that is told."""
+
+Floats = NDArray[np.float64]
+
+
+def compare_recommenders(
+    names: tuple[str, str],
+    bundles: tuple[Bundle, Bundle],
+    answers: tuple[Answers, Answers],
+    held_out: HeldOut,
+    catalogue: Mapping[str, Item] | None,
+) -> Found:
+    """All that held-out time says of two recommenders.
+
+    Args:
+        names: Of a, of b.
+        bundles: Their twins, neither of which saw held-out time.
+        answers: How each answered the questions, on these very customers.
+        held_out: The customers.
+        catalogue: Item id → item.
+    """
+    metrics = tuple(
+        _paired(question, metric, (answers[0][question], answers[1][question]))
+        for question, answer in answers[0].items()
+        for metric in answer.summary
+        if metric in answers[1][question].summary
+    )
+    some = thinned(held_out, SLATES)
+    groups = slices_of(some, catalogue)
+    known = {one.metric for one in metrics}
+    return Found(
+        customers=len(answers[0][PRIMARY].customers),
+        headline=tuple(name for name in HEADLINE if name in known),
+        metrics=metrics,
+        slices=_slices((answers[0][PRIMARY], answers[1][PRIMARY]), held_out, catalogue),
+        slates=compare_slates(slates_beside(bundles, some, catalogue), groups, catalogue),
+        drift=_drift(names, bundles, some),
+    )
+
+
+def _paired(question: str, metric: str, sides: tuple[Evaluation, Evaluation]) -> Paired:
+    a, b = sides
+    gap = None
+    if metric in a.per_customer and metric in b.per_customer:
+        gap = bootstrap_difference(b.per_customer[metric], a.per_customer[metric])
+    return pair(figure_name(question, metric), (a.summary[metric], b.summary[metric]), gap)
+
+
+def _slices(
+    sides: tuple[Evaluation, Evaluation], held_out: HeldOut, catalogue: Mapping[str, Item] | None
+) -> tuple[Slice, ...]:
+    a, b = (side.per_customer[GATE_METRIC] for side in sides)
+    asked = np.isin(held_out.customers, sides[0].customers)
+    masks = slices_of(held_out.picked(np.flatnonzero(asked)), catalogue)
+    return tuple(
+        Slice(name=name, customers=int(mask.sum()), found=_of_slice(a[mask], b[mask]))
+        for name, mask in masks.items()
+        if mask.sum() >= LEAST_SLICE
+    )
+
+
+def _of_slice(a: Floats, b: Floats) -> Paired:
+    sides = bootstrap_mean(a), bootstrap_mean(b)
+    return pair(figure_name(PRIMARY, GATE_METRIC), sides, bootstrap_difference(b, a))
+
+
+def _drift(
+    names: tuple[str, str], bundles: tuple[Bundle, Bundle], held_out: HeldOut
+) -> tuple[Drifted, ...]:
+    """What each model scores best for the same customers at the ends of both histories."""
+    found = [drifted_items(*bundles)]
+    ends = [bundle.manifest.data.as_of for bundle in bundles]
+    for name, bundle in zip(names, bundles, strict=True):
+        first, second = (_best_scores(bundle, held_out, end) for end in ends)
+        found.append(drifted_values(f"best score by {name}", first, second, score=True))
+    return tuple(found)
+
+
+def _best_scores(bundle: Bundle, held_out: HeldOut, end: datetime) -> Floats:
+    """Of each customer as of an earlier moment, as far as what is known of T reaches back."""
+    before = held_out.seen.where(held_out.seen.times < end.timestamp())
+    baskets = replace(held_out, at=end, seen=before).baskets(bundle.index)
+    return np.asarray(open_scorer(bundle).score(baskets).max(axis=1), np.float64)
