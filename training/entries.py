@@ -9,9 +9,9 @@ from typing import Final
 
 from features.lake import EVENTS, Lake
 from serving.model.bundle import Bundle
+from training.churn.cores import BLEND
 from training.churn.files import save_model
 from training.churn.metrics import LOWER_IS_BETTER
-from training.churn.model import GRADIENT_BOOSTING
 from training.churn.train import ChurnJudged
 from training.evaluate import Evaluation
 from training.metrics import Interval
@@ -108,7 +108,7 @@ def churn_entry(judged: ChurnJudged, source: tuple[Lake, Span], work: Path, at: 
     manifest = judged.final.manifest
     return Entry(
         model=CHURN,
-        algorithm=GRADIENT_BOOSTING,
+        algorithm=BLEND,
         folders={BUNDLE: work / BUNDLE, JUDGED: work / JUDGED},
         params={
             **manifest.params,
@@ -119,7 +119,7 @@ def churn_entry(judged: ChurnJudged, source: tuple[Lake, Span], work: Path, at: 
             "band_low": manifest.thresholds.low,
             "band_high": manifest.thresholds.high,
         },
-        metrics=_means(judged.figures[GRADIENT_BOOSTING].items()),
+        metrics=_means(judged.figures[BLEND].items()),
         data=_data(source, manifest.data.checksum),
         verdict=judged.verdict,
         at=at,

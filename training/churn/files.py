@@ -15,7 +15,9 @@ from serving.model.arrays import read_arrays
 from serving.model.folder import write_folder
 from serving.model.manifest import MANIFEST_FILE
 from training.churn.calibrate import Calibration
-from training.churn.model import FORMAT, ChurnManifest, ChurnModel, open_core
+from training.churn.cores import open_core
+from training.churn.model import FORMAT, ChurnManifest, ChurnModel
+from training.churn.rhythm import RHYTHM
 
 MAX_MANIFEST = 1 << 20
 """Bytes; more is no manifest of ours."""
@@ -59,9 +61,10 @@ def load_model(folder: Path) -> ChurnModel:
         message = f"{path}: of format {manifest.format}; this version of Homing reads {FORMAT}"
         raise BundleError(message)
     _check_calibration(path, manifest.calibration)
+    _check_rhythm(path, manifest)
     try:
         arrays = read_arrays(folder, manifest.arrays)
-        core = open_core(manifest.algorithm, arrays, len(manifest.features))
+        core = open_core(manifest.algorithm, arrays, len(manifest.columns))
     except BundleError as error:
         message = f"{folder}: {error}"
         raise BundleError(message) from error
@@ -77,4 +80,13 @@ def _check_calibration(path: Path, calibration: Calibration) -> None:
     }
     if not fits[calibration.kind]:
         message = f"{path}: calibration {calibration.kind} has other numbers than it needs"
+        raise BundleError(message)
+
+
+def _check_rhythm(path: Path, manifest: ChurnManifest) -> None:
+    if manifest.bgnbd is None:
+        return
+    missing = set(RHYTHM) - set(manifest.features)
+    if missing or min(msgspec.structs.astuple(manifest.bgnbd)) <= 0:
+        message = f"{path}: BG/NBD needs the features {', '.join(RHYTHM)} and positive parameters"
         raise BundleError(message)

@@ -1,15 +1,18 @@
-"""Fits churn models: gradient boosting, and the logistic regression that it must beat.
+"""Fits churn models: the blend that serves, and the two baselines that it must beat.
 
-Both are fitted on all snapshots but the latest, whose customers then choose the calibration (and
-the number of trees): a probability is calibrated on later time than it was learnt from.
+All are fitted on snapshots before the latest, whose customers then choose the calibration (and
+the number of trees, and their share in the blend): a probability is calibrated on later time than
+it was learnt from. BG/NBD learns from what was before the latest snapshot, from everybody who
+ever bought.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib.metadata import version
 from typing import Final
 
@@ -17,29 +20,43 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from features.definitions.table import FEATURES
 from features.errors import NotEnoughData
 from training.churn.bands import thresholds
-from training.churn.calibrate import choose_calibration, sigmoid
-from training.churn.metrics import log_loss
-from training.churn.model import (
-    GRADIENT_BOOSTING,
+from training.churn.bgnbd import BgNbd, fit_bgnbd
+from training.churn.calibrate import choose_calibration, fit_calibration, sigmoid
+from training.churn.cores import (
+    BG_NBD,
+    BLEND,
     RFM_LOGISTIC,
     Algorithm,
-    ChurnFacts,
-    ChurnManifest,
-    ChurnModel,
+    Blend,
     Core,
     Logistic,
+    as_logged,
 )
-from training.churn.snapshots import Horizon, Snapshot, stack
+from training.churn.metrics import log_loss
+from training.churn.model import ChurnFacts, ChurnManifest, ChurnModel, table_of
+from training.churn.rhythm import RHYTHM, RHYTHM_COLUMNS, SILENCE
+from training.churn.snapshots import Horizon, Snapshot
 from training.churn.trees import trees_of
 
 RFM: Final = ("recency_days", "purchase_days", "spend")
-"""What the logistic regression reads."""
+"""What the plain logistic regression reads, each as ln(1 + x)."""
+CORRECTED: Final[Mapping[str, bool]] = {
+    SILENCE: False,
+    "purchase_days": True,
+    "recency_days": False,
+    "spend_per_purchase_day": True,
+}
+"""What the blend's logistic regression reads → whether as ln(1 + x). It corrects BG/NBD, which
+weighs recency too heavily where customers pause, and knows nothing of money."""
+SHARES: Final = (1.0, 0.75, 0.5, 0.25, 0.0)
+"""Weights of the trees that the blend chooses from."""
+TINY: Final = 1e-12
+"""The least that a column is divided by: one that never changes tells nothing."""
 MIN_EACH: Final = 10
 """Customers who churned, and who stayed, that there must be on either side of the latest T."""
 
@@ -50,6 +67,9 @@ Bools = NDArray[np.bool_]
 @dataclass(frozen=True)
 class BoostingParams:
     """Parameters of gradient boosting.
+
+    Trees are small, since customers of the next season are not those of the last: larger ones
+    fit the snapshots better and later time worse.
 
     Attributes:
         trees: The most; the latest snapshot chooses how many are kept.
@@ -63,7 +83,7 @@ class BoostingParams:
 
     trees: int = 400
     learning_rate: float = 0.03
-    leaves: int = 15
+    leaves: int = 6
     leaf_share: float = 0.005
     l2: float = 10.0
     columns: float = 0.5
@@ -106,36 +126,32 @@ def check_snapshots(snapshots: Sequence[Snapshot]) -> None:
             raise NotEnoughData(message)
 
 
-def fit_boosting(
+def fit_blend(
     snapshots: Sequence[Snapshot], params: BoostingParams, source: Source, created_at: datetime
 ) -> ChurnModel:
-    """Gradient boosting on every feature.
+    """Gradient boosting on every feature and on BG/NBD, blended with a corrected BG/NBD.
 
     Args:
         snapshots: The latest first; at least two.
-        params: Of the fit.
+        params: Of the trees.
         source: Where they came from.
         created_at: Aware, UTC.
 
     Raises:
-        NotEnoughData: As `check_snapshots`.
+        NotEnoughData: As `check_snapshots`; or too few customers bought again for BG/NBD.
     """
     check_snapshots(snapshots)
-    features, churned = stack(snapshots[1:], FEATURES)
-    later, came = stack(snapshots[:1], FEATURES)
-    ones = np.ones((1, len(came)))
+    bgnbd = fit_bgnbd(snapshots[0].buyers)
+    data = _Data(snapshots, FEATURES, bgnbd, source, created_at)
     # One thread: a tree is too little work to share, and threads that wait for it burn a core.
     with threadpool_limits(1):
-        fitted = _boosted(features, churned, params)
-        losses = [
-            float(log_loss(came, said[:, 1], ones)[0])
-            for said in fitted.staged_predict_proba(later)
-        ]
-    kept = int(np.argmin(losses)) + 1
-    core = trees_of(fitted, kept)
-    return _model(
-        GRADIENT_BOOSTING, core, snapshots, source, created_at, {**asdict(params), "kept": kept}
-    )
+        fitted, kept = _boosted(data, params)
+        logistic = _logistic(data, FEATURES + RHYTHM_COLUMNS, CORRECTED)
+    trees = trees_of(fitted, kept)
+    blends = [Blend(trees, logistic, share) for share in SHARES]
+    core = min(blends, key=lambda one: _calibrated_loss(one, data))
+    learnt = {**asdict(params), "kept": kept, "share": core.share}
+    return _model(BLEND, core, data, learnt)
 
 
 def fit_logistic(snapshots: Sequence[Snapshot], source: Source, created_at: datetime) -> ChurnModel:
@@ -150,66 +166,141 @@ def fit_logistic(snapshots: Sequence[Snapshot], source: Source, created_at: date
         NotEnoughData: As `check_snapshots`.
     """
     check_snapshots(snapshots)
-    features, churned = stack(snapshots[1:], RFM)
-    known = np.log1p(np.maximum(features, 0))
-    scaler = StandardScaler().fit(known)
-    fitted = LogisticRegression().fit(scaler.transform(known), churned)
-    core = Logistic(
-        center=scaler.mean_,
-        scale=scaler.scale_,
-        weight=fitted.coef_[0],
-        bias=float(fitted.intercept_[0]),
-    )
-    return _model(RFM_LOGISTIC, core, snapshots, source, created_at, {"C": 1.0})
+    data = _Data(snapshots, RFM, None, source, created_at)
+    core = _logistic(data, RFM, dict.fromkeys(RFM, True))
+    return _model(RFM_LOGISTIC, core, data, {"C": 1.0})
 
 
-def _boosted(
-    features: Floats, churned: Bools, params: BoostingParams
-) -> HistGradientBoostingClassifier:
-    return HistGradientBoostingClassifier(
+def fit_silence(snapshots: Sequence[Snapshot], source: Source, created_at: datetime) -> ChurnModel:
+    """BG/NBD alone: its chance of no purchase within the horizon, calibrated like the others.
+
+    Args:
+        snapshots: The latest first; at least two.
+        source: Where they came from.
+        created_at: Aware, UTC.
+
+    Raises:
+        NotEnoughData: As `fit_blend`.
+    """
+    check_snapshots(snapshots)
+    bgnbd = fit_bgnbd(snapshots[0].buyers)
+    data = _Data(snapshots, RHYTHM, bgnbd, source, created_at)
+    only = np.array([name == SILENCE for name in RHYTHM + RHYTHM_COLUMNS], dtype=np.float64)
+    plain = np.zeros_like(only)
+    core = Logistic(plain.astype(np.uint8), plain, plain + 1, only, 0.0)
+    return _model(BG_NBD, core, data, {})
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """What a fit reads: all snapshots but the latest to learn from, the latest to calibrate on."""
+
+    snapshots: Sequence[Snapshot]
+    names: tuple[str, ...]
+    bgnbd: BgNbd | None
+    source: Source
+    created_at: datetime
+
+    @cached_property
+    def table(self) -> Floats:
+        """Of the customers that are learnt from, (rows, columns)."""
+        return np.concatenate([self._table(one) for one in self.snapshots[1:]])
+
+    @cached_property
+    def churned(self) -> Bools:
+        """Of those."""
+        return np.concatenate([one.churned for one in self.snapshots[1:]])
+
+    @cached_property
+    def later(self) -> Floats:
+        """Of the customers that are calibrated on, (rows, columns)."""
+        return self._table(self.snapshots[0])
+
+    @property
+    def came(self) -> Bools:
+        """Of those."""
+        return self.snapshots[0].churned
+
+    def _table(self, snapshot: Snapshot) -> Floats:
+        ahead = self.source.horizon.ahead.days
+        return table_of(snapshot.features, self.names, self.bgnbd, ahead)
+
+
+def _boosted(data: _Data, params: BoostingParams) -> tuple[HistGradientBoostingClassifier, int]:
+    """The fitted trees, and how many of them were best on the latest snapshot."""
+    fitted = HistGradientBoostingClassifier(
         max_iter=params.trees,
         learning_rate=params.learning_rate,
         max_leaf_nodes=params.leaves,
-        min_samples_leaf=int(np.clip(len(features) * params.leaf_share, 5, 80)),
+        min_samples_leaf=int(np.clip(len(data.table) * params.leaf_share, 5, 80)),
         l2_regularization=params.l2,
         max_features=params.columns,
         early_stopping=False,
         random_state=params.seed,
-    ).fit(features, churned)
+    ).fit(data.table, data.churned)
+    losses = [_loss(data.came, said[:, 1]) for said in fitted.staged_predict_proba(data.later)]
+    return fitted, int(np.argmin(losses)) + 1
+
+
+def _logistic(data: _Data, columns: Sequence[str], read: Mapping[str, bool]) -> Logistic:
+    """Logistic regression on some columns.
+
+    Args:
+        data: Learnt from.
+        columns: Names of all columns.
+        read: Name of a column that is read → whether as ln(1 + x).
+    """
+    used = np.array([columns.index(name) for name in read])
+    logged = np.array([read.get(name, False) for name in columns], dtype=np.uint8)
+    known = as_logged(data.table, logged)[:, used]
+    center, scale, weight = np.zeros(len(columns)), np.ones(len(columns)), np.zeros(len(columns))
+    center[used] = known.mean(axis=0)
+    scale[used] = np.maximum(known.std(axis=0), TINY)
+    standard = (known - center[used]) / scale[used]
+    fitted = LogisticRegression().fit(standard, data.churned)
+    weight[used] = fitted.coef_[0]
+    return Logistic(logged, center, scale, weight, float(fitted.intercept_[0]))
+
+
+def _calibrated_loss(core: Core, data: _Data) -> float:
+    """Log-loss on the latest snapshot after a sigmoid: how well it tells customers apart."""
+    raw = sigmoid(core.log_odds(data.later))
+    return _loss(data.came, fit_calibration("sigmoid", raw, data.came).apply(raw))
+
+
+def _loss(came: Bools, said: Floats) -> float:
+    return float(log_loss(came, said, np.ones((1, len(came))))[0])
 
 
 def _model(
     algorithm: Algorithm,
     core: Core,
-    snapshots: Sequence[Snapshot],
-    source: Source,
-    created_at: datetime,
+    data: _Data,
     params: dict[str, float | int | str | bool | None],
 ) -> ChurnModel:
     """The fitted core, calibrated on the latest snapshot."""
-    names = FEATURES if algorithm == GRADIENT_BOOSTING else RFM
-    later, came = stack(snapshots[:1], names)
-    raw = sigmoid(core.log_odds(later))
-    digest = hashlib.sha256("".join(one.checksum for one in snapshots).encode())
-    base_rate = float(came.mean())
+    raw = sigmoid(core.log_odds(data.later))
+    digest = hashlib.sha256("".join(one.checksum for one in data.snapshots).encode())
+    base_rate = float(data.came.mean())
     manifest = ChurnManifest(
         algorithm=algorithm,
         params=params,
-        features=tuple(names),
-        horizon_days=source.horizon.ahead.days,
-        active_days=source.horizon.active.days,
-        calibration=choose_calibration(raw, came),
+        features=data.names,
+        bgnbd=data.bgnbd,
+        horizon_days=data.source.horizon.ahead.days,
+        active_days=data.source.horizon.active.days,
+        calibration=choose_calibration(raw, data.came),
         base_rate=base_rate,
         thresholds=thresholds(base_rate),
         data=ChurnFacts(
-            as_of=source.as_of,
-            lake_version=source.lake_version,
-            snapshots=tuple(one.at for one in snapshots),
-            rows=sum(len(one.churned) for one in snapshots),
-            churned=sum(int(one.churned.sum()) for one in snapshots),
+            as_of=data.source.as_of,
+            lake_version=data.source.lake_version,
+            snapshots=tuple(one.at for one in data.snapshots),
+            rows=sum(len(one.churned) for one in data.snapshots),
+            churned=sum(int(one.churned.sum()) for one in data.snapshots),
             checksum=digest.hexdigest(),
         ),
-        created_at=created_at,
+        created_at=data.created_at,
         homing=version("homing"),
     )
     return ChurnModel(manifest, core)

@@ -18,8 +18,9 @@ from sklearn.linear_model import LogisticRegression
 
 from training.checks import BETTER, check, reason_of
 from training.churn.calibrate import log_odds
+from training.churn.cores import BLEND, RFM_LOGISTIC
 from training.churn.metrics import AUC, LOG_LOSS, Outcome, difference, judge
-from training.churn.model import GRADIENT_BOOSTING, RFM_LOGISTIC, ChurnModel
+from training.churn.model import ChurnModel
 from training.churn.snapshots import Snapshot
 from training.metrics import FEWEST, Interval, too_few
 from training.reports import Check, Verdict
@@ -68,7 +69,7 @@ class Trial:
 
 
 def decide(trial: Trial, champion: str | None) -> Verdict:
-    """Whether gradient boosting may become champion: its log-loss must be surely lower.
+    """Whether the blend may become champion: its log-loss must be surely lower.
 
     Args:
         trial: Of the model.
@@ -76,7 +77,7 @@ def decide(trial: Trial, champion: str | None) -> Verdict:
     """
     rival, against = (CHAMPION, champion) if champion else (RFM_LOGISTIC, RFM_LOGISTIC)
     better, gap = check_better(trial.outcome, rival, against)
-    said = trial.outcome.said[GRADIENT_BOOSTING]
+    said = trial.outcome.said[BLEND]
     happened = trial.outcome.happened
     checks = (
         check_leak(trial),
@@ -85,7 +86,7 @@ def decide(trial: Trial, champion: str | None) -> Verdict:
         check_base_rate(trial.judged.manifest.base_rate, float(happened.mean())),
         check_twins(trial),
         better,
-        check_skill(judge(trial.outcome)[GRADIENT_BOOSTING][AUC]),
+        check_skill(judge(trial.outcome)[BLEND][AUC]),
         check_calibration(happened, said),
     )
     return Verdict(
@@ -104,14 +105,14 @@ def check_better(outcome: Outcome, rival: str, against: str) -> tuple[Check, Int
     """Surely better: the interval of the log-loss's paired difference lies below 0.
 
     Returns:
-        The check, and gradient boosting - rival with its interval.
+        The check, and the blend - rival with its interval.
     """
-    gap = difference(outcome, GRADIENT_BOOSTING, rival, LOG_LOSS)
+    gap = difference(outcome, BLEND, rival, LOG_LOSS)
     customers = len(np.unique(outcome.customers))
     passed = gap.high < 0 and customers >= FEWEST
     verb = "beats" if passed else "does not beat"
     found = (
-        f"{GRADIENT_BOOSTING} {verb} {against}: {LOG_LOSS} difference {gap.mean:+.4f} "
+        f"{BLEND} {verb} {against}: {LOG_LOSS} difference {gap.mean:+.4f} "
         f"(95 % interval {gap.low:+.4f} to {gap.high:+.4f}; lower is better) over "
         f"{customers} customers{too_few(customers)}"
     )

@@ -1,11 +1,11 @@
-"""A churn model as data: what it says of itself, plain arrays, and the probability it gives."""
+"""A churn model as data: what it says of itself, plain arrays, its probabilities and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 from features.errors import BundleError
 from serving.model.manifest import ArrayFile
 from training.churn.bands import Band, Thresholds, bands
+from training.churn.bgnbd import BgNbd
 from training.churn.calibrate import Calibration, sigmoid
-from training.churn.trees import trees_from
+from training.churn.cores import Algorithm, Core
+from training.churn.rhythm import RHYTHM_COLUMNS, rhythm_columns
 
 FORMAT: Final = 1
 """The version of the folder's layout that this code writes and reads."""
-
-GRADIENT_BOOSTING: Final = "gradient_boosting"
-RFM_LOGISTIC: Final = "rfm_logistic"
-Algorithm = Literal["gradient_boosting", "rfm_logistic"]
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +52,8 @@ class ChurnManifest(msgspec.Struct, frozen=True, kw_only=True):
         format: `FORMAT`.
         algorithm: How it was fitted.
         params: Parameters of the fit.
-        features: Names of the columns that it reads, in its order.
+        features: Names of the features that it reads, in its order.
+        bgnbd: Parameters whose columns it reads behind the features; None where it reads none.
         horizon_days: Churn is no purchase within so many days.
         active_days: It speaks of customers with a purchase in so many days before.
         calibration: From the algorithm's probability to the one that is said.
@@ -71,6 +70,7 @@ class ChurnManifest(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: Algorithm
     params: dict[str, float | int | str | bool | None]
     features: tuple[str, ...]
+    bgnbd: BgNbd | None = None
     horizon_days: int
     active_days: int
     calibration: Calibration
@@ -82,68 +82,23 @@ class ChurnManifest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     homing: str
 
-
-class Core(Protocol):
-    """What an algorithm fitted: its arrays, and log-odds out of features."""
-
-    def log_odds(self, features: Floats) -> Floats:
-        """Log-odds of churn, (rows,), of features (rows, columns)."""
-        ...
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """As files keep them."""
-        ...
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all that its arrays know: features, then what BG/NBD says."""
+        return self.features + (RHYTHM_COLUMNS if self.bgnbd else ())
 
 
-@dataclass(frozen=True, eq=False)
-class Logistic:
-    """Logistic regression on ln(1 + x), standardised.
+class Driver(NamedTuple):
+    """One of the things that drive a customer's probability.
 
     Attributes:
-        center: Subtracted from ln(1 + x), (columns,).
-        scale: Divides it, positive, (columns,).
-        weight: Of each, (columns,).
-        bias: Added.
+        feature: Its name, one of the manifest's columns.
+        contribution: What it adds to the log-odds of churn, before calibration: above 0 it speaks
+            for churn, below 0 for staying.
     """
 
-    center: Floats
-    scale: Floats
-    weight: Floats
-    bias: float
-
-    def log_odds(self, features: Floats) -> Floats:
-        """Log-odds, (rows,); a missing or negative value counts as 0."""
-        known = np.log1p(np.maximum(np.nan_to_num(features), 0))
-        return np.asarray((known - self.center) / self.scale @ self.weight + self.bias)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """As files keep them."""
-        parts = {"center": self.center, "scale": self.scale, "weight": self.weight}
-        return {**parts, "bias": np.array([self.bias])}
-
-
-def _logistic_from(arrays: Mapping[str, NDArray[Any]], columns: int) -> Logistic:
-    shapes = {"center": (columns,), "scale": (columns,), "weight": (columns,), "bias": (1,)}
-    for name, shape in shapes.items():
-        if name not in arrays or arrays[name].shape != shape:
-            message = f"churn model: array {name} must be there, {shape}; fetch or train it again"
-            raise BundleError(message)
-    if not (arrays["scale"] > 0).all():
-        message = "churn model: array scale must be positive; fetch or train it again"
-        raise BundleError(message)
-    parts = {name: arrays[name] for name in ("center", "scale", "weight")}
-    return Logistic(**parts, bias=float(arrays["bias"][0]))
-
-
-def open_core(algorithm: Algorithm, arrays: Mapping[str, NDArray[Any]], columns: int) -> Core:
-    """What an algorithm fitted, out of its arrays.
-
-    Raises:
-        BundleError: An array is missing or does not fit; the message names it.
-    """
-    if algorithm == GRADIENT_BOOSTING:
-        return trees_from(arrays, columns)
-    return _logistic_from(arrays, columns)
+    feature: str
+    contribution: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,16 +123,70 @@ class ChurnModel:
         Raises:
             BundleError: A feature that the model reads is not there.
         """
-        missing = [name for name in self.manifest.features if name not in features]
+        log_odds = self.core.log_odds(self._table(features))
+        return self.manifest.calibration.apply(sigmoid(log_odds))
+
+    def contributions(self, features: Mapping[str, Floats]) -> tuple[Floats, float]:
+        """What each of the manifest's columns adds to the log-odds before calibration.
+
+        Args:
+            features: As `probability`.
+
+        Returns:
+            (rows, columns), and what they are added to; together exactly the log-odds.
+
+        Raises:
+            BundleError: As `probability`; or a tree is too wide to be explained.
+        """
+        return self.core.contributions(self._table(features))
+
+    def drivers(self, features: Mapping[str, Floats], top: int = 3) -> list[tuple[Driver, ...]]:
+        """What drives each customer's probability most, the strongest first.
+
+        Args:
+            features: As `probability`.
+            top: How many at the most; those that add nothing are left out.
+
+        Raises:
+            BundleError: As `contributions`.
+        """
+        added, _ = self.contributions(features)
+        order = np.argsort(-np.abs(added), axis=1, kind="stable")[:, :top]
+        strongest = np.take_along_axis(added, order, axis=1)
+        names = self.manifest.columns
+        return [
+            tuple(Driver(names[place], value) for place, value in zip(*row, strict=True) if value)
+            for row in zip(order.tolist(), strongest.tolist(), strict=True)
+        ]
+
+    def band(self, probabilities: Floats) -> list[Band]:
+        """The band of each probability."""
+        return bands(probabilities, self.manifest.thresholds)
+
+    def _table(self, features: Mapping[str, Floats]) -> Floats:
+        says = self.manifest
+        missing = [name for name in says.features if name not in features]
         if missing:
             message = (
                 f"churn model reads feature {missing[0]}, which this version of Homing does not "
                 "compute: train again"
             )
             raise BundleError(message)
-        table = np.stack([features[name] for name in self.manifest.features], axis=1)
-        return self.manifest.calibration.apply(sigmoid(self.core.log_odds(table)))
+        return table_of(features, says.features, says.bgnbd, says.horizon_days)
 
-    def band(self, probabilities: Floats) -> list[Band]:
-        """The band of each probability."""
-        return bands(probabilities, self.manifest.thresholds)
+
+def table_of(
+    features: Mapping[str, Floats], names: Sequence[str], bgnbd: BgNbd | None, ahead: int
+) -> Floats:
+    """What a core reads, (rows, columns).
+
+    Args:
+        features: Name → values, (rows,).
+        names: Of the features that are read.
+        bgnbd: Whose columns are read behind them; None for none.
+        ahead: The horizon in days.
+    """
+    table = np.stack([features[name] for name in names], axis=1)
+    if bgnbd is None:
+        return table
+    return np.hstack([table, rhythm_columns(bgnbd, features, ahead)])

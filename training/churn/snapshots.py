@@ -8,7 +8,7 @@ before T, so a snapshot is what a publish at T would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +23,8 @@ from features.definitions.table import FEATURES, feature_table
 from features.engine import declared, open_engine
 from features.event import EventType
 from features.lake import Lake
+from training.churn.bgnbd import Buyers
+from training.churn.rhythm import RHYTHM, buyers_of
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,24 @@ class Snapshot:
         customers: Customer keys, ascending.
         features: Feature name → float64 (customers,), as of T.
         churned: Whether each bought nothing in [T, T + horizon).
+        buyers: Everybody who ever bought before T, active or not.
     """
 
     at: datetime
     customers: tuple[str, ...]
     features: Mapping[str, NDArray[np.float64]]
     churned: NDArray[np.bool_]
+    buyers: Buyers
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of features and labels, hex digits."""
+        """SHA-256 of features, labels and buyers, hex digits."""
         digest = hashlib.sha256(self.churned.tobytes())
         for name in sorted(self.features):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.features[name]).tobytes())
+        for column in (self.buyers.frequency, self.buyers.recency, self.buyers.age):
+            digest.update(column.tobytes())
         return digest.hexdigest()
 
 
@@ -98,7 +104,11 @@ def load_snapshot(lake: Lake, at: datetime, horizon: Horizon, version: int) -> S
     rows = np.array([row for row, key in enumerate(keys) if key in retained], dtype=np.int64)
     customers = tuple(keys[row] for row in rows)
     churned = np.array([not retained[key] for key in customers], dtype=np.bool_)
-    return Snapshot(at, customers, columns_of(table, rows), churned)
+    everyone = columns_of(table, np.arange(len(keys)))
+    bought = everyone["purchase_days"] > 0
+    buyers = buyers_of({name: everyone[name][bought] for name in RHYTHM})
+    features = {name: column[rows] for name, column in everyone.items()}
+    return Snapshot(at, customers, features, churned, buyers)
 
 
 def columns_of(table: pa.Table, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
@@ -132,11 +142,3 @@ def _retained(lake: Lake, at: datetime, horizon: Horizon, version: int) -> dict[
 def active_customers(lake: Lake, at: datetime, lately: timedelta, version: int) -> frozenset[str]:
     """Keys of those who bought lately before a moment: of whom a churn model may speak."""
     return frozenset(_retained(lake, at, Horizon(timedelta(0), lately), version))
-
-
-def stack(
-    snapshots: Sequence[Snapshot], names: Iterable[str]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Features (rows, names) and labels (rows,) of several snapshots, one below the other."""
-    table = [np.concatenate([one.features[name] for one in snapshots]) for name in names]
-    return np.stack(table, axis=1), np.concatenate([one.churned for one in snapshots])

@@ -19,16 +19,18 @@ import numpy as np
 from features.errors import NotEnoughData
 from features.lake import Lake
 from features.progress import Advance
+from training.churn.cores import BG_NBD, BLEND, RFM_LOGISTIC
 from training.churn.fit import (
     BoostingParams,
     Source,
     check_snapshots,
-    fit_boosting,
+    fit_blend,
     fit_logistic,
+    fit_silence,
 )
 from training.churn.gate import CHAMPION, Trial, decide
 from training.churn.metrics import Outcome, judge
-from training.churn.model import GRADIENT_BOOSTING, RFM_LOGISTIC, ChurnModel
+from training.churn.model import ChurnModel
 from training.churn.snapshots import Horizon, Snapshot, load_snapshot, snapshot_times
 from training.metrics import Interval
 from training.reports import Verdict
@@ -87,16 +89,19 @@ def train_churn(
     fitted_on, tested_on = [read(at) for at in before], [read(at) for at in tests]
     check_snapshots(fitted_on)
     source = Source(horizon, span.cutoff, span.lake_version)
-    judged = fit_boosting(fitted_on, BoostingParams(), source, created_at)
-    logistic = fit_logistic(fitted_on, source, created_at)
-    models = {GRADIENT_BOOSTING: judged, RFM_LOGISTIC: logistic}
+    judged = fit_blend(fitted_on, BoostingParams(), source, created_at)
+    models = {
+        BLEND: judged,
+        RFM_LOGISTIC: fit_logistic(fitted_on, source, created_at),
+        BG_NBD: fit_silence(fitted_on, source, created_at),
+    }
     if champion is not None:
         models[CHAMPION] = champion[1]
     outcome = outcome_of(models, tested_on)
     figures = judge(outcome)
     known = Source(horizon, span.end, span.lake_version)
-    final = fit_boosting([read(at) for at in all_times], BoostingParams(), known, created_at)
-    means = {name: one.mean for name, one in figures[GRADIENT_BOOSTING].items()}
+    final = fit_blend([read(at) for at in all_times], BoostingParams(), known, created_at)
+    means = {name: one.mean for name, one in figures[BLEND].items()}
     manifest = msgspec.structs.replace(final.manifest, metrics=means)
     trial = Trial(outcome, judged, final, fitted_on, tested_on, span.cutoff)
     return ChurnJudged(

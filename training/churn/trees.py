@@ -1,6 +1,6 @@
 """Gradient-boosted trees as plain arrays, and their sum in NumPy.
 
-scikit-learn fits them; what is kept are six arrays that anybody can read, so that loading a
+scikit-learn fits them; what is kept are plain arrays that anybody can read, so that loading a
 model executes nothing and a model outlives the version of the library that fitted it.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import BundleError
+from training.churn.shapley import add_up, leaves_of
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ class Trees:
         missing_left: 1 where a row without a value goes left, uint8 (nodes,).
         children: Left and right child, int32 (nodes, 2); a leaf is its own child.
         value: What a leaf adds to the log-odds, float64 (nodes,).
+        cover: How many fitted rows came to a node, positive, float64 (nodes,).
         base: Log-odds before any tree.
     """
 
@@ -43,6 +45,7 @@ class Trees:
     missing_left: NDArray[np.uint8]
     children: NDArray[np.int32]
     value: Floats
+    cover: Floats
     base: float
 
     def log_odds(self, features: Floats) -> Floats:
@@ -55,6 +58,34 @@ class Trees:
             return np.empty(0)
         parts = (features[at : at + CHUNK] for at in range(0, len(features), CHUNK))
         return np.concatenate([self._sum(part) for part in parts])
+
+    def contributions(self, features: Floats) -> tuple[Floats, float]:
+        """What each feature adds to the log-odds, (rows, columns), and their mean without any.
+
+        Exact Shapley values: with the mean they sum to `log_odds`.
+
+        Args:
+            features: (rows, columns); NaN where there is no value.
+
+        Raises:
+            BundleError: A path is too wide to be explained.
+        """
+        leaves = leaves_of(self.children, self.feature, self.value, self.cover)
+        mean = self.base + sum(leaf.mean for leaf in leaves)
+        found = np.empty(features.shape)
+        for at in range(0, len(features), CHUNK):
+            part = features[at : at + CHUNK]
+            found[at : at + CHUNK] = add_up(leaves, self._goes_right(part), features.shape[1])
+        return found, mean
+
+    def _goes_right(self, features: Floats) -> NDArray[np.bool_]:
+        """Which way each row would go at each node, (nodes, rows)."""
+        seen = features.T[self.feature]
+        return np.asarray(
+            np.where(
+                np.isnan(seen), self.missing_left[:, None] == 0, seen > self.threshold[:, None]
+            )
+        )
 
     def _sum(self, features: Floats) -> Floats:
         node = np.broadcast_to(self.roots, (len(features), len(self.roots)))
@@ -79,6 +110,7 @@ class Trees:
             "missing_left": self.missing_left,
             "children": self.children,
             "value": self.value,
+            "cover": self.cover,
             "base": np.array([self.base]),
         }
 
@@ -110,6 +142,7 @@ def trees_of(fitted: Any, kept: int) -> Trees:  # noqa: ANN401 - scikit-learn ha
         missing_left=joined["missing_go_to_left"].astype(np.uint8),
         children=children.astype(np.int32),
         value=np.where(leaf, joined["value"], 0.0),
+        cover=joined["count"].astype(np.float64),
         base=float(fitted._baseline_prediction.ravel()[0]),  # noqa: SLF001
     )
 
@@ -126,7 +159,7 @@ def trees_from(arrays: Mapping[str, NDArray[Any]], columns: int) -> Trees:
     """
     try:
         named = {name: arrays[name] for name in ("roots", "feature", "missing_left", "children")}
-        floats = {name: arrays[name] for name in ("threshold", "value")}
+        floats = {name: arrays[name] for name in ("threshold", "value", "cover")}
         base = arrays["base"]
     except KeyError as error:
         message = f"churn model: array {error} is missing; fetch or train it again"
@@ -146,6 +179,7 @@ def _fault(trees: Trees, columns: int) -> str:
         "feature": trees.feature.shape == (count,),
         "threshold": trees.threshold.shape == (count,),
         "missing_left": trees.missing_left.shape == (count,),
+        "cover": trees.cover.shape == (count,) and bool((trees.cover > 0).all()),
         "children": trees.children.shape == (count, 2),
         "roots": trees.roots.ndim == 1 and trees.roots.size > 0,
         "base": bool(np.isfinite(trees.base)),

@@ -50,7 +50,7 @@ def add(tracking: Tracking, folder: Path, against: str, *, passed: bool = True) 
     )
     entry = Entry(
         model="churn",
-        algorithm="gradient_boosting",
+        algorithm="blend",
         folders={name: folder / name for name in ("bundle", "judged")},
         params={"leaves": 15},
         metrics={"auc": 0.8, "unknown": float("nan")},

@@ -10,7 +10,7 @@ import pytest
 from features.errors import BundleError
 from tests.unit.training.churn.samples import AT, SOURCE, make_snapshot
 from training.churn.files import load_model, save_model
-from training.churn.fit import BoostingParams, fit_boosting, fit_logistic
+from training.churn.fit import BoostingParams, fit_blend, fit_logistic
 from training.churn.model import ChurnModel
 
 SNAPSHOTS = [make_snapshot(200, number=n) for n in range(3)]
@@ -18,7 +18,7 @@ SNAPSHOTS = [make_snapshot(200, number=n) for n in range(3)]
 
 @pytest.fixture(scope="module")
 def model() -> ChurnModel:
-    return fit_boosting(SNAPSHOTS, BoostingParams(trees=20), SOURCE, AT)
+    return fit_blend(SNAPSHOTS, BoostingParams(trees=20), SOURCE, AT)
 
 
 @pytest.fixture
@@ -92,17 +92,18 @@ def test_a_truncated_array_is_named(folder: Path) -> None:
     [
         ({"format": 99}, "of format 99"),
         ({"algorithm": "oracle"}, "not a manifest of a churn model"),
-        ({"calibration": ["isotonic", [0.5, 0.1], [0.1, 0.2]]}, "calibration isotonic"),
-        ({"calibration": {"kind": "isotonic", "x": [0.5, 0.1], "y": [0, 1]}}, "calibration"),
-        ({"features": ["recency_days"]}, "feature points outside"),
-        ({"algorithm": "rfm_logistic"}, "array center"),
+        ({"calibration": ["isotonic", [0.5, 0.1], [0.1, 0.2]]}, "not a manifest"),
+        ({"calibration": {"kind": "isotonic", "x": [0.5, 0.1], "y": [0, 1]}}, "calibration isot"),
+        ({"features": ["recency_days"]}, "BG/NBD needs"),
+        ({"bgnbd": None}, "array logged"),
+        ({"bgnbd": {"r": 0, "alpha": 1, "a": 1, "b": 1}}, "BG/NBD needs"),
     ],
 )
 def test_a_manifest_that_can_not_be_true_is_refused(
     folder: Path, change: dict[str, object], said: str
 ) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest_of(folder) | change))
-    with pytest.raises(BundleError, match="manifest|" + said):
+    with pytest.raises(BundleError, match=said):
         load_model(folder)
 
 

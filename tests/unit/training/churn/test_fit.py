@@ -1,20 +1,25 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from features.definitions.table import FEATURES
 from features.errors import BundleError, NotEnoughData
 from tests.unit.training.churn.samples import AT, SOURCE, make_snapshot
-from training.churn.fit import BoostingParams, fit_boosting, fit_logistic
+from training.churn.bgnbd import fit_bgnbd
+from training.churn.fit import BoostingParams, fit_blend, fit_logistic, fit_silence
 from training.churn.model import ChurnModel
-from training.churn.snapshots import Snapshot
+from training.churn.rhythm import RHYTHM_COLUMNS
 from training.churn.trees import DEPTH, trees_from, trees_of
 
 PARAMS = BoostingParams(trees=60)
+COLUMNS = len(FEATURES) + len(RHYTHM_COLUMNS)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> ChurnModel:
-    return fit_boosting([make_snapshot(number=n) for n in range(3)], PARAMS, SOURCE, AT)
+    return fit_blend([make_snapshot(number=n) for n in range(3)], PARAMS, SOURCE, AT)
 
 
 def test_trees_say_what_scikit_learn_says_also_of_missing_values() -> None:
@@ -31,13 +36,14 @@ def test_trees_say_what_scikit_learn_says_also_of_missing_values() -> None:
 
 
 def test_trees_of_nobody_are_empty(fitted: ChurnModel) -> None:
-    assert fitted.core.log_odds(np.empty((0, 30))).shape == (0,)
+    assert fitted.core.log_odds(np.empty((0, COLUMNS))).shape == (0,)
 
 
-def test_both_models_learn_that_recency_tells_who_churns(fitted: ChurnModel) -> None:
-    logistic = fit_logistic([make_snapshot(number=n) for n in range(3)], SOURCE, AT)
+def test_all_models_learn_that_recency_tells_who_churns(fitted: ChurnModel) -> None:
+    snapshots = [make_snapshot(number=n) for n in range(3)]
+    baselines = [fit(snapshots, SOURCE, AT) for fit in (fit_logistic, fit_silence)]
     unseen = make_snapshot(number=9)
-    for model in (fitted, logistic):
+    for model in (fitted, *baselines):
         said = model.probability(unseen.features)
         recent = unseen.features["recency_days"] < 15
         assert said[~recent].mean() > said[recent].mean() + 0.15
@@ -50,6 +56,21 @@ def test_the_latest_snapshot_chooses_how_many_trees_are_kept(fitted: ChurnModel)
     assert len(fitted.core.arrays()["roots"]) == kept
 
 
+def test_bg_nbd_is_fitted_before_the_customers_that_calibrate(fitted: ChurnModel) -> None:
+    assert fitted.manifest.bgnbd == fit_bgnbd(make_snapshot(number=0).buyers)
+    assert fitted.manifest.columns[-3:] == RHYTHM_COLUMNS
+
+
+def test_the_blend_takes_the_trees_where_only_they_see_what_matters() -> None:
+    shares = []
+    for name, planted in (("trees", "emails_91d"), ("logistic", "recency_days")):
+        snapshots = [make_snapshot(1_200, number=n, driver=planted) for n in range(3)]
+        model = fit_blend(snapshots, PARAMS, SOURCE, AT)
+        shares.append((name, model.manifest.params["share"]))
+    assert shares[0] == ("trees", 1.0)
+    assert float(str(shares[1][1])) < 1.0
+
+
 def test_the_manifest_says_what_it_came_from(fitted: ChurnModel) -> None:
     facts = fitted.manifest.data
     assert facts.rows == 1_200
@@ -60,9 +81,9 @@ def test_the_manifest_says_what_it_came_from(fitted: ChurnModel) -> None:
 
 def test_everybody_staying_is_too_little_to_learn_from() -> None:
     stayed = make_snapshot()
-    only = Snapshot(stayed.at, stayed.customers, stayed.features, np.zeros(400, dtype=bool))
+    only = replace(stayed, churned=np.zeros(400, dtype=bool))
     with pytest.raises(NotEnoughData, match="0 customers churned and 400 stayed in the latest"):
-        fit_boosting([only, make_snapshot(number=1)], PARAMS, SOURCE, AT)
+        fit_blend([only, make_snapshot(number=1)], PARAMS, SOURCE, AT)
 
 
 def test_one_snapshot_alone_is_too_little() -> None:
@@ -90,22 +111,22 @@ def test_trees_that_point_astray_are_refused(
     arrays = {key: array.copy() for key, array in fitted.core.arrays().items()}
     arrays[name][-1] = value
     with pytest.raises(BundleError, match=said):
-        trees_from(arrays, 30)
+        trees_from(arrays, COLUMNS)
 
 
 def test_trees_with_a_missing_array_are_refused(fitted: ChurnModel) -> None:
     arrays = dict(fitted.core.arrays())
     del arrays["threshold"]
     with pytest.raises(BundleError, match="threshold"):
-        trees_from(arrays, 30)
+        trees_from(arrays, COLUMNS)
 
 
 def test_trees_of_unequal_lengths_are_refused(fitted: ChurnModel) -> None:
     arrays = dict(fitted.core.arrays()) | {"value": np.zeros(2)}
     with pytest.raises(BundleError, match="does not fit"):
-        trees_from(arrays, 30)
+        trees_from(arrays, COLUMNS)
 
 
 def test_no_tree_is_deeper_than_what_is_walked(fitted: ChurnModel) -> None:
     assert PARAMS.leaves < DEPTH
-    assert fitted.manifest.algorithm == "gradient_boosting"
+    assert fitted.manifest.algorithm == "blend"
