@@ -1,0 +1,1 @@
+"""Randomised campaigns: who should get which mail, and whether choosing pays."""
