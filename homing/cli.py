@@ -214,6 +214,27 @@ def replay(
     limit: Annotated[int, typer.Option(help="At most so many letters.", min=1)] = 100,
     as_json: Json = False,
 ) -> None:
+@app.command()
+def uplift(  # noqa: PLR0913, PLR0917 - its options
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet: a row for each customer.")],
+    arm: Annotated[str, typer.Option(help="Column of what each customer got, by chance.")],
+    outcome: Annotated[str, typer.Option(help="Column of what came of it, numbers.")],
+    control: Annotated[str | None, typer.Option(help="The arm that got nothing.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="A column that is no feature.")] = None,
+    cost: Annotated[list[str] | None, typer.Option(help="ARM=AMOUNT of one mail.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the report here, .png or .svg.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a randomised campaign: who should get which mail, and whether choosing pays."""
+    from homing.uplift import run_uplift, uplift_lines
+    from training.uplift.reading import read_campaign
+
+    output = Output(as_json=as_json)
+    campaign = read_campaign(file, arm=arm, outcome=outcome, control=control, ignore=ignore or ())
+    report = run_uplift(campaign, cost or (), plot, output.stages.stage)
+    output.answer(report, uplift_lines(report))
+
+
     """List dead letters; with --send, put those that can be read back into the event log."""
     from features.settings import Settings
     from homing.upkeep import replay_dead
