@@ -23,8 +23,11 @@ from training.compare.report import Drifted, Movement
 MOVED: Final = 0.1
 DRIFTED: Final = 0.25
 BINS: Final = 10
+HALF: Final = 0.5
+"""Customers that each bin counts more, so that an empty bin is far and not infinitely far, and no
+farther than so few customers can tell (Jeffreys' prior)."""
 LEAST: Final = 1e-4
-"""What a bin's share counts at least, so that an empty bin is far and not infinitely far."""
+"""What a share of popularity counts at least, for the same."""
 SURE: Final = 0.95
 TOP: Final = 10
 """The most popular items, whose share of all popularity is told."""
@@ -134,7 +137,7 @@ def _popularity(bundle: Bundle, item: str) -> float:
 
 
 def _shares(places: NDArray[np.int64], last: int) -> Floats:
-    counts = np.bincount(places, minlength=last + 1)
+    counts = np.bincount(places, minlength=last + 1) + HALF
     return np.asarray(counts / counts.sum())
 
 

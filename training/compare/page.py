@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from features.errors import InvalidArgument
 from training.compare.report import Comparison, Curve, Mark, Paired
-from training.compare.words import COSTS, QUESTIONS, parted, says
+from training.compare.words import COSTS, QUESTIONS, WHY, parted, says
 from training.reports import Figure
 
 MARKS: Final[dict[Mark, str]] = {
@@ -96,6 +96,7 @@ def page(comparison: Comparison) -> str:
         reach=_reach(comparison.calibration),
         marks=MARKS,
         costs=COSTS,
+        why=WHY,
         number=number,
     )
 

@@ -12,6 +12,8 @@ from training.reports import Figure
 Mark = Literal["better", "worse", "level", "unknown"]
 """Of b against a: `level` where the interval of the difference holds 0, `unknown` without one."""
 Movement = Literal["stable", "moved", "drifted"]
+Why = Literal["b_finds_more", "a_finds_more", "least_in_common", "typical", "most_in_common"]
+"""What makes a customer an example."""
 
 
 def mark_of(difference: Figure | None) -> Mark:
@@ -127,7 +129,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     customer: str
-    why: str
+    why: Why
     history: tuple[str, ...]
     bought: tuple[str, ...]
     a: tuple[Shown, ...]

@@ -16,7 +16,7 @@ from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
 from serving.ranking.chain import Ask, rank_many
 from serving.ranking.view import item_view
-from training.compare.report import Example, GroupMoved, ItemMoved, Overlap, Shown, Slates
+from training.compare.report import Example, GroupMoved, ItemMoved, Overlap, Shown, Slates, Why
 from training.entries import figure
 from training.evaluate import PRIMARY
 from training.heldout import HeldOut
@@ -107,7 +107,7 @@ def compare_slates(
         customers=len(beside.a),
         overlap=_overlap(beside),
         gained=tuple(one for one in moved if one.b > one.a)[:MOVED_ITEMS],
-        lost=tuple(one for one in reversed(moved) if one.b < one.a)[:MOVED_ITEMS],
+        lost=tuple(one for one in sorted(moved, key=_gain) if one.b < one.a)[:MOVED_ITEMS],
         groups=tuple(changed[:MOVED_GROUPS]),
         examples=_examples(beside, titles),
     )
@@ -120,7 +120,7 @@ def _overlap(beside: Beside) -> Overlap:
 
 
 def _moved(beside: Beside, titles: Mapping[str, str]) -> list[ItemMoved]:
-    """Every item on any slate, the greatest gain first."""
+    """Every item on any slate, the greatest gain first, ties by id."""
     customers = len(beside.a)
     shown = [_counted(slates) for slates in (beside.a, beside.b)]
     moved = [
@@ -132,7 +132,11 @@ def _moved(beside: Beside, titles: Mapping[str, str]) -> list[ItemMoved]:
         )
         for item in sorted({*shown[0], *shown[1]})
     ]
-    return sorted(moved, key=lambda one: one.a - one.b)
+    return sorted(moved, key=lambda one: -_gain(one))
+
+
+def _gain(moved: ItemMoved) -> float:
+    return moved.b - moved.a
 
 
 def _counted(slates: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -147,22 +151,21 @@ def _examples(beside: Beside, titles: Mapping[str, str]) -> tuple[Example, ...]:
     """Customers whom it differs for in different ways; each for one reason only."""
     gain = beside.hits(beside.b) - beside.hits(beside.a)
     order = np.argsort(beside.alike, kind="stable")
-    # Who agrees may still say more than who never dealt with anything.
-    wanted = {
-        "b found most more": int(np.argmax(gain)) if gain.max() > 0 else None,
-        "a found most more": int(np.argmin(gain)) if gain.min() < 0 else None,
-        "least in common": int(order[0]),
-        "as usual": int(order[len(order) // 2]),
-        "most in common": int(order[-1]),
+    wanted: dict[Why, int | None] = {
+        "b_finds_more": int(np.argmax(gain)) if gain.max() > 0 else None,
+        "a_finds_more": int(np.argmin(gain)) if gain.min() < 0 else None,
+        "least_in_common": int(order[0]),
+        "typical": int(order[len(order) // 2]),
+        "most_in_common": int(order[-1]),
     }
-    reasons: dict[int, str] = {}
+    reasons: dict[int, Why] = {}
     for why, n in wanted.items():
         if n is not None:
             reasons.setdefault(n, why)
     return tuple(_example(beside, n, why, titles) for n, why in reasons.items())
 
 
-def _example(beside: Beside, n: int, why: str, titles: Mapping[str, str]) -> Example:
+def _example(beside: Beside, n: int, why: Why, titles: Mapping[str, str]) -> Example:
     targets = beside.held_out.targets[n]
 
     def shown(slate: Sequence[str]) -> tuple[Shown, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from training.compare.report import Why
 from training.evaluate import EXPLORE, REPEAT
 
 SAYS: Final = {
@@ -39,6 +40,14 @@ COSTS: Final = {
     "parameters": "numbers in the model",
     "bundle_bytes": "bytes of the bundle",
 }
+WHY: Final[dict[Why, str]] = {
+    "b_finds_more": "{b} finds most more of what was bought",
+    "a_finds_more": "{a} finds most more of what was bought",
+    "least_in_common": "the slates have least in common",
+    "typical": "the slates have as much in common as usual",
+    "most_in_common": "the slates have most in common",
+}
+"""Why a customer is an example."""
 _METRIC: Final = re.compile(r"(?:(?P<question>[a-z]+)/)?(?P<base>[a-z_]+?)(?:_(?P<k>[0-9]+))?")
 
 
