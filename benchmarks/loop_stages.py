@@ -25,8 +25,9 @@ from homing.households import import_households
 from serving.model.bundle import Bundle, load_bundle
 from training import bootstrap
 from training.dataset import Dataset
-from training.recommend import History, candidates, judge, open_history
+from training.recommend import History, judge, open_history
 from training.recommenders import als
+from training.recommenders.recipe import ALGORITHMS, default_recipe
 from training.settings import TrainingSettings
 from training.span import Span, span_of
 
@@ -65,9 +66,10 @@ def features_stage(home: Path) -> Stage:
 def train_stage(home: Path) -> Stage:
     """All recommenders, fitted on what was before the cutoff."""
     lake, span = _lake(home)
+    recipes = {name: default_recipe(name) for name in ALGORITHMS}
     began = time.perf_counter()
     with open_history(lake, span, SystemClock().now()) as history:
-        fitted = history.fit_all(candidates(None), span.cutoff, lambda _done, _total: None)
+        fitted = history.fit_all(recipes, span.cutoff, lambda _done, _total: None)
     spent = time.perf_counter() - began
     for name, bundle in fitted.items():
         bundle.save(home / "bundles" / name)
@@ -77,7 +79,7 @@ def train_stage(home: Path) -> Stage:
 def evaluate_stage(home: Path) -> Stage:
     """All recommenders on 8 held-out weeks, the whole catalogue ranked, with intervals."""
     lake, span = _lake(home)
-    bundles = {name: load_bundle(home / "bundles" / name) for name in candidates(None)}
+    bundles = {name: load_bundle(home / "bundles" / name) for name in ALGORITHMS}
     with open_history(lake, span, SystemClock().now()) as history:
         return Stage(seconds(lambda: _judge(history, bundles)))
 

@@ -41,11 +41,16 @@ EXTRAS: Final = {
     "matplotlib": "train",
     "sklearn": "train",
     "mlflow": "train",
+    "optuna": "train",
     "scipy": "train",
 }
 """Library that an image may lack → the extra that brings it."""
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+Tune = Annotated[
+    float | None,
+    typer.Option("--tune", metavar="SECONDS", help="Look for better recipes so long.", min=0),
+]
 
 
 @app.command()
@@ -108,14 +113,15 @@ def import_(
 
 
 @app.command()
-def train(as_json: Json = False) -> None:
+def train(tune: Tune = None, as_json: Json = False) -> None:
     """Make, judge and register models; promote nothing."""
     from homing.show import at_longest, figures_table, train_lines
     from training import bootstrap
     from training.settings import TrainingSettings
 
     output = Output(as_json=as_json)
-    report = bootstrap.train(load_settings(TrainingSettings), output.stages.stage)
+    settings = load_settings(TrainingSettings, **_tuned(tune))
+    report = bootstrap.train(settings, output.stages.stage)
     figures = at_longest(report.recommender.figures)
     table = figures_table("Recommenders on held-out time", figures)
     output.answer(report, [table, *train_lines(report)])
@@ -134,14 +140,15 @@ def publish(as_json: Json = False) -> None:
 
 
 @app.command()
-def retrain(as_json: Json = False) -> None:
+def retrain(tune: Tune = None, as_json: Json = False) -> None:
     """Train, gate, promote and publish; for a schedule."""
     from homing.show import retrain_lines
     from training import bootstrap
     from training.settings import TrainingSettings
 
     output = Output(as_json=as_json)
-    report = bootstrap.retrain(load_settings(TrainingSettings), output.stages.stage)
+    settings = load_settings(TrainingSettings, **_tuned(tune))
+    report = bootstrap.retrain(settings, output.stages.stage)
     output.answer(report, retrain_lines(report))
 
 
@@ -209,12 +216,6 @@ def promotions_(
 
 
 @app.command()
-def replay(
-    send: Annotated[bool, typer.Option("--send", help="Send again what can be read now.")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many letters.", min=1)] = 100,
-    as_json: Json = False,
-) -> None:
-@app.command()
 def uplift(  # noqa: PLR0913, PLR0917 - its options
     file: Annotated[Path, typer.Argument(help="CSV or Parquet: a row for each customer.")],
     arm: Annotated[str, typer.Option(help="Column of what each customer got, by chance.")],
@@ -235,6 +236,12 @@ def uplift(  # noqa: PLR0913, PLR0917 - its options
     output.answer(report, uplift_lines(report))
 
 
+@app.command()
+def replay(
+    send: Annotated[bool, typer.Option("--send", help="Send again what can be read now.")] = False,
+    limit: Annotated[int, typer.Option(help="At most so many letters.", min=1)] = 100,
+    as_json: Json = False,
+) -> None:
     """List dead letters; with --send, put those that can be read back into the event log."""
     from features.settings import Settings
     from homing.upkeep import replay_dead
@@ -286,6 +293,11 @@ def main() -> None:
             raise
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         _end(f"a fault of its own, {what}; HOMING_LOG_LEVEL=debug shows where, please report it")
+
+
+def _tuned(seconds: float | None) -> dict[str, float]:
+    """What `--tune` puts above the environment."""
+    return {} if seconds is None else {"tune_seconds": seconds}
 
 
 def _end(line: str) -> NoReturn:

@@ -17,6 +17,7 @@ from training.reports import (
     RetrainReport,
     Trained,
     TrainReport,
+    Tuned,
 )
 
 _SHORT = tuple(f"_{k}" for k in CUTOFFS if k != max(CUTOFFS))
@@ -56,9 +57,17 @@ def trained_lines(trained: Trained) -> list[str]:
     verdict = trained.verdict
     word = "passed" if verdict.passed else "refused"
     return [
+        *(_tuned_line(tuned, verdict.metric) for tuned in trained.tuned),
         f"{trained.version} ({trained.algorithm}) in {trained.seconds:.1f} s",
         f"gate {word}: {verdict.reason}",
     ]
+
+
+def _tuned_line(tuned: Tuned, metric: str) -> str:
+    return (
+        f"tuned {tuned.algorithm}: {metric} {tuned.default:.4f} → {tuned.best:.4f} on validation time, "
+        f"{tuned.trials:,} trials ({tuned.pruned:,} pruned) in {tuned.seconds:.1f} s"
+    )
 
 
 def train_lines(report: TrainReport) -> list[str]:

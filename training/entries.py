@@ -64,17 +64,22 @@ def figure(model: str, metric: str, interval: Interval) -> Figure:
 
 
 def recommender_entry(
-    judged: Judged, final: Bundle, verdict: Verdict, source: tuple[Lake, Span], work: Path
+    judged: Judged,
+    made: tuple[Bundle, str],
+    verdict: Verdict,
+    source: tuple[Lake, Span],
+    work: Path,
 ) -> Entry:
     """What is registered of a recommender; writes both twins into the work folder.
 
     Args:
         judged: What held-out time said.
-        final: The chosen algorithm, fitted on all history.
+        made: The chosen recipe, fitted on all history; and where that recipe comes from.
         verdict: Of the gate.
         source: The lake and the time that were looked at.
         work: An empty folder.
     """
+    final, origin = made
     scores = means(judged.answers[judged.chosen])
     with_metrics(final, scores).save(work / BUNDLE)
     judged.bundles[judged.chosen].save(work / JUDGED)
@@ -97,7 +102,7 @@ def recommender_entry(
         inputs={"history": "texts", "n": "count"},
         candidates={name: means(answers) for name, answers in judged.answers.items()},
         plots={"metrics.png": metric_bars(recommender_figures(judged.answers), SHOWN)},
-        tags={"chosen_on": judged.chosen_on},
+        tags={"chosen_on": judged.chosen_on, "recipe": origin},
     )
 
 

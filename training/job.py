@@ -26,6 +26,7 @@ from features.stores.ports import Catalogue, ProfileStore
 from serving.model.bundle import Bundle, load_bundle
 from serving.ranking.blocks import Block
 from training import champions
+from training.choice import choose, starts_of
 from training.churn.files import load_model
 from training.churn.model import ChurnModel
 from training.churn.snapshots import Horizon
@@ -38,7 +39,7 @@ from training.entries import (
 )
 from training.gate.history import HistoryFacts, read_facts
 from training.publish import Champions, Delivered, Sources, deliver, prepare
-from training.recommend import candidates, choose, judge, open_history
+from training.recommend import judge, open_history
 from training.register import (
     BUNDLE,
     CHAMPION,
@@ -55,10 +56,13 @@ from training.settings import TrainingSettings
 from training.span import Span, span_of
 from training.staging import Staging, read_plan
 from training.tracking import Tracking
+from training.tuning.bench import Bench, Budget
 from training.verdicts import history_checks, recommender_verdict, with_checks
 
 STAGING: Final = "publish"
 """Folder of a publish that is under way, below `HOMING_HOME`."""
+TUNING: Final = "tuning"
+"""Folder of the notes of tuning, below `HOMING_HOME`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,7 @@ class Job:
             NotEnoughData: Too little of it to judge a recommender.
             RegistryUnavailable: MLflow does not answer.
         """
-        span = span_of(self.lake, self.settings.holdout, self.clock)
+        span = span_of(self.lake, self.settings.holdout, self.clock, self.settings.gap)
         with self.progress("looking at history"):
             facts = read_facts(self.lake, span.lake_version, self.clock.now())
         recommender, customers = self._train_recommender(span, facts)
@@ -163,22 +167,22 @@ class Job:
         name = version_name(RECOMMENDER, champion) if champion else None
         with self._work() as work, open_history(self.lake, span, self.clock.now()) as history:
             rival = self._judged(champion, work)
-            recipes = candidates(rival and rival.manifest)
-            with self.progress("choosing the algorithm") as advance:
-                chosen = choose(history, recipes, advance)
+            starts = starts_of(rival.manifest if rival else None)
+            choice = choose(history, starts, self._bench(span), self.progress)
             with self.progress("fitting recommenders") as advance:
-                bundles = history.fit_all(recipes, span.fit_until, advance)
+                bundles = history.fit_all(choice.recipes, span.fit_until, advance)
             with self.progress("judging recommenders") as advance:
-                judged = judge(history, bundles, chosen, rival, advance)
+                judged = judge(history, bundles, choice.best, rival, advance)
             with self.progress("fitting on all history"):
-                final = history.fit(recipes[judged.chosen], span.end)
+                final = history.fit(choice.recipes[judged.chosen], span.end)
             with self.progress("asking the gate"):
                 as_of = judged.champion.manifest.data.as_of if judged.champion else None
                 data = history_checks(facts, self.settings.fresh_days, as_of)
                 verdict = recommender_verdict(history, judged, final, name, data)
             with self.progress("registering the recommender"):
                 source = (self.lake, span)
-                entry = recommender_entry(judged, final, verdict, source, work / "new")
+                made = final, choice.origin(judged.chosen)
+                entry = recommender_entry(judged, made, verdict, source, work / "new")
                 number, run = register(self.tracking, entry)
         trained = Trained(
             version=version_name(RECOMMENDER, number),
@@ -187,8 +191,21 @@ class Job:
             figures=recommender_figures(judged.answers),
             verdict=verdict,
             seconds=perf_counter() - began,
+            tuned=choice.tuned(),
         )
         return trained, judged.customers
+
+    def _bench(self, span: Span) -> Bench | None:
+        """What recommenders are tuned with; None when there is no budget for it."""
+        if not self.settings.tune_seconds:
+            return None
+        tags = {
+            "data.lake_version": str(span.lake_version),
+            "data.as_of": span.end.isoformat(),
+            "data.cutoff": span.cutoff.isoformat(),
+        }
+        budget = Budget(self.settings.tune_seconds)
+        return Bench(self.settings.home / TUNING, budget, self.tracking, tags, self.clock)
 
     def _train_churn(self, span: Span, facts: HistoryFacts) -> Trained:
         began = perf_counter()

@@ -1,4 +1,4 @@
-"""Makes recommenders: chooses an algorithm, judges it, and refits it on all history.
+"""Makes recommenders of a history, and judges them on held-out time.
 
 Time is cut twice. What is fitted before the *validation* time chooses the algorithm there; what
 is fitted before the *held-out* time, which follows, is judged there and passes the gate or not.
@@ -17,20 +17,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from features.engine import declared, open_engine
-from features.errors import NotEnoughData
 from features.item import Item
 from features.lake import Lake
 from features.progress import Advance
 from features.tables import items_of
 from serving.model.bundle import Bundle
-from serving.model.manifest import Manifest
 from serving.model.weighting import Weighting
 from training.dataset import Dataset, load_dataset
 from training.evaluate import PRIMARY, Evaluation, evaluate
 from training.gate.contest import GATE_METRIC
 from training.gate.history import newcomers
 from training.heldout import HeldOut
-from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe, recipe_of
+from training.recommenders.recipe import Recipe
 from training.span import Span
 from training.split import load_held_out
 
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 
 POPULARITY: Final = "popularity"
 """What every recommender must beat while there is no champion."""
-VALIDATED_CUSTOMERS: Final = 600
-"""Customers whose validation time chooses the algorithm: enough to tell algorithms apart."""
 
 Answers = Mapping[str, Evaluation]
 """Question → how it was answered."""
@@ -95,12 +91,12 @@ class History:
         }
         self.catalogue = on_sale or None
         self.span = span
-        self._created_at = created_at
+        self.created_at = created_at
         self._datasets: dict[datetime, Dataset] = {}
 
     def fit(self, recipe: Recipe, at: datetime) -> Bundle:
         """What a recipe makes of everything before a moment."""
-        return recipe.fit(self.dataset(at), self._created_at)
+        return recipe.fit(self.dataset(at), self.created_at)
 
     def fit_all(
         self, recipes: Mapping[str, Recipe], at: datetime, advance: Advance
@@ -141,33 +137,6 @@ def open_history(lake: Lake, span: Span, created_at: datetime) -> Iterator[Histo
     with closing(engine.con), declared(lake.root):
         items = {item.id: item for item in items_of(lake.items(engine).to_pyarrow())}
         yield History(lake.events(engine, span.lake_version), items, span, created_at)
-
-
-def candidates(champion: Manifest | None) -> dict[str, Recipe]:
-    """Algorithm → the recipe that it is tried with: the champion's own, or its default."""
-    recipes = {name: default_recipe(name) for name in ALGORITHMS}
-    kept = None if champion is None else recipe_of(champion)
-    return recipes if kept is None else recipes | {kept.algorithm: kept}
-
-
-def choose(history: History, recipes: Mapping[str, Recipe], advance: Advance) -> str | None:
-    """The algorithm that is best in validation time; None when history is too short for that.
-
-    Validation time is as long as the held-out time, and ends where nothing is seen any more.
-    """
-    span = replace(history.span, end=history.span.fit_until)
-    if span.fit_until <= span.first:
-        return None
-    try:
-        held_out = history.held_out(span.cutoff, span.end, most=VALIDATED_CUSTOMERS)
-        scores = {}
-        for done, (name, recipe) in enumerate(recipes.items(), start=1):
-            bundle = history.fit(recipe, span.fit_until)
-            scores[name] = _score(evaluate(bundle, held_out, history.catalogue))
-            advance(done, len(recipes))
-    except NotEnoughData:
-        return None
-    return max(scores, key=scores.__getitem__)
 
 
 def judge(

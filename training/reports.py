@@ -71,6 +71,26 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
 
 
+class Tuned(msgspec.Struct, frozen=True, kw_only=True):
+    """What tuning found of one algorithm, on validation time.
+
+    Attributes:
+        algorithm: Which.
+        trials: Recipes that were tried, those of an interrupted tuning included.
+        pruned: Of them, given up before all customers were asked.
+        seconds: That they took.
+        best: The gate's metric of the best recipe.
+        default: The same of the algorithm's default.
+    """
+
+    algorithm: str
+    trials: int
+    pruned: int
+    seconds: float
+    best: float
+    default: float
+
+
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
     """A model that was made, judged and registered.
 
@@ -81,6 +101,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
         figures: Metrics of every candidate, baselines included.
         verdict: What the gate said.
         seconds: Fit, judgement and registration.
+        tuned: What tuning found, one an algorithm; nothing without a budget.
     """
 
     version: str
@@ -89,6 +110,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     figures: tuple[Figure, ...]
     verdict: Verdict
     seconds: float
+    tuned: tuple[Tuned, ...] = ()
 
 
 class TrainReport(msgspec.Struct, frozen=True, kw_only=True):

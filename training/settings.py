@@ -18,6 +18,8 @@ class TrainingSettings(Settings):
         gap_days: Days before those on which nothing that is judged is fitted: how old a model is
             when it answers. One, since models are made every night.
         fresh_days: How old history's latest event may be for what replaces a champion.
+        tune_seconds: How long better recipes are looked for, all algorithms together; not at all
+            when 0.
         churn_horizon_days: Days without a purchase that make a customer count as churned.
         churn_active_days: A customer with a purchase in so many days before T can churn at T.
         publish_batch: Customers scored by one matrix product.
@@ -28,6 +30,7 @@ class TrainingSettings(Settings):
     holdout_days: int = Field(default=56, ge=1)
     gap_days: int = Field(default=1, ge=0)
     fresh_days: int = Field(default=7, ge=1)
+    tune_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     churn_horizon_days: int = Field(default=28, ge=1)
     churn_active_days: int = Field(default=56, ge=1)
     publish_batch: int = Field(default=512, ge=1)

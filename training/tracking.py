@@ -82,7 +82,7 @@ class Tracking:
             import mlflow  # noqa: PLC0415 - takes seconds
             import mlflow.pyfunc  # noqa: PLC0415
 
-            number = self._experiment(client, experiment)
+            number = self.experiment(client, experiment)
             fluent: Any = mlflow  # it types neither what it gives nor what it takes here
             before = fluent.get_tracking_uri() if fluent.is_tracking_uri_set() else None
             fluent.set_tracking_uri(self._url)
@@ -159,7 +159,13 @@ class Tracking:
                 raise BundleError(message)
             return Path(files.download_artifacts(part, dst_path=str(into)))
 
-    def _experiment(self, client: MlflowClient, name: str) -> str:
+    def experiment(self, client: MlflowClient, name: str) -> str:
+        """Number of an experiment, which is made when it is not there yet.
+
+        Args:
+            client: As `client` gives it.
+            name: Of the experiment.
+        """
         found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)

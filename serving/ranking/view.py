@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,13 @@ class ItemView:
     category: NDArray[np.int64]
     members: Mapping[str, NDArray[np.int64]]
 
+    @cached_property
+    def by_rank(self) -> NDArray[np.int64]:
+        """The rows in the order of their ranks, (rows,)."""
+        rows = np.empty_like(self.rank)
+        rows[self.rank] = np.arange(len(rows))
+        return rows
+
     def available(self, now: datetime) -> NDArray[np.bool_]:
         """Which rows a mail of that moment may show, (rows,); not to be written to."""
         if not self.windowed:
@@ -56,6 +64,10 @@ class ItemView:
         for name in categories:
             inside[self.members.get(name, [])] = True
         return inside
+
+    def ranked(self, popularity: NDArray[np.float32]) -> ItemView:
+        """The same items, ties of scores broken by another popularity, (items,)."""
+        return replace(self, rank=_ranks(popularity))
 
     def rows(self, items: Iterable[str]) -> list[int]:
         """The rows of those items that are here, in the order given."""
@@ -79,13 +91,10 @@ def item_view(
     known = [None if catalogue is None else catalogue.get(item) for item in items]
     opens, closes = _windows(known)
     category, members = _categories(known)
-    rank = np.arange(count)
-    if popularity is not None:
-        rank[np.lexsort((np.arange(count), -popularity))] = np.arange(count)
     return ItemView(
         items=items,
         index={item: row for row, item in enumerate(items)},
-        rank=rank,
+        rank=np.arange(count) if popularity is None else _ranks(popularity),
         stocked=np.array(
             [catalogue is None or (i is not None and i.in_stock) for i in known], bool
         ),
@@ -95,6 +104,13 @@ def item_view(
         category=category,
         members=members,
     )
+
+
+def _ranks(popularity: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The place of each row, the most popular first, ties in the order of rows."""
+    rank = np.empty(len(popularity), np.int64)
+    rank[np.argsort(-popularity, kind="stable")] = np.arange(len(popularity))
+    return rank
 
 
 def _windows(known: Sequence[Item | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,0 +1,139 @@
+"""Chooses recipes on validation time: of every algorithm the best, and the best of all.
+
+Validation time is as long as the held-out time and ends where nothing is seen any more by what is
+judged, so that the time which judges has chosen nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from features.errors import NotEnoughData
+from features.progress import Stage
+from serving.model.manifest import Manifest
+from training.recommend import POPULARITY, History
+from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe, recipe_of
+from training.reports import Tuned
+from training.tuning.bench import Bench
+from training.tuning.found import Found, try_starts
+from training.tuning.ground import Ground
+
+CUSTOMERS: Final = 600
+"""Whose validation time chooses: enough to tell recipes apart."""
+
+Starts = Mapping[str, Sequence[Recipe]]
+"""Algorithm → the recipes that are tried of it at least, its default first."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What validation time said.
+
+    Attributes:
+        starts: What it was asked about at least.
+        found: Algorithm → the best recipe of it; empty when history is too short to tell.
+    """
+
+    starts: Starts
+    found: Mapping[str, Found]
+
+    @property
+    def best(self) -> str | None:
+        """The best algorithm; None when history is too short to tell."""
+        return max(self.found, key=lambda name: self.found[name].score, default=None)
+
+    @property
+    def recipes(self) -> dict[str, Recipe]:
+        """Algorithm → its best recipe; the champion's or the default where nothing tells."""
+        return {
+            name: self.found[name].recipe if name in self.found else starts[-1]
+            for name, starts in self.starts.items()
+        }
+
+    def origin(self, algorithm: str) -> str:
+        """Where an algorithm's recipe comes from: `default`, `champion` or `tuned`."""
+        default, *champions = self.starts[algorithm]
+        recipe = self.recipes[algorithm]
+        if recipe == default:
+            return "default"
+        return "champion" if recipe in champions else "tuned"
+
+    def tuned(self) -> tuple[Tuned, ...]:
+        """What tuning found, as people read it."""
+        return tuple(
+            Tuned(
+                algorithm=name,
+                trials=found.trials,
+                pruned=found.pruned,
+                seconds=found.seconds,
+                best=found.score,
+                default=found.default,
+            )
+            for name, found in self.found.items()
+            if found.trials
+        )
+
+
+def starts_of(champion: Manifest | None) -> dict[str, tuple[Recipe, ...]]:
+    """The default of every algorithm, and the recipe that the champion was made by.
+
+    So what tuning found once is kept for as long as it is the best, without tuning again.
+    """
+    kept = None if champion is None else recipe_of(champion)
+    starts: dict[str, tuple[Recipe, ...]] = {name: (default_recipe(name),) for name in ALGORITHMS}
+    if kept is not None and kept not in starts[kept.algorithm]:
+        starts[kept.algorithm] += (kept,)
+    return starts
+
+
+def validation_of(history: History) -> Ground | None:
+    """The ground of validation time; None when history is too short to have one."""
+    span = replace(history.span, end=history.span.fit_until)
+    if span.fit_until <= span.first:
+        return None
+    try:
+        ground = Ground(
+            dataset=history.dataset(span.fit_until),
+            held_out=history.held_out(span.cutoff, span.end, most=CUSTOMERS),
+            catalogue=history.catalogue,
+            created_at=history.created_at,
+        )
+        ground.check()
+    except NotEnoughData:
+        return None
+    return ground
+
+
+def choose(history: History, starts: Starts, bench: Bench | None, progress: Stage) -> Choice:
+    """The best recipe of every algorithm.
+
+    Args:
+        history: Of the lake; nothing is chosen when it is too short for validation time.
+        starts: What is tried at least.
+        bench: Better ones are looked for with it; not at all when None.
+        progress: Opens stages.
+
+    Raises:
+        BundleError: A fit did not converge.
+        StoreUnavailable: Tuning can't keep its notes.
+        RegistryUnavailable: MLflow does not answer.
+    """
+    with progress("looking at validation time"):
+        ground = validation_of(history)
+    if ground is None:
+        return Choice(starts, {})
+    found: dict[str, Found] = {}
+    if bench is not None:
+        from training.tuning.tune import tune  # noqa: PLC0415 - imports Optuna, which takes a second
+
+        # What every recommender must beat stays what it is.
+        tunable = {name: recipes for name, recipes in starts.items() if name != POPULARITY}
+        with progress("tuning recommenders") as advance:
+            found = tune(ground, tunable, bench, advance)
+    with progress("choosing the algorithm") as advance:
+        for done, (name, recipes) in enumerate(starts.items(), start=1):
+            found[name] = found.get(name) or try_starts(ground, recipes)
+            advance(done, len(starts))
+    return Choice(starts, found)
