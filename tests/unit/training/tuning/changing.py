@@ -10,12 +10,12 @@ from datetime import timedelta
 from random import Random
 
 from features.event import Event, EventType
+from serving.model.weighting import Weighting
 from tests.unit.training.samples import AT, UNTIL, purchase, table
 from training.dataset import load_dataset
-from training.recommenders.recipe import Recipe
 from training.recommenders.item_knn import ItemKnnParams
+from training.recommenders.recipe import Recipe
 from training.split import load_held_out
-from serving.model.weighting import Weighting
 from training.tuning.ground import Ground
 
 TASTES = 4

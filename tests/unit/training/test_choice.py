@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from features.errors import NotEnoughData
+from features.progress import Advance, silent
+from serving.model.weighting import Weighting
+from tests.unit.training.samples import AT, UNTIL
+from tests.unit.training.tuning.changing import DEFAULT, FORGETFUL, changing_ground
+from training.choice import CUSTOMERS, Choice, Starts, choose, starts_of
+from training.dataset import Dataset
+from training.heldout import HeldOut
+from training.recommenders.als import AlsParams
+from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
+from training.span import Span
+from training.tuning.bench import Bench, Budget
+from training.tuning.found import Found
+
+GROUND = changing_ground()
+GAP = timedelta(days=2)
+SPAN = Span(
+    first=AT - timedelta(days=300),
+    end=UNTIL + GAP + (UNTIL - AT),
+    holdout=UNTIL - AT,
+    lake_version=7,
+    gap=GAP,
+)
+STARTS = {name: (default_recipe(name),) for name in ("popularity", "item_knn")}
+
+
+class Recorded:
+    """A history that remembers which moments it was asked for; a `History` to whoever asks."""
+
+    catalogue = None
+    created_at = AT
+
+    def __init__(self, span: Span = SPAN) -> None:
+        self.span = span
+        self.fitted_until: list[datetime] = []
+        self.asked: list[tuple[datetime, datetime, int | None]] = []
+
+    def dataset(self, at: datetime) -> Dataset:
+        self.fitted_until.append(at)
+        return GROUND.dataset
+
+    def held_out(self, at: datetime, until: datetime, *, most: int | None = None) -> HeldOut:
+        self.asked.append((at, until, most))
+        return GROUND.held_out
+
+
+def chosen(history: Recorded, starts: Starts = STARTS) -> Choice:
+    """What validation time says, without tuning."""
+    as_known: Any = history
+    return choose(as_known, starts, None, silent)
+
+
+def test_validation_time_ends_before_the_gap_and_is_as_long_as_what_judges() -> None:
+    history = Recorded()
+    chosen(history)
+    [(at, until, most)] = history.asked
+    assert until == SPAN.fit_until == SPAN.cutoff - GAP
+    assert until - at == SPAN.holdout
+    assert history.fitted_until == [at - GAP]
+    assert most == CUSTOMERS
+
+
+def test_the_best_of_every_algorithm_and_the_best_of_all_is_chosen() -> None:
+    starts = {**STARTS, "item_knn": (FORGETFUL, DEFAULT)}
+    choice = chosen(Recorded(), starts)
+    assert choice.best == "item_knn"
+    assert choice.recipes == {"popularity": default_recipe("popularity"), "item_knn": DEFAULT}
+    assert choice.origin("item_knn") == "champion"
+    assert choice.origin("popularity") == "default"
+    assert choice.tuned() == ()
+
+
+@pytest.mark.parametrize("days", [20, 58])
+def test_too_short_a_history_chooses_nothing(days: int) -> None:
+    choice = chosen(Recorded(replace(SPAN, first=SPAN.end - timedelta(days=days))))
+    assert choice.best is None
+    assert choice.recipes == {name: recipe for name, (recipe,) in STARTS.items()}
+
+
+def test_validation_time_without_customers_chooses_nothing() -> None:
+    class Empty(Recorded):
+        def held_out(self, at: datetime, until: datetime, *, most: int | None = None) -> HeldOut:
+            message = f"nobody from {at} to {until}, of {most}"
+            raise NotEnoughData(message)
+
+    kept = {**STARTS, "item_knn": (DEFAULT, FORGETFUL)}
+    choice = chosen(Empty(), kept)
+    assert choice.best is None
+    assert choice.recipes["item_knn"] == FORGETFUL
+
+
+def test_tuning_asks_for_validation_time_alone_and_leaves_popularity_as_it_is(
+    tmp_path: Path,
+) -> None:
+    opened: list[str] = []
+
+    @contextmanager
+    def stage(name: str) -> Iterator[Advance]:
+        opened.append(name)
+        yield lambda _done, _total: None
+
+    history: Any = Recorded()
+    choice = choose(history, STARTS, Bench(tmp_path, Budget(60.0, 12)), stage)
+    assert opened == ["looking at validation time", "tuning recommenders", "choosing the algorithm"]
+    assert [until for _, until, _ in history.asked] == [SPAN.fit_until]
+    assert max(history.fitted_until) < min(at for at, _, _ in history.asked)
+    [tuned] = choice.tuned()
+    assert (tuned.algorithm, tuned.trials) == ("item_knn", 12)
+    assert tuned.best > tuned.default
+    assert choice.best == "item_knn"
+    assert choice.origin("item_knn") == "tuned"
+    assert choice.origin("popularity") == "default"
+
+
+def test_the_champions_recipe_is_among_what_is_tried() -> None:
+    manifest = GROUND.fit(FORGETFUL).manifest
+    starts = starts_of(manifest)
+    assert set(starts) == set(ALGORITHMS)
+    assert starts["item_knn"] == (DEFAULT, FORGETFUL)
+    assert starts["als"] == (Recipe("als", AlsParams(), Weighting()),)
+    assert starts_of(GROUND.fit(DEFAULT).manifest) == starts_of(None)
+
+
+def test_what_was_found_is_chosen_by_its_score() -> None:
+    found = {
+        "als": Found(default_recipe("als"), 0.2, default=0.1, trials=3, pruned=1, seconds=2.0),
+        "item_knn": Found(DEFAULT, 0.3, default=0.3),
+    }
+    choice = Choice({name: (one.recipe,) for name, one in found.items()}, found)
+    assert choice.best == "item_knn"
+    assert [one.algorithm for one in choice.tuned()] == ["als"]
