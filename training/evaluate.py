@@ -3,52 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from time import perf_counter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from features.errors import NotEnoughData
 from features.item import Item
-from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle
-from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
-from serving.ranking.chain import (
-    Ask,
-    blocked_items,
-    eligible_rows,
-    finite_scores,
-    open_scores,
-    pick_rows,
-)
-from serving.ranking.view import ItemView, item_view
+from serving.ranking.top import EMPTY
+from serving.ranking.view import item_view
 from training.dataset import MIN_CUSTOMERS
 from training.heldout import HeldOut
-from training.metrics import (
-    AUC,
-    COVERAGE,
-    CUTOFFS,
-    Interval,
-    auc,
-    bootstrap,
-    name_at,
-    rank_metrics,
-)
+from training.hits import hit_metrics, hits_of
+from training.judging import How, Shown, Trial, questions, show
+from training.metrics import AUC, COVERAGE, CUTOFFS, Interval, bootstrap, name_at
+from training.slate_metrics import Backdrop, backdrop_of, slate_metrics
 
-EXPLORE = "explore"
+EXPLORE: Final = "explore"
 """No repeats: can the model find what a customer has not owned before?"""
-REPEAT = "repeat"
+REPEAT: Final = "repeat"
 """Repeats allowed: can it find whatever the customer buys next?"""
-PRIMARY = EXPLORE
+PRIMARY: Final = EXPLORE
 """The question that the gate asks."""
-PLACES = max(CUTOFFS)
+PLACES: Final = max(CUTOFFS)
 """Length of the slates that are judged."""
-BATCH = 256
-"""Customers scored at once: 70 MB for 68,000 items."""
+
+
+class Intervals(Mapping[str, Interval]):
+    """The mean of every metric with its interval; drawn when one is first looked at.
+
+    Args:
+        per_customer: Metric's full name → one value a customer.
+        overall: Metric's full name → a value of all customers together, which has no interval.
+    """
+
+    def __init__(
+        self,
+        per_customer: Mapping[str, NDArray[np.float64]],
+        overall: Mapping[str, float] | None = None,
+    ) -> None:
+        self._per_customer = per_customer
+        self._overall = overall or {}
+
+    def __getitem__(self, name: str) -> Interval:
+        return self._drawn[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._per_customer, *self._overall))
+
+    def __len__(self) -> int:
+        return len(self._per_customer) + len(self._overall)
+
+    @cached_property
+    def _drawn(self) -> dict[str, Interval]:
+        one = {name: Interval(value, value, value) for name, value in self._overall.items()}
+        return bootstrap(self._per_customer) | one
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +75,11 @@ class Evaluation:
         algorithm: Of the bundle.
         question: `EXPLORE` or `REPEAT`.
         customers: Customer keys of those with a target, ascending.
-        per_customer: Metric's full name (`ndcg_20`, `auc`) → float64 (customers,); in `auc`, NaN
-            for a customer none of whose targets the bundle knows.
+        per_customer: Metric's full name (`ndcg_20`, `auc`) → float64 (customers,); NaN for a
+            customer of whom it says nothing, as `auc` where the bundle knows none of the targets.
         summary: Metric's full name → mean over customers and its interval; `coverage_20` too.
-        seconds: Spent scoring and ranking.
+        seconds: Spent scoring and ranking, all questions together.
+        overall: What `summary` has besides: values of all customers together.
     """
 
     algorithm: str
@@ -71,11 +88,26 @@ class Evaluation:
     per_customer: Mapping[str, NDArray[np.float64]]
     summary: Mapping[str, Interval]
     seconds: float
+    overall: Mapping[str, float] = field(default_factory=dict)
 
     def means(self) -> dict[str, float]:
         """Metric's full name → mean, as a tracker logs it; without those that are NaN."""
-        means = {name: interval.mean for name, interval in self.summary.items()}
-        return {name: mean for name, mean in means.items() if math.isfinite(mean)}
+        known = {name: of[np.isfinite(of)] for name, of in self.per_customer.items()}
+        means = {name: float(of.mean()) for name, of in known.items() if of.size}
+        return means | {name: one for name, one in self.overall.items() if math.isfinite(one)}
+
+    def sliced(self, masks: Mapping[str, NDArray[np.bool_]]) -> dict[str, Intervals]:
+        """Slice → metric's full name → mean over its customers and interval.
+
+        Args:
+            masks: Slice → which of these customers are in it, (customers,), as `slices` tells;
+                one that nobody is in is left out.
+        """
+        return {
+            name: Intervals({metric: of[mask] for metric, of in self.per_customer.items()})
+            for name, mask in masks.items()
+            if mask.any()
+        }
 
 
 def question_blocks() -> tuple[Block, ...]:
@@ -92,8 +124,10 @@ def evaluate(
     catalogue: Mapping[str, Item] | None = None,
     *,
     blocks: Sequence[Block] | None = None,
+    auc: bool = True,
+    threads: int | None = None,
 ) -> dict[str, Evaluation]:
-    """One evaluation a block, by its name.
+    """One evaluation a block, by its name; the same to the bit whatever the number of threads.
 
     Args:
         bundle: To judge; its scorer is opened as it is for serving.
@@ -102,148 +136,70 @@ def evaluate(
         blocks: `question_blocks()` when None. A block's targets are what the customer bought in
             held-out time except what the block itself would never show. A target that the bundle
             does not know counts as missed.
+        auc: Whether AUC is counted: nearly free where customers buy few items, and the greatest
+            part of the time where they buy hundreds.
+        threads: Blocks of customers at once; as many as there are processors when None.
 
     Raises:
         NotEnoughData: Fewer than two customers have a target.
     """
+    began = perf_counter()
+    # Customers with as many targets side by side: their comparisons make full arrays.
+    order = np.argsort(-held_out.wanted.lengths, kind="stable")
     view = item_view(bundle.items, catalogue, bundle.popularity)
-    scorer = open_scorer(bundle)
-    judges = [
-        _Judge(view, block, held_out) for block in (question_blocks() if blocks is None else blocks)
-    ]
-    for start in range(0, len(held_out.customers), BATCH):
-        batch = range(start, min(start + BATCH, len(held_out.customers)))
-        began = perf_counter()
-        histories = held_out.histories[batch.start : batch.stop]
-        baskets = baskets_of(histories, bundle.index, held_out.at)
-        # BLAS with two threads waits longer for itself than a customer's small system takes.
-        with threadpool_limits(1, user_api="blas"):
-            scores = finite_scores(scorer.score(baskets))
-        spent = (perf_counter() - began) / len(judges)
-        ordered = _Ordered(scores)
-        for judge in judges:
-            judge.see(batch, scores, ordered, spent)
-    return {judge.block.name: judge.verdict(bundle.manifest.algorithm) for judge in judges}
+    trial = Trial(bundle, held_out.picked(order), view)
+    asked = questions(trial, question_blocks() if blocks is None else blocks)
+    shown = show(trial, asked, How(PLACES, threads or os.cpu_count() or 1, auc))
+    backdrop = backdrop_of(trial)
+    seconds = perf_counter() - began
+    keyed = np.argsort(order)
+    return {
+        one.question.block.name: _verdict(trial, one, backdrop, keyed, seconds) for one in shown
+    }
 
 
-class _Ordered:
-    """The scores of a batch in ascending order: sorted once, however many blocks ask.
+def _verdict(
+    trial: Trial, shown: Shown, backdrop: Backdrop, keyed: NDArray[np.int64], seconds: float
+) -> Evaluation:
+    """The evaluation of one question.
 
     Args:
-        scores: (batch, rows), finite.
+        trial: Bundle and customers.
+        shown: What the block showed them.
+        backdrop: What it is held against.
+        keyed: The customers in the order of their keys.
+        seconds: That it took.
+
+    Raises:
+        NotEnoughData: Fewer than two customers have a target.
     """
-
-    def __init__(self, scores: NDArray[np.float32]) -> None:
-        # A model that says the same of everybody repeats one row without copying it.
-        self._rows = scores if scores.strides[0] else scores[:1]
-        self._customers = len(scores)
-        self._known: dict[bytes, NDArray[np.float32]] = {}
-
-    def among(self, eligible: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """The scores of these rows, (batch, eligible rows)."""
-        key = eligible.tobytes()
-        if key not in self._known:
-            self._known[key] = np.sort(np.compress(eligible, self._rows, axis=1), axis=1)
-        return np.broadcast_to(self._known[key], (self._customers, int(eligible.sum())))
-
-
-class _Judge:
-    """Gathers what one block showed, batch by batch.
-
-    Args:
-        view: Of the bundle's items.
-        block: The question.
-        held_out: The answer.
-    """
-
-    def __init__(self, view: ItemView, block: Block, held_out: HeldOut) -> None:
-        self.block = block
-        self._view = view
-        self._held_out = held_out
-        self._eligible = eligible_rows(view, block, held_out.at)
-        self._asked: list[int] = []
-        self._targets: list[int] = []
-        self._hits: list[NDArray[np.bool_]] = []
-        self._auc: list[float] = []
-        self._shown = np.zeros(len(view.items), np.bool_)
-        self._seconds = 0.0
-
-    def see(
-        self, batch: range, scores: NDArray[np.float32], ordered: _Ordered, spent: float
-    ) -> None:
-        """Rank a batch of customers, and compare with what they bought.
-
-        Args:
-            batch: Numbers of the customers.
-            scores: (batch, rows), finite.
-            ordered: The same in ascending order.
-            spent: Seconds that the scores took.
-        """
-        self._seconds += spent
-        candidates = ordered.among(self._eligible)
-        for n, row_scores, row_candidates in zip(batch, scores, candidates, strict=True):
-            began = perf_counter()
-            ask = Ask(self.block, self._held_out.histories[n])
-            opened = open_scores(self._view, row_scores, ask, self._eligible, self._held_out.at)
-            slate = pick_rows(self._view, opened, ask)
-            self._seconds += perf_counter() - began
-            targets = self._targets_of(n)
-            if targets:
-                self._compare(n, targets, slate)
-                self._auc.append(self._auc_of(targets, row_scores, opened, row_candidates))
-
-    def _targets_of(self, customer: int) -> frozenset[str]:
-        """What the customer bought, except what the block would never show."""
-        history = self._held_out.histories[customer]
-        blocked = blocked_items(self.block, history, self._held_out.at)
-        return self._held_out.targets[customer] - blocked
-
-    def _compare(self, customer: int, targets: frozenset[str], slate: NDArray[np.int64]) -> None:
-        wanted = set(self._view.rows(targets))
-        shown = slate[:PLACES]
-        hits = np.zeros(PLACES, np.bool_)
-        hits[: len(shown)] = [row in wanted for row in shown.tolist()]
-        self._asked.append(customer)
-        self._targets.append(len(targets))
-        self._hits.append(hits)
-        self._shown[shown] = True
-
-    def _auc_of(
-        self,
-        targets: frozenset[str],
-        scores: NDArray[np.float32],
-        opened: NDArray[np.float32],
-        candidates: NDArray[np.float32],
-    ) -> float:
-        left_out = scores[self._eligible & np.isneginf(opened)]
-        wanted = opened[self._view.rows(targets)]
-        return auc(candidates, left_out, wanted[wanted > -np.inf])
-
-    def verdict(self, algorithm: str) -> Evaluation:
-        """The evaluation.
-
-        Raises:
-            NotEnoughData: Fewer than two customers have a target.
-        """
-        if len(self._asked) < MIN_CUSTOMERS:
-            message = (
-                f"{len(self._asked)} of {len(self._held_out.customers)} customers have a target "
-                f"for block {self.block.name}: judging needs at least {MIN_CUSTOMERS}; "
-                "hold out more time"
-            )
-            raise NotEnoughData(message)
-        hits, targets = np.array(self._hits), np.array(self._targets)
-        metrics: dict[str, NDArray[np.float64]] = {}
-        for k in CUTOFFS:
-            metrics |= rank_metrics(hits, targets, k)
-        metrics[AUC] = np.array(self._auc)
-        share = float(self._shown.sum() / max(1, self._eligible.sum()))
-        covered = {name_at(COVERAGE, PLACES): Interval(share, share, share)}
-        return Evaluation(
-            algorithm=algorithm,
-            question=self.block.name,
-            customers=tuple(self._held_out.customers[n] for n in self._asked),
-            per_customer=metrics,
-            summary=bootstrap(metrics) | covered,
-            seconds=self._seconds,
+    held_out, block = trial.held_out, shown.question.block
+    wanted = held_out.wanted.where(shown.question.wanted)
+    customers = keyed[wanted.lengths[keyed] > 0]
+    if len(customers) < MIN_CUSTOMERS:
+        message = (
+            f"{len(customers)} of {len(held_out.customers)} customers have a target "
+            f"for block {block.name}: judging needs at least {MIN_CUSTOMERS}; "
+            "hold out more time"
         )
+        raise NotEnoughData(message)
+    found = hits_of(trial, shown, customers)
+    rows, held_against = shown.rows[customers], backdrop.picked(customers)
+    metrics: dict[str, NDArray[np.float64]] = {}
+    for k in CUTOFFS:
+        metrics |= hit_metrics(found, k, repeats=block.allow_repeats)
+        metrics |= slate_metrics(rows, held_against, k)
+    if shown.auc is not None:
+        metrics[AUC] = shown.auc[customers]
+    shown_items = len(np.unique(rows[rows != EMPTY]))
+    share = shown_items / max(1, int(shown.question.eligible.sum()))
+    overall = {name_at(COVERAGE, PLACES): share}
+    return Evaluation(
+        algorithm=trial.bundle.manifest.algorithm,
+        question=block.name,
+        customers=tuple(held_out.customers[n] for n in customers),
+        per_customer=metrics,
+        summary=Intervals(metrics, overall),
+        seconds=seconds,
+        overall=overall,
+    )

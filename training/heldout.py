@@ -106,6 +106,17 @@ class HeldOut:
             known.starts, rows[rows >= 0].astype(np.int32), known.kinds, ages, len(index)
         )
 
+    @cached_property
+    def had_before(self) -> NDArray[np.int64]:
+        """The row of `traded` with the same customer and item as each of `wanted`, or -1."""
+        had, wanted = (
+            one.customers * len(self.items) + one.items for one in (self.traded, self.wanted)
+        )
+        places = np.searchsorted(had, wanted)
+        known = places < len(had)
+        known[known] = had[places[known]] == wanted[known]
+        return np.where(known, places, -1)
+
     def picked(self, places: NDArray[np.int64]) -> HeldOut:
         """Some of the customers.
 

@@ -35,6 +35,11 @@ class Rows:
         """How many rows each customer has, (customers,)."""
         return np.diff(self.starts)
 
+    def part(self, first: int, last: int) -> Self:
+        """The customers from `first` to before `last`, numbered anew from 0."""
+        starts = self.starts[first : last + 1]
+        return self._taken(np.arange(starts[0], starts[-1]), starts - starts[0])
+
     def picked(self, customers: Places) -> Self:
         """The rows of these customers, in their order."""
         lengths = self.lengths[customers]

@@ -6,27 +6,29 @@ nothing to say about, so a slate fills up by popularity when the model's own sco
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import History
 from serving.ranking.blocks import Block
+from serving.ranking.top import EMPTY, Rows, Scores, best_rows
 from serving.ranking.view import ItemView
 
-NOBODY = History()
+NOBODY: Final = History()
 """The history of a customer who is not known."""
-SECONDS_A_DAY = 86_400.0
-DEPTH = 4
+SECONDS_A_DAY: Final = 86_400.0
+DEPTH: Final = 4
 """How many times the items asked for are looked at first, to keep a category cap."""
-PILE = 64
-"""Values of which one maximum is taken."""
+TOGETHER: Final = 64
+"""Slates that are made at once: their scores still fit a processor's cache."""
 
-Scores = NDArray[np.float32]
-Rows = NDArray[np.int64]
+Moments = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,6 @@ class Ask:
     count: int | None = None
 
 
-def blocked_items(block: Block, history: History, now: datetime) -> set[str]:
-    """Items that this block must not show to this customer: owned, or bought or returned lately."""
-    blocked: set[str] = set() if block.allow_repeats else set(history.owned())
-    if block.repeat_after_days:
-        since = now.timestamp() - block.repeat_after_days * SECONDS_A_DAY
-        for times in (history.bought, history.returned):
-            blocked.update(item for item, at in times.items() if at > since)
-    return blocked
-
-
 def slate_rows(view: ItemView, scores: Scores | None, ask: Ask, now: datetime) -> Rows:
     """The rows of one slate, best first.
 
@@ -70,8 +62,7 @@ def slate_rows(view: ItemView, scores: Scores | None, ask: Ask, now: datetime) -
         Unique rows that keep every rule of the block; as many as asked for, unless fewer items
         are eligible.
     """
-    opened = open_scores(view, scores, ask, eligible_rows(view, ask.block, now), now)
-    return pick_rows(view, opened, ask)
+    return rank_many(view, None if scores is None else scores[None], [ask], now)[0]
 
 
 def rank_many(
@@ -82,17 +73,23 @@ def rank_many(
     Args:
         view: Of the items that may come.
         scores: (asks, rows), not changed; by popularity alone when None.
-        asks: One a customer; those of the same block share its filters.
+        asks: One a customer; those of the same block and count are ranked together.
         now: Aware.
     """
-    eligible: dict[int, NDArray[np.bool_]] = {}
-    slates: list[Rows] = []
-    for n, ask in enumerate(asks):
-        if id(ask.block) not in eligible:
-            eligible[id(ask.block)] = eligible_rows(view, ask.block, now)
-        row_scores = None if scores is None else scores[n]
-        opened = open_scores(view, row_scores, ask, eligible[id(ask.block)], now)
-        slates.append(pick_rows(view, opened, ask))
+    alike: defaultdict[tuple[int, int | None], list[int]] = defaultdict(list)
+    for place, ask in enumerate(asks):
+        alike[id(ask.block), ask.count].append(place)
+    slates: list[Rows] = [np.empty(0, np.int64)] * len(asks)
+    for group in alike.values():
+        block, count = asks[group[0]].block, asks[group[0]].count
+        eligible = eligible_rows(view, block, now)
+        for start in range(0, len(group), TOGETHER):
+            places = group[start : start + TOGETHER]
+            opened = open_scores(_of(scores, places), eligible, len(places))
+            for row_scores, place in zip(opened, places, strict=True):
+                row_scores[_closed_rows(view, asks[place], now)] = -np.inf
+            for place, rows in zip(places, pick_rows(view, opened, block, count), strict=True):
+                slates[place] = rows[rows != EMPTY]
     return slates
 
 
@@ -106,23 +103,48 @@ def eligible_rows(view: ItemView, block: Block, now: datetime) -> NDArray[np.boo
     return eligible
 
 
-def open_scores(
-    view: ItemView, scores: Scores | None, ask: Ask, eligible: NDArray[np.bool_], now: datetime
-) -> Scores:
-    """The first half of `slate_rows`: the scores, with -inf for every row that may not come.
+def blocked_items(block: Block, history: History, now: datetime) -> set[str]:
+    """Items that this block must not show to this customer: owned, or bought or returned lately."""
+    blocked: set[str] = set() if block.allow_repeats else set(history.owned())
+    if block.repeat_after_days:
+        since = _waiting_since(block, now)
+        for times in (history.bought, history.returned):
+            blocked.update(item for item, at in times.items() if at > since)
+    return blocked
+
+
+def blocked_cells(
+    block: Block, bought: Moments, returned: Moments, now: datetime
+) -> NDArray[np.bool_]:
+    """`blocked_items` of many customers at once.
 
     Args:
-        view: Of the items that may come.
-        scores: As for `slate_rows`.
-        ask: What is asked.
-        eligible: `eligible_rows` of the ask's block.
+        block: The rules.
+        bought: When a customer last bought an item, seconds since 1970, -inf for never; (cells,).
+        returned: The same of returns.
         now: Aware.
+
+    Returns:
+        Which of these items must not be shown to these customers, (cells,).
     """
-    if scores is None:
-        scores = np.zeros(len(view.items), np.float32)
-    opened = np.where(eligible, finite_scores(scores), np.float32(-np.inf))
-    opened[view.rows(blocked_items(ask.block, ask.history, now))] = -np.inf
-    opened[view.rows(ask.exclude)] = -np.inf
+    blocked = np.zeros(len(bought), np.bool_) if block.allow_repeats else bought > returned
+    if block.repeat_after_days:
+        blocked |= np.maximum(bought, returned) > _waiting_since(block, now)
+    return blocked
+
+
+def open_scores(scores: Scores | None, eligible: NDArray[np.bool_], customers: int) -> Scores:
+    """Scores that may be written to, finite, and -inf for every row that may not come to anybody.
+
+    Args:
+        scores: (customers, rows); 0 for all when None.
+        eligible: Which rows may come, (rows,).
+        customers: How many.
+    """
+    opened = np.zeros((customers, len(eligible)), np.float32)
+    if scores is not None:
+        opened[:] = finite_scores(scores)
+    opened[:, np.flatnonzero(~eligible)] = -np.inf
     return opened
 
 
@@ -132,72 +154,66 @@ def finite_scores(scores: Scores) -> Scores:
     return scores if known.all() else np.where(known, scores, np.finfo(np.float32).min)
 
 
-def pick_rows(view: ItemView, opened: Scores, ask: Ask) -> Rows:
-    """The second half of `slate_rows`: the best rows under the block's cap.
+def pick_rows(view: ItemView, opened: Scores, block: Block, count: int | None = None) -> Rows:
+    """The best rows of each customer under the block's cap.
 
     Args:
         view: Of the items that may come.
-        opened: From `open_scores`.
-        ask: What is asked.
+        opened: (customers, rows): finite, or -inf for a row that may not come.
+        block: The rules.
+        count: How many; the block's size when None.
+
+    Returns:
+        (customers, at most `count`), best first, `EMPTY` where a slate has ended.
     """
-    count = max(0, ask.block.size if ask.count is None else ask.count)
-    cap = ask.block.category_cap
-    if cap is None:
-        return _best(opened, view.rank, count)
-    depth = count * DEPTH
-    while True:
-        rows = _best(opened, view.rank, depth)
-        kept = _within_cap(view.category[rows], cap)
-        if kept.sum() >= count or len(rows) < depth:
-            # What the cap held back comes last: it yields rather than leave the slate short.
-            return np.concatenate([rows[kept], rows[~kept]])[:count]
-        depth *= DEPTH
+    count = max(0, block.size if count is None else count)
+    if block.category_cap is None:
+        return best_rows(opened, view.rank, view.by_rank, count)
+    slates = np.full((len(opened), min(count, len(view.items))), EMPTY)
+    pending, depth = np.arange(len(opened)), count * DEPTH
+    while slates.size and len(pending):
+        left = opened if len(pending) == len(opened) else opened[pending]
+        rows = best_rows(left, view.rank, view.by_rank, depth)
+        empty = rows == EMPTY
+        category = view.category[rows]
+        category[empty] = -1
+        kept = _within_cap(category, block.category_cap) & ~empty
+        # What the cap held back comes last: it yields rather than leave the slate short.
+        order = np.argsort(empty.astype(np.int8) - kept, axis=1, kind="stable")[:, :count]
+        done = (kept.sum(axis=1) >= count) | empty[:, -1] | (rows.shape[1] < depth)
+        slates[pending[done]] = rows[np.arange(len(rows))[:, None], order][done]
+        pending, depth = pending[~done], depth * DEPTH
+    return slates
 
 
-def _best(opened: Scores, rank: Rows, count: int) -> Rows:
-    """The best rows that are not -inf: by score, then by rank; at most `count`."""
-    count = min(count, len(opened))
-    if not count:
-        return np.empty(0, np.int64)
-    least = _nth_greatest(opened, count)
-    rows = np.flatnonzero(opened > least)
-    if least > -np.inf:
-        # Many may tie for the last places (a model that is silent scores 0): the popular enter.
-        tied = np.flatnonzero(opened == least)
-        wanted = count - len(rows)
-        if wanted < len(tied):
-            tied = tied[np.argpartition(rank[tied], wanted - 1)[:wanted]]
-        rows = np.concatenate([rows, tied])
-    return rows[np.lexsort((rank[rows], -opened[rows]))]
+def _of(scores: Scores | None, places: list[int]) -> Scores | None:
+    """The scores of some asks, ascending; not copied where they lie together."""
+    if scores is None or len(places) == places[-1] - places[0] + 1:
+        return None if scores is None else scores[places[0] : places[-1] + 1]
+    return scores[places]
 
 
-def _nth_greatest(values: Scores, count: int) -> np.float32:
-    """The value at place `count`, greatest first; `count` is 1 to the number of values.
-
-    NumPy's partition takes 6 ms for 68,000 values most of which are equal, as a sparse model's
-    are. So a bound comes first: the values are dealt into piles, and as many as reach the
-    count-th greatest of the piles' maxima, at least `count` do.
-    """
-    width = len(values) // PILE
-    if width < count:
-        return _partitioned(values, count)
-    tops = values[: width * PILE].reshape(PILE, width).max(axis=0)
-    bound = _partitioned(tops, count)
-    above = values[values > bound]
-    return bound if len(above) < count else _partitioned(above, count)
+def _closed_rows(view: ItemView, ask: Ask, now: datetime) -> list[int]:
+    """Rows that may not come to this customer."""
+    return view.rows(blocked_items(ask.block, ask.history, now)) + view.rows(ask.exclude)
 
 
-def _partitioned(values: Scores, count: int) -> np.float32:
-    place = len(values) - count
-    nth: np.float32 = np.partition(values, place)[place]
-    return nth
+def _waiting_since(block: Block, now: datetime) -> float:
+    """What was bought or returned later than this stays away, seconds since 1970."""
+    return now.timestamp() - block.repeat_after_days * SECONDS_A_DAY
 
 
 def _within_cap(category: NDArray[np.int64], cap: int) -> NDArray[np.bool_]:
-    """Which of the rows, best first, are among the first `cap` of their category."""
-    order = np.argsort(category, kind="stable")
-    ordered = category[order]
-    place = np.arange(len(order)) - np.searchsorted(ordered, ordered)
-    kept = np.empty(len(order), np.bool_)
-    kept[order] = (place < cap) | (ordered < 0)
-    return kept
+    """Which of the rows are among the first `cap` of their category in their slate.
+
+    Args:
+        category: Of each row, (slates, rows), best first; -1 without one.
+        cap: From 1.
+    """
+    slates = np.arange(len(category))[:, None]
+    alike = (category + slates * (category.max(initial=0) + 2)).ravel()
+    order = np.argsort(alike, kind="stable")
+    ordered = alike[order]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    return (place.reshape(category.shape) < cap) | (category < 0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.metrics import auc, rank_metrics
+from training.auc import auc, beaten_by
+from training.metrics import rank_metrics
 
 HITS = np.array([[True, False, True, False], [False, True, False, False], [False] * 4])
 TARGETS = np.array([3, 6, 1])
@@ -54,9 +55,12 @@ def test_a_perfect_slate_scores_one_in_every_metric_but_recall() -> None:
 
 def auc_of(scores: list[float], targets: list[int], left_out: tuple[int, ...] = ()) -> float:
     """AUC of the targets at these places, without what the customer may not see."""
-    known = np.array(scores, np.float32)
+    known = np.array([scores], np.float32)
+    known[0, list(left_out)] = -np.inf
     wanted = [place for place in targets if place not in left_out]
-    return auc(np.sort(known), known[list(left_out)], known[wanted])
+    beaten = beaten_by(known, known[:, wanted]).sum(axis=1)
+    items = np.array([len(scores) - len(left_out)])
+    return float(auc(beaten, np.array([len(wanted)]), items)[0])
 
 
 def test_auc_is_what_a_hand_computes() -> None:

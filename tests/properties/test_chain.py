@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from features.item import Item
 from features.profile import History
 from serving.ranking.blocks import Block
-from serving.ranking.chain import Ask, blocked_items, eligible_rows, slate_rows
+from serving.ranking.chain import (
+    Ask,
+    blocked_cells,
+    blocked_items,
+    eligible_rows,
+    rank_many,
+    slate_rows,
+)
 from serving.ranking.view import ItemView, item_view
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -114,3 +122,34 @@ def test_a_row_that_scores_higher_comes_no_later(view: ItemView, seed: int, ask:
     rows = slate_rows(view, distinct, ask, NOW)
     if ask.block.category_cap is None:
         assert (np.diff(distinct[rows]) < 0).all()
+
+
+@settings(deadline=None)
+@given(views(), st.lists(st.tuples(scores, asks), max_size=6), st.lists(blocks, min_size=1))
+def test_many_slates_are_each_what_one_would_be(
+    view: ItemView,
+    asked: list[tuple[np.ndarray[tuple[int], np.dtype[np.float32]], Ask]],
+    shared: list[Block],
+) -> None:
+    # Some of them ask for the same block, and are ranked together.
+    several = [replace(ask, block=shared[n % len(shared)]) for n, (_, ask) in enumerate(asked)]
+    table = np.array([of for of, _ in asked], np.float32).reshape(len(asked), len(IDS))
+    together = rank_many(view, table, several, NOW)
+    alone = [slate_rows(view, of, ask, NOW) for of, ask in zip(table, several, strict=True)]
+    assert [rows.tolist() for rows in together] == [rows.tolist() for rows in alone]
+
+
+@given(blocks, st.lists(st.builds(History, bought=times, returned=times), max_size=4))
+def test_what_is_blocked_for_many_is_blocked_for_each(
+    block: Block, histories: list[History]
+) -> None:
+    moments = np.array(
+        [
+            [of.get(item, -np.inf) for item in IDS]
+            for history in histories
+            for of in (history.bought, history.returned)
+        ]
+    ).reshape(len(histories), 2, len(IDS))
+    found = blocked_cells(block, moments[:, 0].ravel(), moments[:, 1].ravel(), NOW)
+    for history, blocked in zip(histories, found.reshape(-1, len(IDS)), strict=True):
+        assert {IDS[n] for n in np.flatnonzero(blocked)} == blocked_items(block, history, NOW)
