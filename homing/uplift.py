@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -15,7 +16,8 @@ from training.uplift.campaign import Campaign
 from training.uplift.plot import uplift_plot
 from training.uplift.report import UpliftReport, analyse
 
-NOBODY = "nobody gets mail"
+DRAWN: Final = (".png", ".svg", ".pdf")
+NOBODY: Final = "nobody gets mail"
 
 
 def run_uplift(
@@ -33,10 +35,12 @@ def run_uplift(
         InvalidArgument: A cost can't be read, or the picture not be written.
     """
     told = dict(map(_cost, costs))
+    if plot is not None:
+        _claim(plot)
     with stage("learning who gains from what") as advance:
         report = analyse(campaign, advance, costs=told)
     if plot is not None:
-        _draw(report, plot)
+        uplift_plot(report).savefig(plot)
     return report
 
 
@@ -49,12 +53,17 @@ def _cost(text: str) -> tuple[str, float]:
         raise InvalidArgument.of(text, field="cost", reason="not a cost", cure=cure) from error
 
 
-def _draw(report: UpliftReport, path: Path) -> None:
+def _claim(plot: Path) -> None:
+    """Make the picture's file, so that a path that can't be used is told before the work."""
     try:
-        uplift_plot(report).savefig(path)
-    except (OSError, ValueError) as error:
-        cure = "name a .png, .svg or .pdf in a folder that can be written"
-        raise InvalidArgument.of(str(path), field="plot", reason=str(error), cure=cure) from error
+        if plot.suffix not in DRAWN:
+            cure = f"name a file that ends in {', '.join(DRAWN)}"
+            raise InvalidArgument.of(str(plot), field="plot", reason="no such picture", cure=cure)
+        plot.touch()
+    except OSError as error:
+        cure = "name a file in a folder that can be written"
+        reason = str(error.strerror)
+        raise InvalidArgument.of(str(plot), field="plot", reason=reason, cure=cure) from error
 
 
 def uplift_lines(report: UpliftReport) -> Iterable[RenderableType]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,12 +12,12 @@ from training.next_best import ACTIONS, Standing, middle, next_best, worth
 
 TEA = Due(item="tea-1", category=None, times=6, gap_days=14.2, since_days=16)
 MILK = Due(item=None, category="milk", times=1, gap_days=7, since_days=9)
-HABIT = {"bought_days": 10, "segment": "regular", "worth": 50.0, "middle": 40.0}
+HABIT: dict[str, Any] = {"bought_days": 10, "segment": "regular", "worth": 50.0, "middle": 40.0}
 
 
-def standing(**fields: object) -> Standing:
+def standing(**fields: Any) -> Standing:  # noqa: ANN401 - any field of Standing
     """A customer who buys, unless told otherwise."""
-    return Standing(**{**HABIT, **fields})  # type: ignore[arg-type] - a test's shorthand
+    return Standing(**{**HABIT, **fields})
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_short_of_a_rule_it_does_not_fit(fields: dict[str, object]) -> None:
 
 
 def test_an_action_names_what_it_is_about() -> None:
-    loves = {"favourite": "garden", "share": 0.9}
+    loves: dict[str, Any] = {"favourite": "garden", "share": 0.9}
     replenish = next_best(standing(due=TEA, **loves))
     assert (replenish.item, replenish.category) == ("tea-1", None)
     replenish = next_best(standing(due=MILK, **loves))
