@@ -17,21 +17,21 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from features.errors import NotEnoughData
 from features.item import Item
-from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
-from serving.model.scoring import Scorer, open_scorer
 from serving.ranking.blocks import Block
-from serving.ranking.chain import Ask, blocked_items, rank_many
+from serving.ranking.chain import blocked_cells
 from serving.ranking.view import ItemView, item_view
 from training.dataset import MIN_CUSTOMERS, Dataset
-from training.evaluate import BATCH, PRIMARY, question_blocks
+from training.evaluate import PRIMARY, question_blocks
 from training.gate.contest import GATE_METRIC
 from training.heldout import HeldOut
+from training.hits import hits_of
+from training.judging import How, Trial, questions, show
 from training.metrics import rank_metrics
 from training.recommenders.recipe import Recipe
 
@@ -70,10 +70,11 @@ class Ground:
         Raises:
             NotEnoughData: Fewer than two customers have a target.
         """
-        if len(self._asked) < MIN_CUSTOMERS:
+        asked, known = len(self._asked.customers), len(self.held_out.customers)
+        if asked < MIN_CUSTOMERS:
             message = (
-                f"{len(self._asked)} of {len(self._targets)} customers have a target in validation "
-                f"time: choosing needs at least {MIN_CUSTOMERS}; import more history"
+                f"{asked} of {known} customers have a target in validation time: choosing needs "
+                f"at least {MIN_CUSTOMERS}; import more history"
             )
             raise NotEnoughData(message)
 
@@ -98,23 +99,22 @@ class Ground:
 
         Customers are in the order of their keys, which are random: every share is a fair sample.
         """
-        scorer, view = open_scorer(bundle), self._view.ranked(bundle.popularity)
-        ends = [0, *(max(1, round(share * len(self._asked))) for share in SHARES)]
+        view = self._view.ranked(bundle.popularity)
         values: list[NDArray[np.float64]] = []
-        for first, last in pairwise(ends):
-            values += [
-                self._values(scorer, view, start, min(start + BATCH, last))
-                for start in range(first, last, BATCH)
-            ]
+        for part in self._parts:
+            values.append(self._values(Trial(bundle, part, view)))
             yield float(np.concatenate(values).mean())
 
     @cached_property
     def digest(self) -> str:
         """Names all that scores depend on but the recipe: the same digest, the same scores."""
         told = hashlib.sha256(version("homing").encode())
-        for part in (self.dataset.data, self.block, self.metric, self._targets):
+        held_out = self.held_out
+        moments, wanted = (held_out.at, held_out.until), held_out.wanted
+        for part in (self.dataset.data, self.block, self.metric, moments, held_out.customers):
             told.update(msgspec.json.encode(part, order="deterministic"))
-        told.update(msgspec.json.encode([self.held_out.at, self.held_out.customers]))
+        told.update(msgspec.json.encode([held_out.items[item] for item in wanted.items]))
+        told.update(wanted.starts.tobytes())
         for item in (self.catalogue or {}).values():
             told.update(msgspec.json.encode(item))
         return told.hexdigest()
@@ -124,38 +124,23 @@ class Ground:
         return item_view(self.dataset.items, self.catalogue)
 
     @cached_property
-    def _targets(self) -> Sequence[frozenset[str]]:
-        """What each customer bought, except what the block would never show."""
-        held_out = self.held_out
-        return [
-            wanted - blocked_items(self.block, history, held_out.at)
-            for wanted, history in zip(held_out.targets, held_out.histories, strict=True)
-        ]
+    def _asked(self) -> HeldOut:
+        """The customers who have a target: something that the block would not keep from them."""
+        held_out, traded = self.held_out, self.held_out.traded
+        blocked = blocked_cells(self.block, traded.bought, traded.returned, held_out.at)
+        wanted = held_out.wanted.where(~np.append(blocked, False)[held_out.had_before])
+        return held_out.picked(np.flatnonzero(wanted.lengths))
 
     @cached_property
-    def _asked(self) -> Sequence[int]:
-        """Numbers of the customers who have a target."""
-        return [number for number, targets in enumerate(self._targets) if targets]
+    def _parts(self) -> Sequence[HeldOut]:
+        """Those who are asked anew for each of the `SHARES`."""
+        count = len(self._asked.customers)
+        ends = [0, *(max(1, round(share * count)) for share in SHARES)]
+        return [self._asked.picked(np.arange(*edges)) for edges in pairwise(ends)]
 
-    @cached_property
-    def _asks(self) -> Sequence[Ask]:
-        return [Ask(self.block, self.held_out.histories[number]) for number in self._asked]
-
-    @cached_property
-    def _baskets(self) -> Baskets:
-        return self.held_out.picked(np.array(self._asked)).baskets(self._view.index)
-
-    def _values(self, scorer: Scorer, view: ItemView, first: int, last: int) -> NDArray[np.float64]:
-        """The metric of some of those who are asked, (last - first,)."""
-        # As in `training.evaluate`: BLAS with two threads waits for itself longer than it works.
-        with threadpool_limits(1, user_api="blas"):
-            scores = scorer.score(self._baskets.part(first, last))
-        slates = rank_many(view, scores, self._asks[first:last], self.held_out.at)
-        hits = np.zeros((last - first, self.block.size), np.bool_)
-        counts = np.empty(last - first, np.int64)
-        for row, (slate, number) in enumerate(zip(slates, self._asked[first:last], strict=True)):
-            targets = self._targets[number]
-            wanted = set(view.rows(targets))
-            hits[row, : len(slate)] = [place in wanted for place in slate.tolist()]
-            counts[row] = len(targets)
-        return rank_metrics(hits, counts, self.block.size)[self.metric]
+    def _values(self, trial: Trial) -> NDArray[np.float64]:
+        """The metric of each customer of a trial, (customers,)."""
+        how = How(self.block.size, cpu_count(), auc=False)
+        [shown] = show(trial, questions(trial, [self.block]), how)
+        found = hits_of(trial, shown, np.arange(len(trial.held_out.customers)))
+        return rank_metrics(found.hits, found.targets, self.block.size)[self.metric]
