@@ -9,6 +9,7 @@ from serving.model.manifest import DataFacts
 from training.checks import reason_of
 from training.gate.behaviour import (
     check_finite,
+    check_learnt,
     check_personal,
     check_recalls,
     check_repeatable,
@@ -75,6 +76,7 @@ def check_made(
         check_finite(sample),
         check_repeatable(sample),
         check_recalls(sample),
+        check_learnt(sample),
         check_personal(sample),
     )
 
