@@ -17,6 +17,8 @@ from training.reports import Figure
 MARKS: Final[dict[Mark, str]] = {
     "better": "▲ better",
     "worse": "▼ worse",
+    "higher": "△ higher",
+    "lower": "▽ lower",
     "level": "● no sure difference",
     "unknown": "– not paired",
 }

@@ -14,14 +14,14 @@ from features.item import Item
 from serving.model.bundle import Bundle
 from serving.model.scoring import open_scorer
 from training.compare.drift import drifted_items, drifted_values
-from training.compare.found import Found, pair
+from training.compare.found import Found, pair, sliced
 from training.compare.report import Drifted, Paired, Slice
 from training.compare.slates import compare_slates, slates_beside
 from training.evaluate import PRIMARY, REPEAT, Evaluation
 from training.gate.contest import GATE_METRIC
 from training.gate.slices import slices_of
 from training.heldout import HeldOut, thinned
-from training.metrics import bootstrap_difference, bootstrap_mean
+from training.metrics import bootstrap
 from training.recommend import Answers, figure_name
 
 HEADLINE: Final = (
@@ -34,8 +34,6 @@ HEADLINE: Final = (
 """What is told first; the first of them is what the gate asks."""
 SLATES: Final = 500
 """Customers whose slates are laid beside each other, evenly spread over all."""
-LEAST_SLICE: Final = 10
-"""Customers of a slice that is told."""
 
 Floats = NDArray[np.float64]
 
@@ -57,10 +55,9 @@ def compare_recommenders(
         catalogue: Item id → item.
     """
     metrics = tuple(
-        _paired(question, metric, (answers[0][question], answers[1][question]))
-        for question, answer in answers[0].items()
-        for metric in answer.summary
-        if metric in answers[1][question].summary
+        paired
+        for question in answers[0]
+        for paired in _paired(question, answers[0][question], answers[1][question])
     )
     some = thinned(held_out, SLATES)
     groups = slices_of(some, catalogue)
@@ -75,12 +72,20 @@ def compare_recommenders(
     )
 
 
-def _paired(question: str, metric: str, sides: tuple[Evaluation, Evaluation]) -> Paired:
-    a, b = sides
-    gap = None
-    if metric in a.per_customer and metric in b.per_customer:
-        gap = bootstrap_difference(b.per_customer[metric], a.per_customer[metric])
-    return pair(figure_name(question, metric), (a.summary[metric], b.summary[metric]), gap)
+def _paired(question: str, a: Evaluation, b: Evaluation) -> list[Paired]:
+    """Every metric that both were judged by; differences from the same resamples of customers."""
+    gaps = bootstrap(
+        {
+            metric: b.per_customer[metric] - values
+            for metric, values in a.per_customer.items()
+            if metric in b.per_customer
+        }
+    )
+    return [
+        pair(figure_name(question, metric), (one, b.summary[metric]), gaps.get(metric))
+        for metric, one in a.summary.items()
+        if metric in b.summary and np.isfinite([one.mean, b.summary[metric].mean]).any()
+    ]
 
 
 def _slices(
@@ -89,16 +94,7 @@ def _slices(
     a, b = (side.per_customer[GATE_METRIC] for side in sides)
     asked = np.isin(held_out.customers, sides[0].customers)
     masks = slices_of(held_out.picked(np.flatnonzero(asked)), catalogue)
-    return tuple(
-        Slice(name=name, customers=int(mask.sum()), found=_of_slice(a[mask], b[mask]))
-        for name, mask in masks.items()
-        if mask.sum() >= LEAST_SLICE
-    )
-
-
-def _of_slice(a: Floats, b: Floats) -> Paired:
-    sides = bootstrap_mean(a), bootstrap_mean(b)
-    return pair(figure_name(PRIMARY, GATE_METRIC), sides, bootstrap_difference(b, a))
+    return sliced(figure_name(PRIMARY, GATE_METRIC), a, b, masks)
 
 
 def _drift(

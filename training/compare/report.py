@@ -9,20 +9,28 @@ import msgspec
 
 from training.reports import Figure
 
-Mark = Literal["better", "worse", "level", "unknown"]
-"""Of b against a: `level` where the interval of the difference holds 0, `unknown` without one."""
+Mark = Literal["better", "worse", "higher", "lower", "level", "unknown"]
+"""Of b against a: `level` where the interval of the difference holds 0, `unknown` without one,
+`higher` and `lower` for what describes and does not judge."""
 Movement = Literal["stable", "moved", "drifted"]
 Why = Literal["b_finds_more", "a_finds_more", "least_in_common", "typical", "most_in_common"]
 """What makes a customer an example."""
 
 
-def mark_of(difference: Figure | None) -> Mark:
-    """What the interval of a difference says; the metric knows which way is better."""
+def mark_of(difference: Figure | None, *, judges: bool = True) -> Mark:
+    """What the interval of a difference says.
+
+    Args:
+        difference: Knows which way is better.
+        judges: Whether there is a better at all.
+    """
     # NaN compares false: what has no interval is not known.
     if difference is None or not difference.low <= difference.high:
         return "unknown"
     if difference.low <= 0 <= difference.high:
         return "level"
+    if not judges:
+        return "higher" if difference.low > 0 else "lower"
     return "better" if (difference.low > 0) == difference.higher_is_better else "worse"
 
 

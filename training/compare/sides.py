@@ -73,6 +73,12 @@ def side_of(tracking: Tracking, version: tuple[str, str]) -> Side:
     return Side(version_name(*version), facts, metrics)
 
 
+def baseline(name: str, beside: Side) -> Side:
+    """A baseline that no version is: made of the same data as the version beside it."""
+    data = {fact: text for fact, text in beside.facts.items() if fact.startswith("data.")}
+    return Side(name, {"algorithm": name, **data}, {})
+
+
 def facts_of(a: Side, b: Side) -> dict[str, tuple[str, str]]:
     """What each is and came from, where either says anything."""
     names = dict.fromkeys((*a.facts, *b.facts))

@@ -20,15 +20,22 @@ SAYS: Final = {
     "coverage": "share of the catalogue that is shown to anybody",
     "novelty": "how rarely others buy what is shown",
     "diversity": "how unlike each other the shown items are",
-    "popularity_bias": "how popular what is shown is",
+    "popularity_lift": "how much more popular than the customer's own taste",
+    "recall_again": "recall of what was bought before",
+    "ndcg_again": "the same of what was bought before alone",
+    "recall_new": "recall of what was never bought before",
+    "ndcg_new": "the same of what was never bought before alone",
     "pr_auc": "precision over all thresholds",
     "log_loss": "punishes confident errors; lower is better",
     "brier": "mean squared error; lower is better",
     "ece": "distance of what was said from what came; lower is better",
-    "calibration_slope": "1 is honest, below is overconfident",
+    "slope": "of what came on what was said: 1 is honest, below is overconfident",
+    "intercept": "0 is honest, below says too much",
     "lift": "cases among the highest scores, against chance",
 }
 """Metric without its number of places → what it says."""
+DESCRIBES: Final = frozenset({"novelty", "diversity", "popularity_lift", "slope", "intercept"})
+"""Those of which neither more nor less is better."""
 QUESTIONS: Final = {
     EXPLORE: "What the customer had not owned before",
     REPEAT: "Whatever the customer bought next",
@@ -57,6 +64,11 @@ def parted(metric: str) -> tuple[str, str, int | None]:
     if found is None:
         return "", metric, None
     return found["question"] or "", found["base"], int(found["k"]) if found["k"] else None
+
+
+def judges(metric: str) -> bool:
+    """Whether more, or less, of a metric is better; else it only describes."""
+    return parted(metric)[1] not in DESCRIBES
 
 
 def says(metric: str) -> str:
