@@ -103,8 +103,8 @@ class NextBest(msgspec.Struct, frozen=True, omit_defaults=True):
         reason: Why, one plain sentence.
         item: The item that it is about; None where it is about none.
         category: The category that it is about; None where it is about none.
-        worth: What the customer buys in a quarter: in money, or in days with a purchase where the
-            shop's events bear no money.
+        worth: What the customer buys in a quarter while staying one: in money, or in days with a
+            purchase where the shop's events bear no money.
     """
 
     action: str
@@ -126,6 +126,8 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
         slates: Block name → stored slate.
         models: Registered model → version that scored.
         affinities: First category → share of the customer's purchases, the greatest first.
+        drivers: Feature → what it adds to the log-odds of churn, the strongest first: above 0 it
+            speaks for churn, below 0 for staying.
         next_best: What to do next about the customer; None when nothing was published yet.
     """
 
@@ -137,6 +139,7 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
     slates: dict[str, StoredSlate] = {}
     models: dict[str, str] = {}
     affinities: dict[str, float] = {}
+    drivers: dict[str, float] = {}
     next_best: NextBest | None = None
 
 

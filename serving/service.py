@@ -50,6 +50,7 @@ class CustomerScores(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, float]
     models: dict[str, str]
     affinities: dict[str, float]
+    drivers: dict[str, float]
     next_best: NextBest | None
 
 
@@ -183,6 +184,7 @@ class Service:
             features=published.features,
             models=published.models,
             affinities=published.affinities,
+            drivers=published.drivers,
             next_best=published.next_best,
         )
 

@@ -20,14 +20,36 @@ from features.profile import Profile, Published
 from training.affinity import Due, Leanings, load_leanings
 from training.churn.bands import Band
 from training.churn.model import ChurnModel
+from training.churn.rhythm import buyers_of
 from training.churn.snapshots import active_customers, columns_of
-from training.next_best import Standing, middle, next_best, worth
+from training.next_best import QUARTER, Standing, middle, next_best, worth
 from training.segments import NEW, segments
 from training.staging import Plan
 
 CHURN: Final = "churn"
 """Name of its score and its band."""
 DAY_SECONDS: Final = 86_400
+DRIVERS: Final = 3
+"""Kept of a customer, the strongest."""
+DECIMALS: Final = 4
+"""Of a driver's contribution."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a churn model says of every customer.
+
+    Attributes:
+        chance: Probability (customers,), NaN where a customer is not active.
+        bands: Of each probability.
+        drivers: Of each active customer: row → feature → what it adds to the log-odds.
+    """
+
+    chance: Floats
+    bands: Sequence[Band]
+    drivers: Mapping[int, dict[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +59,19 @@ class Known:
     Attributes:
         customers: Customer keys.
         features: Feature name → (customers,).
-        churn: Probability (customers,), NaN where a customer is not active; None without a model.
-        bands: Of each probability.
         segments: Of each customer.
+        worth: What each customer buys in a quarter, (customers,).
+        scored: By the churn model; None without one.
         leanings: Categories bought of, and what is due again.
         catalogue: Item id → item.
         now: When it is published, aware.
     """
 
     customers: Sequence[str]
-    features: Mapping[str, NDArray[np.float64]]
-    churn: NDArray[np.float64] | None
-    bands: Sequence[Band]
+    features: Mapping[str, Floats]
     segments: Sequence[str]
+    worth: Floats
+    scored: Scored | None
     leanings: Leanings
     catalogue: Mapping[str, Item]
     now: datetime
@@ -58,11 +80,6 @@ class Known:
     def rows(self) -> dict[str, int]:
         """Customer key → row."""
         return {customer: row for row, customer in enumerate(self.customers)}
-
-    @cached_property
-    def worth(self) -> NDArray[np.float64]:
-        """What each customer buys in a quarter, (customers,)."""
-        return worth(self.features)
 
     @cached_property
     def middle(self) -> float:
@@ -82,6 +99,7 @@ class Known:
             scores={} if standing.churn is None else {CHURN: standing.churn},
             bands={} if standing.band is None else {CHURN: standing.band},
             affinities=self.leanings.affinities.get(profile.customer, {}),
+            drivers={} if self.scored is None else self.scored.drivers.get(row, {}),
             next_best=next_best(standing),
         )
 
@@ -96,7 +114,7 @@ class Known:
         row = self.rows.get(profile.customer)
         if row is None:
             return contact
-        scored = self.churn is not None and np.isfinite(self.churn[row])
+        chance, band = self._chance(row)
         affinities = self.leanings.affinities.get(profile.customer, {})
         due = self._due(profile.customer)
         return replace(
@@ -107,13 +125,19 @@ class Known:
             worth=float(self.worth[row]),
             middle=self.middle,
             segment=self.segments[row],
-            churn=float(self.churn[row]) if self.churn is not None and scored else None,
-            band=self.bands[row] if scored else None,
+            churn=chance,
+            band=band,
             favourite=next(iter(affinities), None),
             share=max(affinities.values(), default=0.0),
             due=due,
             due_name="" if due is None else self._name(due),
         )
+
+    def _chance(self, row: int) -> tuple[float, Band] | tuple[None, None]:
+        """Probability and band; none where a customer is not active, or without a model."""
+        if self.scored is None or np.isnan(self.scored.chance[row]):
+            return None, None
+        return float(self.scored.chance[row]), self.scored.bands[row]
 
     def _due(self, customer: str) -> Due | None:
         """What is due again, if a mail may show it."""
@@ -151,31 +175,46 @@ def know(
     table = feature_table(lake, plan.as_of, plan.lake_version)
     customers: list[str] = table.column(c.CUSTOMER).to_pylist()
     features = columns_of(table, np.arange(len(customers)))
-    chance, bands = _churn(lake, churn, plan, customers, features)
     return Known(
         customers=customers,
         features=features,
-        churn=chance,
-        bands=bands,
         segments=segments(features),
+        worth=worth(features, _pace(churn, features)),
+        scored=None if churn is None else _scored(lake, churn, plan, customers, features),
         leanings=load_leanings(lake, plan.as_of, plan.lake_version),
         catalogue=catalogue,
         now=now,
     )
 
 
-def _churn(
+def _scored(
     lake: Lake,
-    churn: ChurnModel | None,
+    churn: ChurnModel,
     plan: Plan,
     customers: Sequence[str],
-    features: Mapping[str, NDArray[np.float64]],
-) -> tuple[NDArray[np.float64] | None, Sequence[Band]]:
-    if churn is None:
-        return None, ()
+    features: Mapping[str, Floats],
+) -> Scored:
     lately = timedelta(days=churn.manifest.active_days)
     active = active_customers(lake, plan.as_of, lately, plan.lake_version)
     chance = churn.probability(features)
     bands = churn.band(chance)
-    chance[[customer not in active for customer in customers]] = np.nan
-    return chance, bands
+    asked = np.array([customer in active for customer in customers], dtype=np.bool_)
+    chance[~asked] = np.nan
+    drivers = churn.drivers({name: column[asked] for name, column in features.items()}, DRIVERS)
+    said = ({one.feature: round(one.contribution, DECIMALS) for one in of} for of in drivers)
+    return Scored(chance, bands, dict(zip(np.flatnonzero(asked).tolist(), said, strict=True)))
+
+
+def _pace(churn: ChurnModel | None, features: Mapping[str, Floats]) -> Floats | None:
+    """Purchase days in a quarter of who stays, by BG/NBD; None where no model holds one.
+
+    The mean of the gamma distribution of the rate, given the past and that the customer has not
+    stopped (Fader, Hardie & Lee 2005): like the customer's own pace, drawn to that of all the less
+    is known.
+    """
+    bgnbd = None if churn is None else churn.manifest.bgnbd
+    if bgnbd is None:
+        return None
+    buyers = buyers_of(features)
+    rate = (bgnbd.r + buyers.frequency) / (bgnbd.alpha + buyers.age)
+    return np.where(features["purchase_days"] > 0, QUARTER * rate, 0.0)

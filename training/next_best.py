@@ -13,8 +13,10 @@ cross_sell bought on 3 days or more, and 60 % or more of it in one category
 recommend  anyone else
 ========== ======================================================================================
 
-Worth is the expected value of a quarter: what the customer bought in one so far. Who is likely to
-stop and is worth little gets ordinary mail, since winning back costs more than it brings.
+Worth is the expected value of a quarter while the customer stays one. Whether the customer stays
+is the other question, and the band answers it: a worth that fell with the chance of staying would
+call everybody worthless who is about to go. Who is likely to stop and is worth little gets ordinary
+mail, since winning back costs more than it brings.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from features.profile import NextBest
 from training.affinity import Due
 from training.churn.bands import Band
 from training.segments import LAPSED, LAPSING
+
+Floats = NDArray[np.float64]
 
 WIN_BACK: Final = "win_back"
 REPLENISH: Final = "replenish"
@@ -94,22 +98,26 @@ def next_best(one: Standing) -> NextBest:
     return NextBest(action, reason, item=item, category=category, worth=round(one.worth, 2))
 
 
-def worth(features: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """What each customer buys in a quarter, (customers,): its expected value if nothing changes.
+def worth(features: Mapping[str, Floats], pace: Floats | None = None) -> Floats:
+    """What each customer buys in a quarter while staying one, (customers,): its expected value.
 
-    In money, or in days with a purchase where the shop's events bear no money. Counted over the
-    time since the first purchase, at least a quarter: so worth falls with silence, and a first
-    basket is no habit.
+    Purchases at the customer's pace times the mean spend of one; where the shop's events bear no
+    money, purchases alone.
 
     Args:
-        features: Name → (customers,); reads `spend`, `purchase_days` and `buying_days`.
+        features: Name → (customers,); reads `spend_per_purchase_day`, `purchase_days` and
+            `buying_days`.
+        pace: Days with a purchase in a quarter of a customer who stays, (customers,); without it,
+            those so far over the time since the first, at least a quarter: so a first basket is no
+            habit, and silence counts.
     """
-    spend = features["spend"]
-    bought = spend if spend.any() else features["purchase_days"]
-    return np.asarray(bought * QUARTER / np.maximum(features["buying_days"], QUARTER))
+    if pace is None:
+        pace = features["purchase_days"] * QUARTER / np.maximum(features["buying_days"], QUARTER)
+    spend = features["spend_per_purchase_day"]
+    return np.asarray(pace * spend if spend.any() else pace)
 
 
-def middle(worths: NDArray[np.float64]) -> float:
+def middle(worths: Floats) -> float:
     """The worth of the customer in the middle, of those who ever bought; 0 where nobody did."""
     bought = worths[worths > 0]
     return float(np.median(bought)) if len(bought) else 0.0

@@ -154,12 +154,14 @@ def test_scores_are_what_was_published(kit: Kit) -> None:
         bands={"churn": "low"},
         segment="loyal",
         affinities={"food": 0.75},
+        drivers={"recency_days": 1.25},
         next_best=NextBest("rest", "Has unsubscribed or complained."),
     )
     kit.know(ANNA, "bread", published=published)
     scores = asyncio.run(kit.service.scores(ANNA))
     assert (scores.at, scores.scores, scores.bands) == (7, {"churn": 0.25}, {"churn": "low"})
     assert (scores.affinities, scores.next_best) == (published.affinities, published.next_best)
+    assert scores.drivers == {"recency_days": 1.25}
     with pytest.raises(NotFound, match="not known"):
         asyncio.run(kit.service.scores(BERT))
     kit.fail()

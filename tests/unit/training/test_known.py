@@ -9,16 +9,15 @@ import pytest
 from features.item import Item
 from features.profile import History, Profile
 from training.affinity import Due, Leanings
-from training.known import Known
+from training.known import Known, Scored
 
 ANN, BOB, EVE = (f"ck_{number:032x}" for number in range(3))
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TEA = Item(id="tea", title="Green tea", in_stock=True)
 GONE = Item(id="gone", title="Gone", in_stock=False)
+DRIVERS = {"recency_days": 1.25, "spend": -0.5}
 FEATURES = {
-    "spend": [400.0, 10.0],
     "purchase_days": [12.0, 1.0],
-    "buying_days": [100.0, 20.0],
     "recency_days": [8.0, 20.0],
     "emails_91d": [3.0, 0.0],
 }
@@ -29,8 +28,8 @@ def known(due: str | None = None, churn: list[float] | None = None) -> Known:
     return Known(
         customers=(ANN, BOB),
         features={name: np.array(values) for name, values in FEATURES.items()},
-        churn=None if churn is None else np.array(churn),
-        bands=() if churn is None else ("high", "medium"),
+        worth=np.array([364.0, 10.0]),
+        scored=None if churn is None else Scored(np.array(churn), ("high", "low"), {0: DRIVERS}),
         segments=("loyal", "occasional"),
         leanings=Leanings(
             affinities={ANN: {"drinks": 0.75, "sweets": 0.25}},
@@ -47,13 +46,14 @@ def test_what_is_published_is_what_is_known() -> None:
     assert (published.scores, published.bands) == ({"churn": 0.8}, {"churn": "high"})
     assert published.features["recency_days"] == 8.0
     assert published.affinities == {"drinks": 0.75, "sweets": 0.25}
+    assert published.drivers == DRIVERS
     assert published.next_best is not None
     assert (published.next_best.action, published.next_best.worth) == ("win_back", 364.0)
 
 
 def test_who_has_no_score_has_no_band() -> None:
     published = known(churn=[0.8, np.nan]).published(Profile(BOB))
-    assert (published.scores, published.bands, published.affinities) == ({}, {}, {})
+    assert (published.scores, published.bands, published.drivers) == ({}, {}, {})
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,20 @@ def test_everybody_gets_an_action_and_nobody_who_said_no_gets_mail(one: Standing
 
 def test_worth_is_what_is_bought_in_a_quarter() -> None:
     features = {
-        "spend": np.array([364.0, 364.0, 10.0, 0.0]),
+        "spend_per_purchase_day": np.array([50.0, 200.0, 10.0, 0.0]),
         "purchase_days": np.array([8.0, 2.0, 1.0, 0.0]),
         "buying_days": np.array([364.0, 182.0, 3.0, 0.0]),
     }
-    assert worth(features).tolist() == [91.0, 182.0, 10.0, 0.0]
-    assert middle(worth(features)) == 91.0
-    without_money = features | {"spend": np.zeros(4)}
-    assert worth(without_money).tolist() == [2.0, 1.0, 1.0, 0.0]
+    assert worth(features).tolist() == [100.0, 200.0, 10.0, 0.0]
+    assert worth(features, np.array([3.0, 1.0, 2.0, 0.0])).tolist() == [150.0, 200.0, 20.0, 0.0]
+    assert middle(worth(features)) == 100.0
+
+
+def test_without_money_worth_is_days_with_a_purchase() -> None:
+    features = {
+        "spend_per_purchase_day": np.zeros(3),
+        "purchase_days": np.array([8.0, 2.0, 0.0]),
+        "buying_days": np.array([364.0, 182.0, 0.0]),
+    }
+    assert worth(features).tolist() == [2.0, 1.0, 0.0]
     assert middle(np.zeros(3)) == 0.0
