@@ -28,8 +28,8 @@ from serving.ranking.blocks import Block
 from training import champions
 from training.choice import choose, starts_of
 from training.churn.files import load_model
+from training.churn.horizon import horizon_of
 from training.churn.model import ChurnModel
-from training.churn.snapshots import Horizon
 from training.churn.train import train_churn
 from training.entries import (
     churn_entry,
@@ -88,14 +88,6 @@ class Job:
     tracking: Tracking
     clock: Clock
     progress: Stage
-
-    @property
-    def horizon(self) -> Horizon:
-        """What churn means."""
-        return Horizon(
-            timedelta(days=self.settings.churn_horizon_days),
-            timedelta(days=self.settings.churn_active_days),
-        )
 
     def train(self) -> TrainReport:
         """Make, judge and register both models; nothing is promoted.
@@ -217,7 +209,9 @@ class Job:
                 rival = version_name(CHURN, champion), load_model(folder)
             with self.progress("training churn") as advance:
                 now = self.clock.now()
-                judged = train_churn(self.lake, span, self.horizon, rival, now, advance)
+                wanted = self.settings.churn_horizon_days, self.settings.churn_active_days
+                horizon = horizon_of(self.lake, span, wanted, rival[1] if rival else None)
+                judged = train_churn(self.lake, span, horizon, rival, now, advance)
             as_of = rival[1].manifest.data.as_of if rival else None
             data = history_checks(facts, self.settings.fresh_days, as_of)
             judged = replace(judged, verdict=with_checks(judged.verdict, data))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure as Plot
 
 from training.churn.metrics import Outcome, bin_starts
+from training.metrics import Interval
 from training.reports import Figure
 
 SIZE: Final = (7.0, 4.0)
 """Inches."""
 COLORS: Final = ("#2f6f8f", "#d97b29", "#6a9a4f", "#8f4f7a", "#7a7a7a")
+DRIVERS: Final = 12
+"""Drivers that are drawn."""
 
 
 def metric_bars(figures: Sequence[Figure], metrics: Sequence[str]) -> Plot:
@@ -61,6 +64,38 @@ def reliability(outcome: Outcome) -> Plot:
     axes.set_xlim(0, min(1.0, top * 1.1))
     axes.set_ylim(0, min(1.0, top * 1.1))
     axes.legend()
+    return plot
+
+
+def lift_bars(lifts: Sequence[Interval]) -> Plot:
+    """How many times more often it came in each tenth of customers than among all.
+
+    Args:
+        lifts: The tenth that was told the most first.
+    """
+    plot = Plot(figsize=SIZE, layout="constrained")
+    axes = plot.add_subplot()
+    values = np.array([one.mean for one in lifts])
+    ends = np.array([[one.low, one.high] for one in lifts]).T
+    places = np.arange(1, len(lifts) + 1)
+    axes.bar(places, values, yerr=np.abs(ends - values), color=COLORS[0], capsize=2)
+    axes.axhline(1.0, color="#999999", linewidth=1, linestyle="--")
+    axes.set(xlabel="tenth, the most told first", ylabel="lift", title="Lift on held-out time")
+    axes.set_xticks(places)
+    return plot
+
+
+def driver_bars(drivers: Mapping[str, float]) -> Plot:
+    """What moves a model most.
+
+    Args:
+        drivers: Column → mean of what it adds to the log-odds, either way; the strongest first.
+    """
+    plot = Plot(figsize=SIZE, layout="constrained")
+    axes = plot.add_subplot()
+    names = list(drivers)[:DRIVERS]
+    axes.barh(names[::-1], [drivers[name] for name in names[::-1]], color=COLORS[0])
+    axes.set(xlabel="mean of |contribution to the log-odds|", title="Drivers on held-out time")
     return plot
 
 

@@ -20,8 +20,10 @@ class TrainingSettings(Settings):
         fresh_days: How old history's latest event may be for what replaces a champion.
         tune_seconds: How long better recipes are looked for, all algorithms together; not at all
             when 0.
-        churn_horizon_days: Days without a purchase that make a customer count as churned.
-        churn_active_days: A customer with a purchase in so many days before T can churn at T.
+        churn_horizon_days: Days without a purchase that make a customer count as churned; without
+            it, as many whole weeks as 95 of 100 gaps between purchase days.
+        churn_active_days: A customer with a purchase in so many days before T can churn at T;
+            without it, as many whole weeks as 99 of 100 gaps.
         publish_batch: Customers scored by one matrix product.
         publish_spare: Stored slates hold so many times the items that their block shows, so that
             an answer can leave out what was bought or sold out since.
@@ -31,8 +33,8 @@ class TrainingSettings(Settings):
     gap_days: int = Field(default=1, ge=0)
     fresh_days: int = Field(default=7, ge=1)
     tune_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    churn_horizon_days: int = Field(default=28, ge=1)
-    churn_active_days: int = Field(default=56, ge=1)
+    churn_horizon_days: int | None = Field(default=None, ge=1)
+    churn_active_days: int | None = Field(default=None, ge=1)
     publish_batch: int = Field(default=512, ge=1)
     publish_spare: int = Field(default=3, ge=1)
 

@@ -7,7 +7,7 @@ looked at apart (`training.gate.data`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from training.checks import BETTER, check, reason_of
 from training.churn.calibrate import log_odds
 from training.churn.cores import BLEND, RFM_LOGISTIC
-from training.churn.metrics import AUC, LOG_LOSS, Outcome, difference, judge
+from training.churn.metrics import AUC, LOG_LOSS, Outcome, difference
 from training.churn.model import ChurnModel
 from training.churn.snapshots import Snapshot
 from training.metrics import FEWEST, Interval, too_few
@@ -43,6 +43,9 @@ AGREEMENT: Final = 0.2
 """Rank correlation of what both twins say of the same customers: one recipe, a little more time."""
 STEADY: Final = 1e-3
 """A standard deviation of probabilities below this is the same for everybody."""
+
+_DICE: Final = "dice"
+"""A model that says the same of everybody."""
 
 Floats = NDArray[np.float64]
 
@@ -86,7 +89,7 @@ def decide(trial: Trial, champion: str | None) -> Verdict:
         check_base_rate(trial.judged.manifest.base_rate, float(happened.mean())),
         check_twins(trial),
         better,
-        check_skill(judge(trial.outcome)[BLEND][AUC]),
+        check_skill(trial.outcome, BLEND),
         check_calibration(happened, said),
     )
     return Verdict(
@@ -213,19 +216,22 @@ def check_twins(trial: Trial) -> Check:
     )
 
 
-def check_skill(auc: Interval) -> Check:
+def check_skill(outcome: Outcome, name: str) -> Check:
     """It tells who churns surely better than chance, and not better than can be."""
-    good = auc.low > CHANCE and auc.mean < TOO_GOOD
+    dice = {name: outcome.said[name], _DICE: np.zeros(len(outcome.happened))}
+    lead = difference(replace(outcome, said=dice), name, _DICE, AUC)
+    auc, low, high = (CHANCE + end for end in (lead.mean, lead.low, lead.high))
+    knows_all = auc >= TOO_GOOD
     return check(
         "skill",
-        passed=good,
-        found=f"AUC {auc.mean:.3f} (95 % interval {auc.low:.3f} to {auc.high:.3f})",
+        passed=low > CHANCE and not knows_all,
+        found=f"AUC {auc:.3f} (95 % interval {low:.3f} to {high:.3f})",
         cure=(
-            "it has learnt nothing: were labels shuffled?"
-            if not auc.mean >= TOO_GOOD
-            else "it knows the answers: look for later events in its features"
+            "it knows the answers: look for later events in its features"
+            if knows_all
+            else "it has learnt nothing: were labels shuffled?"
         ),
-        evidence={"auc": auc.mean, "low": auc.low, "above": CHANCE, "below": TOO_GOOD},
+        evidence={"auc": auc, "low": low, "above": CHANCE, "below": TOO_GOOD},
     )
 
 

@@ -6,7 +6,7 @@ point estimate is a resample of ones and an interval is a thousand of them, by t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,12 +20,19 @@ PR_AUC: Final = "pr_auc"
 LOG_LOSS: Final = "log_loss"
 BRIER: Final = "brier"
 ECE: Final = "ece"
+SLOPE: Final = "slope"
+INTERCEPT: Final = "intercept"
+LIFT: Final = "lift"
 
 LOWER_IS_BETTER: Final = frozenset({LOG_LOSS, BRIER, ECE})
 BINS: Final = 10
 """Bins of the calibration error, of equal numbers of rows each."""
 CLIP: Final = 1e-6
 """Probabilities nearer to 0 or 1 than this count as this in the log-loss."""
+NEWTON: Final = 12
+"""Steps to the regression of all rows; it halves its digits' distance at least each."""
+TINY: Final = 1e-10
+"""A regression on what hardly differs has no slope."""
 LEVEL: Final = 0.95
 CHUNK: Final = 100
 """Resamples worked on at once; bounds memory to some 8 bytes × `CHUNK` × rows an array."""
@@ -103,12 +110,48 @@ def bin_starts(ordered: Floats) -> NDArray[np.int64]:
     return np.unique(np.searchsorted(ordered, ordered[places]))
 
 
+def slope(happened: Bools, said: Floats, weights: Floats) -> Floats:
+    """Slope of what came on the log-odds that were said: 1 is honest, below 1 is overconfident.
+
+    Of a logistic regression (Cox, "Two further applications of a model for binary regression",
+    1958). Of many resamples, the first Newton step from what all of them together say: they lie
+    so near that further steps change nothing that an interval shows.
+    """
+    return np.asarray(_recalibration(happened, said, weights)[1])
+
+
+def intercept(happened: Bools, said: Floats, weights: Floats) -> Floats:
+    """What must be added to the log-odds beside `slope`; 0 is honest, above 0 said too low."""
+    return np.asarray(_recalibration(happened, said, weights)[0])
+
+
+def lift(happened: Bools, said: Floats, weights: Floats) -> Floats:
+    """How many times more often it came among the tenth who were told the most than among all."""
+    return np.asarray(lift_by_decile(happened, said, weights)[0])
+
+
+def lift_by_decile(happened: Bools, said: Floats, weights: Floats) -> Floats:
+    """How many times more often it came than among all: (deciles, resamples), the most told first.
+
+    Deciles are those of the rows; who was told the same shares a decile, so there may be fewer.
+    """
+    order = np.argsort(said, kind="stable")
+    starts = bin_starts(said[order])
+    cases = np.add.reduceat(weights[:, order] * happened[order], starts, axis=1)
+    with np.errstate(invalid="ignore"):
+        rates = cases / np.add.reduceat(weights[:, order], starts, axis=1)
+        return np.asarray((rates / _mean(happened.astype(np.float64), weights)[:, None]).T[::-1])
+
+
 METRICS: Final[Mapping[str, Metric]] = {
     AUC: auc,
     PR_AUC: pr_auc,
     LOG_LOSS: log_loss,
     BRIER: brier,
     ECE: ece,
+    SLOPE: slope,
+    INTERCEPT: intercept,
+    LIFT: lift,
 }
 
 
@@ -133,6 +176,17 @@ def judge(
         }
         for model, of_model in drawn.items()
     }
+
+
+def decile_lifts(
+    outcome: Outcome, model: str, *, samples: int = 300, seed: int = 0
+) -> list[Interval]:
+    """`lift_by_decile` of one model, with 95 % intervals; the most told first."""
+    weights = np.concatenate(list(_draws(outcome, samples, seed)))
+    found = lift_by_decile(outcome.happened, outcome.said[model], weights)
+    ones = np.ones((1, len(outcome.happened)))
+    points = lift_by_decile(outcome.happened, outcome.said[model], ones)[:, 0].tolist()
+    return [Interval(point, *_ends(row)) for point, row in zip(points, found, strict=True)]
 
 
 def difference(
@@ -166,15 +220,10 @@ def _resampled(
     outcome: Outcome, metrics: Sequence[str], samples: int, seed: int
 ) -> dict[str, dict[str, Floats]]:
     """Model → metric → one value a resample; customers are drawn, with all of their rows."""
-    random = np.random.default_rng(seed)
-    people, rows = np.unique(outcome.customers, return_inverse=True)
     parts: dict[str, dict[str, list[Floats]]] = {
         model: {name: [] for name in metrics} for model in outcome.said
     }
-    for start in range(0, samples, CHUNK):
-        size = min(CHUNK, samples - start)
-        drawn = random.multinomial(len(people), np.full(len(people), 1 / len(people)), size=size)
-        weights = drawn[:, rows].astype(np.float64)
+    for weights in _draws(outcome, samples, seed):
         for model, said in outcome.said.items():
             for name in metrics:
                 parts[model][name].append(METRICS[name](outcome.happened, said, weights))
@@ -184,8 +233,46 @@ def _resampled(
     }
 
 
+def _draws(outcome: Outcome, samples: int, seed: int) -> Iterator[Floats]:
+    """Weights of rows, (resamples, rows), some resamples at a time."""
+    random = np.random.default_rng(seed)
+    people, rows = np.unique(outcome.customers, return_inverse=True)
+    for start in range(0, samples, CHUNK):
+        size = min(CHUNK, samples - start)
+        drawn = random.multinomial(len(people), np.full(len(people), 1 / len(people)), size=size)
+        yield drawn[:, rows].astype(np.float64)
+
+
 def _mean(values: Floats, weights: Floats) -> Floats:
     return np.asarray(weights @ values / weights.sum(axis=1))
+
+
+def _recalibration(happened: Bools, said: Floats, weights: Floats) -> Floats:
+    """Intercept and slope of the logistic regression on what was said, (2, resamples)."""
+    clipped = np.clip(said, CLIP, 1 - CLIP)
+    odds = np.log(clipped / (1 - clipped))
+    design = np.stack([np.ones_like(odds), odds])
+    found, together = np.array([0.0, 1.0]), weights.sum(axis=0)[None, :]
+    for _ in range(NEWTON):
+        found = found + _newton(design, happened, found, together)[:, 0]
+    return found[:, None] + _newton(design, happened, found, weights)
+
+
+def _newton(design: Floats, happened: Bools, at: Floats, weights: Floats) -> Floats:
+    """The step of Newton's method from one place, (2, resamples); NaN where all came or none."""
+    chance = 0.5 * (1 + np.tanh(0.5 * (at @ design)))
+    bend = chance * (1 - chance)
+    ahead, across = (weights @ (design * (happened - chance)).T).T
+    flat, tilted, steep = (weights @ np.stack([bend, bend * design[1], bend * design[1] ** 2]).T).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        square = flat * steep - tilted**2
+        square = np.where(square > TINY * flat * steep, square, np.nan)
+        return np.stack(
+            [
+                (steep * ahead - tilted * across) / square,
+                (flat * across - tilted * ahead) / square,
+            ]
+        )
 
 
 def _by_value(happened: Bools, said: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,8 @@ from features.event import EventType
 from features.lake import Lake
 from training.churn.bgnbd import Buyers
 from training.churn.rhythm import RHYTHM, buyers_of
+
+WEEK: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,25 @@ class Snapshot:
 def snapshot_times(
     first: datetime, end: datetime, horizon: Horizon, *, most: int
 ) -> list[datetime]:
-    """Moments whose labels are known at `end`, the latest first, one horizon apart.
+    """Moments whose labels are known at `end`, the latest first.
+
+    The second is a horizon before the latest, so that what is calibrated on the latest has learnt
+    from no day of its labels. The others lie a horizon apart where history is long, and as near
+    as a week where it is short: labels then overlap, and still say more together.
 
     Args:
-        first: When history begins; no snapshot is earlier than the active span after it.
+        first: When history begins; no snapshot is earlier than two horizons after it, or than the
+            active span where that is shorter.
         end: Labels end here at the latest.
         horizon: What churn means.
-        most: How many at the most.
+        most: How many at the most, at least 3.
     """
-    times = [end - horizon.ahead * number for number in range(1, most + 1)]
-    return [at for at in times if at >= first + horizon.active]
+    earliest = first + min(horizon.active, 2 * horizon.ahead)
+    latest, second = end - horizon.ahead, end - 2 * horizon.ahead
+    weeks = (second - earliest) // (most - 2) // WEEK
+    apart = min(max(weeks, 1) * WEEK, horizon.ahead)
+    times = [latest, *(second - apart * number for number in range(most - 1))]
+    return [at for at in times if at >= earliest]
 
 
 def load_snapshot(lake: Lake, at: datetime, horizon: Horizon, version: int) -> Snapshot:

@@ -1,9 +1,8 @@
 """Makes a churn model: fits it before the held-out time, judges it there, and fits it once more.
 
-Snapshots lie one horizon apart. Those whose labels end by the cutoff are fitted on; those from the
-cutoff on, whose labels end within held-out time, are judged on; what will serve is fitted on all
-whose labels are known by now. So no label that judges was ever learnt from, and no feature saw
-the time of its label.
+Snapshots whose labels end by the cutoff are fitted on; those from the cutoff on, whose labels end
+within held-out time, are judged on; what will serve is fitted on both. So no label that judges was
+ever learnt from by what is judged, and no feature saw the time of its label.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -38,6 +38,8 @@ from training.span import Span
 
 SNAPSHOTS: Final = 10
 """The most that one fit looks at: older customers behaved in another shop."""
+EXPLAINED: Final = 2_000
+"""Held-out customers whose drivers are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +49,25 @@ class ChurnJudged:
     Attributes:
         final: Fitted on all labels; what would serve.
         judged: Its twin, fitted before the cutoff.
+        models: All that were judged, by name: the twin, baselines, the champion when there is one.
+        snapshots: Of whom they were asked.
         outcome: What each model said of held-out customers, and what came.
         figures: Model → metric → value and interval.
+        drivers: Column → mean of what it adds to the log-odds of held-out customers, either way;
+            the strongest first.
         verdict: Of the gate.
+        fit_seconds: That fitting the final model took.
     """
 
     final: ChurnModel
     judged: ChurnModel
+    models: Mapping[str, ChurnModel]
+    snapshots: Sequence[Snapshot]
     outcome: Outcome
     figures: Mapping[str, Mapping[str, Interval]]
+    drivers: Mapping[str, float]
     verdict: Verdict
+    fit_seconds: float
 
 
 def train_churn(
@@ -84,7 +95,7 @@ def train_churn(
     before = snapshot_times(span.first, span.cutoff, horizon, most=SNAPSHOTS)
     rival = champion[1].manifest.data.as_of if champion is not None else span.cutoff
     tests = held_out_times(span.unseen_since(rival), horizon)
-    all_times = snapshot_times(span.first, span.end, horizon, most=SNAPSHOTS)
+    all_times = [*reversed(held_out_times(span, horizon)), *before][:SNAPSHOTS]
     read = _reader(lake, horizon, span, len({*before, *tests, *all_times}), advance)
     fitted_on, tested_on = [read(at) for at in before], [read(at) for at in tests]
     check_snapshots(fitted_on)
@@ -100,17 +111,41 @@ def train_churn(
     outcome = outcome_of(models, tested_on)
     figures = judge(outcome)
     known = Source(horizon, span.end, span.lake_version)
-    final = fit_blend([read(at) for at in all_times], BoostingParams(), known, created_at)
+    recent = [read(at) for at in all_times]
+    began = perf_counter()
+    final = fit_blend(recent, BoostingParams(), known, created_at)
+    fit_seconds = perf_counter() - began
     means = {name: one.mean for name, one in figures[BLEND].items()}
     manifest = msgspec.structs.replace(final.manifest, metrics=means)
     trial = Trial(outcome, judged, final, fitted_on, tested_on, span.cutoff)
     return ChurnJudged(
         final=ChurnModel(manifest, final.core),
         judged=judged,
+        models=models,
+        snapshots=tested_on,
         outcome=outcome,
         figures=figures,
+        drivers=drivers_of(judged, tested_on),
         verdict=decide(trial, champion[0] if champion else None),
+        fit_seconds=fit_seconds,
     )
+
+
+def drivers_of(model: ChurnModel, snapshots: Sequence[Snapshot]) -> dict[str, float]:
+    """Column → mean of |what it adds to the log-odds|, the strongest first.
+
+    Args:
+        model: Explained.
+        snapshots: Of later time than it was fitted on.
+    """
+    table = {
+        name: np.concatenate([one.features[name] for one in snapshots])
+        for name in model.manifest.features
+    }
+    step = -(-sum(len(one.churned) for one in snapshots) // EXPLAINED) or 1
+    added, _ = model.contributions({name: column[::step] for name, column in table.items()})
+    means = dict(zip(model.manifest.columns, np.abs(added).mean(axis=0).tolist(), strict=True))
+    return dict(sorted(means.items(), key=lambda one: -one[1]))
 
 
 def held_out_times(span: Span, horizon: Horizon) -> list[datetime]:

@@ -3,17 +3,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
+from sklearn.linear_model import LogisticRegression
 
 from training.churn.metrics import (
     AUC,
     BRIER,
     ECE,
+    INTERCEPT,
+    LIFT,
     LOG_LOSS,
     METRICS,
     PR_AUC,
+    SLOPE,
     Outcome,
     difference,
     judge,
+    lift_by_decile,
 )
 
 CAME = np.array([True, False, True, False])
@@ -62,6 +67,41 @@ def test_ece_is_the_gap_when_all_is_said_too_high() -> None:
     said = np.full(100, 0.6)
     came = np.tile([True, False], 50)
     assert value(ECE, came, said) == pytest.approx(0.1)
+
+
+def test_slope_and_intercept_are_those_of_the_logistic_regression_on_what_was_said() -> None:
+    random = np.random.default_rng(2)
+    said = random.uniform(0.02, 0.98, 2_000)
+    odds = np.log(said / (1 - said))
+    came = random.uniform(size=2_000) < 1 / (1 + np.exp(-(0.5 * odds - 0.7)))
+    regression = LogisticRegression(C=1e9, tol=1e-8).fit(odds[:, None], came)
+    assert value(SLOPE, came, said) == pytest.approx(regression.coef_[0, 0], abs=1e-4)
+    assert value(INTERCEPT, came, said) == pytest.approx(regression.intercept_[0], abs=1e-4)
+
+
+def test_resampled_slopes_are_as_wide_as_those_of_regressions_of_their_own() -> None:
+    one = outcome(800)
+    odds = np.log(one.said["knows"] / (1 - one.said["knows"]))[:, None]
+    weights = np.random.default_rng(0).multinomial(800, np.full(800, 1 / 800), 60).astype(float)
+    own = [
+        LogisticRegression(C=1e9).fit(odds, one.happened, sample_weight=w).coef_[0, 0]
+        for w in weights
+    ]
+    ours = METRICS[SLOPE](one.happened, one.said["knows"], weights)
+    np.testing.assert_allclose(ours, own, atol=0.06)
+
+
+def test_a_model_that_says_the_same_of_all_has_no_slope() -> None:
+    assert np.isnan(value(SLOPE, CAME, np.full(4, 0.5)))
+
+
+def test_lift_is_how_many_times_more_often_it_came_among_the_most_told() -> None:
+    said = np.linspace(0.01, 0.99, 100)
+    came = np.zeros(100, dtype=bool)
+    came[90:98] = came[:2] = True  # 8 of the last tenth, 2 of the first, 10 of 100 in all
+    assert value(LIFT, came, said) == pytest.approx(8.0)
+    by_decile = lift_by_decile(came, said, np.ones((1, 100)))[:, 0]
+    assert by_decile.tolist() == pytest.approx([8, 0, 0, 0, 0, 0, 0, 0, 0, 2])
 
 
 @settings(max_examples=40, deadline=None)

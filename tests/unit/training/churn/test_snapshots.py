@@ -65,11 +65,19 @@ def test_who_is_active_is_asked_of_the_past_alone(lake: Lake) -> None:
     assert found == {"ck_stays", "ck_churns"}
 
 
-def test_snapshots_lie_a_horizon_apart_and_end_before_the_end() -> None:
-    first = T - timedelta(days=56 + 28 * 3)
-    times = snapshot_times(first, T, HORIZON, most=10)
-    assert [(T - at).days for at in times] == [28, 56, 84]
-    assert len(snapshot_times(first, T, HORIZON, most=2)) == 2
+def days_before(first: int, *, most: int = 10) -> list[int]:
+    times = snapshot_times(T - timedelta(days=first), T, HORIZON, most=most)
+    return [(T - at).days for at in times]
+
+
+def test_snapshots_lie_a_horizon_apart_where_history_is_long() -> None:
+    assert days_before(600) == [28 * number for number in range(1, 11)]
+    assert days_before(600, most=3) == [28, 56, 84]
+
+
+def test_where_history_is_short_they_lie_nearer_but_a_horizon_before_the_latest() -> None:
+    assert days_before(56 + 84) == [28, 56, 63, 70, 77, 84]
+    assert days_before(56 + 28) == [28]
 
 
 def test_labels_of_held_out_snapshots_end_within_held_out_time() -> None:
