@@ -33,19 +33,21 @@ _WHO = "who"
 _THING = "thing"
 _DAY = "day"
 _FIRST, _LAST = "first", "last"
+_TYPICAL = "typical"
+_MARK = "category\n"
 
 
 def due(events: ibis.Table, items: ibis.Table, as_of: datetime) -> ibis.Table:
     """The one thing that each customer is most surely due to buy again; no row where none is.
 
-    A thing is an item of the catalogue, or a narrowest category. It is due from one to `LATEST`
-    gaps after the last day on which the customer bought it. The gap is the customer's own mean one
-    after `OWN_DAYS` days with a purchase, else the mean over all who bought the thing again, if it
-    is one that is used up. Items come before categories, then what was bought on most days.
+    It is due from one to `LATEST` gaps after the last day on which the customer bought it. The gap
+    of an item is the customer's own mean one after `OWN_DAYS` days with a purchase, else the mean
+    over all who bought it again, if it is one that is used up. Who is due for no item may be due
+    for a narrowest category, by their own gap. Of several, what was bought on most days.
 
     Args:
         events: Best a table in the engine: it is read several times.
-        items: The catalogue.
+        items: The catalogue; what is not in it is never due.
         as_of: T, aware.
 
     Returns:
@@ -54,50 +56,48 @@ def due(events: ibis.Table, items: ibis.Table, as_of: datetime) -> ibis.Table:
     """
     past = before(events, as_of)
     bought = past.filter(of_type(past, EventType.PURCHASE))
-    names = _names(items)
-    rhythms = _rhythms(_days(bought, items))
-    ready = _ready(rhythms, int(as_of.timestamp()) // DAY_SECONDS)
+    today = int(as_of.timestamp()) // DAY_SECONDS
+    days = _days(bought, items)
+    rhythms = _rhythms(days)
+    of_items = _first(_ready(rhythms.left_join(_typical(rhythms), _THING), today))
+    groups = _rhythms(_grouped(days.anti_join(of_items, _WHO), items))
+    of_groups = _first(_ready(groups.mutate(**{_TYPICAL: ibis.null("float64")}), today))
     customers = bought.select(c.CUSTOMER).distinct().mutate(**{_WHO: ibis._[c.CUSTOMER].hash()})
-    named = ready.inner_join(names, _THING).inner_join(customers, _WHO)
-    order = [named[CATEGORY].notnull(), named[TIMES].desc(), named[c.ITEM], named[CATEGORY]]
-    place = ibis.row_number().over(group_by=c.CUSTOMER, order_by=order)
-    return named.mutate(place=place).filter(ibis._.place == 0).select(*COLUMNS)
-
-
-def _names(items: ibis.Table) -> ibis.Table:
-    """What each thing is called: as an item, or as a category."""
-    nothing = ibis.null("string")
-    narrowest = _narrowest(items)
-    one = items.select(
-        **{_THING: items[c.ID].hash(), c.ITEM: items[c.ID], CATEGORY: nothing},
-    )
-    group = items.select(
-        **{_THING: _marked(narrowest).hash(), c.ITEM: nothing, CATEGORY: narrowest},
-    ).distinct()
-    return one.union(group.filter(group[CATEGORY].notnull()))
-
-
-def _narrowest(items: ibis.Table) -> StringValue:
-    return items[c.CATEGORIES][items[c.CATEGORIES].length() - 1]
-
-
-def _marked(category: StringValue) -> StringValue:
-    """A category's name as no item is called."""
-    return ibis.literal("category\n") + category
+    both = of_items.union(of_groups)
+    return both.inner_join(_names(items), _THING).inner_join(customers, _WHO).select(*COLUMNS)
 
 
 def _days(bought: ibis.Table, items: ibis.Table) -> ibis.Table:
-    """On which day each customer bought which thing.
+    """On which day each customer bought which item.
 
     Customers and things are 64-bit digests: grouping numbers is several times as fast as grouping
     text, and a million names share one by chance three times in a hundred million.
     """
-    by_item = bought.select(
+    days = bought.select(
         **{_WHO: bought[c.CUSTOMER].hash(), _THING: bought[c.ITEM].hash(), _DAY: day_number(bought)}
-    ).distinct()
-    groups = items.select(one=items[c.ID].hash(), group=_marked(_narrowest(items)).hash())
-    placed = by_item.inner_join(groups, by_item[_THING] == groups.one)
-    return by_item.union(placed.select(_WHO, placed.group.name(_THING), _DAY).distinct())
+    )
+    return days.semi_join(items.select(**{_THING: items[c.ID].hash()}), _THING).distinct()
+
+
+def _grouped(days: ibis.Table, items: ibis.Table) -> ibis.Table:
+    """On which day each customer bought of which narrowest category."""
+    groups = items.select(one=items[c.ID].hash(), group=_group(items).hash())
+    placed = days.inner_join(groups, days[_THING] == groups.one)
+    return placed.select(_WHO, placed.group.name(_THING), _DAY).distinct()
+
+
+def _group(items: ibis.Table) -> StringValue:
+    """The narrowest category, marked so that no item is called the same; null without one."""
+    return ibis.literal(_MARK) + items[c.CATEGORIES][items[c.CATEGORIES].length() - 1]
+
+
+def _names(items: ibis.Table) -> ibis.Table:
+    """What each thing is called: as an item, or as a category."""
+    nothing, group = ibis.null("string"), _group(items)
+    name = group.substr(len(_MARK))
+    one = items.select(**{_THING: items[c.ID].hash(), c.ITEM: items[c.ID], CATEGORY: nothing})
+    kind = items.select(**{_THING: group.hash(), c.ITEM: nothing, CATEGORY: name}).distinct()
+    return one.union(kind.filter(kind[CATEGORY].notnull()))
 
 
 def _rhythms(days: ibis.Table) -> ibis.Table:
@@ -111,27 +111,29 @@ def _rhythms(days: ibis.Table) -> ibis.Table:
 def _typical(rhythms: ibis.Table) -> ibis.Table:
     """The mean gap of each thing that is used up, over all who bought it again."""
     again = (rhythms[TIMES] > 1).cast("int64").sum()
-    found = rhythms.aggregate(
-        by=_THING,
-        buyers=rhythms.count(),
-        again=again,
-        typical=(rhythms[_LAST] - rhythms[_FIRST]).sum() / (rhythms[TIMES] - 1).sum(),
-    )
-    return found.filter(found.again >= REBUYERS, found.again >= REBOUGHT * found.buyers)
+    gap = (rhythms[_LAST] - rhythms[_FIRST]).sum() / (rhythms[TIMES] - 1).sum()
+    found = rhythms.aggregate(by=_THING, **{_TYPICAL: gap}, buyers=rhythms.count(), again=again)
+    used_up = found.filter(found.again >= REBUYERS, found.again >= REBOUGHT * found.buyers)
+    return used_up.select(_THING, _TYPICAL)
 
 
 def _ready(rhythms: ibis.Table, today: int) -> ibis.Table:
     """What is due of each customer, with its gap."""
-    typical = _typical(rhythms)
-    joined = rhythms.left_join(typical, _THING)
-    own = (joined[_LAST] - joined[_FIRST]) / (joined[TIMES] - 1).nullif(0)
-    timed = joined.select(
+    own = (rhythms[_LAST] - rhythms[_FIRST]) / (rhythms[TIMES] - 1).nullif(0)
+    timed = rhythms.select(
         _WHO,
         _THING,
         TIMES,
         **{
-            GAP: ibis.ifelse(joined[TIMES] >= OWN_DAYS, own, joined.typical),
-            SINCE: (today - joined[_LAST]).cast("float64"),
+            GAP: ibis.ifelse(rhythms[TIMES] >= OWN_DAYS, own, rhythms[_TYPICAL]),
+            SINCE: (today - rhythms[_LAST]).cast("float64"),
         },
     )
     return timed.filter(timed[SINCE] >= timed[GAP], timed[SINCE] <= LATEST * timed[GAP])
+
+
+def _first(ready: ibis.Table) -> ibis.Table:
+    """Of each customer the thing that was bought on most days; of several, always the same."""
+    order = [ready[TIMES].desc(), ready[_THING]]
+    placed = ready.mutate(place=ibis.row_number().over(group_by=_WHO, order_by=order))
+    return placed.filter(placed.place == 0).drop("place")
