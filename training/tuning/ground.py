@@ -7,6 +7,7 @@ question, and only their order counts. The slates are of the same chain.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,7 +18,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from joblib import cpu_count
 from numpy.typing import NDArray
 
 from features.errors import NotEnoughData
@@ -140,7 +140,7 @@ class Ground:
 
     def _values(self, trial: Trial) -> NDArray[np.float64]:
         """The metric of each customer of a trial, (customers,)."""
-        how = How(self.block.size, cpu_count(), auc=False)
+        how = How(self.block.size, os.cpu_count() or 1, auc=False)
         [shown] = show(trial, questions(trial, [self.block]), how)
         found = hits_of(trial, shown, np.arange(len(trial.held_out.customers)))
         return rank_metrics(found.hits, found.targets, self.block.size)[self.metric]

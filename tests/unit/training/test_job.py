@@ -29,6 +29,7 @@ from tests.unit.training.home import clock_of, fill, settings_at, stores_of
 from training import bootstrap, promotions
 from training.lock import only_one
 from training.next_best import ACTIONS
+from training.recommenders.recipe import ALGORITHMS
 from training.register import CHAMPION
 from training.settings import TrainingSettings
 from training.tracking import Tracking
@@ -330,3 +331,21 @@ def test_force_needs_a_reason_and_rollback_a_model(settings: TrainingSettings) -
         promotions.promote(settings, "recommender/1", force=True)
     with pytest.raises(InvalidArgument, match="no such model"):
         promotions.rollback(settings, "oracle")
+
+
+def test_a_budget_tunes_and_the_report_says_what_came_of_it(tmp_path: Path) -> None:
+    shop = make_shop(24, days=150)
+    settings = fill(tmp_path / "home", shop).model_copy(
+        update={"holdout_days": 28, "tune_seconds": 0.5}
+    )
+    report = bootstrap.train(settings, clock=clock_of(shop)).recommender
+    assert {one.algorithm for one in report.tuned} == {*ALGORITHMS} - {"popularity"}
+    assert all(one.trials >= 1 and one.best >= one.default for one in report.tuned)
+    tracking = Tracking(settings.resolved_tracking_url(), settings.artifacts)
+    with tracking.client() as client:
+        experiment = client.get_experiment_by_name("tuning")
+        assert experiment is not None
+        runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    assert len(runs) == sum(1 + one.trials for one in report.tuned)
+    assert {run.data.tags["data.lake_version"] for run in runs} == {"0"}
+    assert list((settings.home / "tuning").glob("*/*.jsonl"))
