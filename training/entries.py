@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from features.lake import EVENTS, Lake
 from serving.model.bundle import Bundle
+from serving.model.manifest import Manifest
 from training.churn.cores import BLEND
 from training.churn.files import save_model
-from training.churn.metrics import LOWER_IS_BETTER
+from training.churn.metrics import LOWER_IS_BETTER, decile_lifts
+from training.churn.model import ChurnManifest
 from training.churn.train import ChurnJudged
+from training.costs import costs_of
 from training.evaluate import Evaluation
 from training.metrics import Interval
-from training.plots import metric_bars, reliability
-from training.recommend import Judged, figure_name, means, with_metrics
-from training.register import BUNDLE, CHURN, JUDGED, RECOMMENDER, DataVersion, Entry
+from training.plots import driver_bars, lift_bars, metric_bars, reliability
+from training.recommend import CHAMPION, Judged, figure_name, means, with_metrics
+from training.register import BUNDLE, CHURN, JUDGED, RECOMMENDER, Candidate, DataVersion, Entry
 from training.reports import Figure, Verdict
 from training.span import Span
 
@@ -69,6 +72,8 @@ def recommender_entry(
     verdict: Verdict,
     source: tuple[Lake, Span],
     work: Path,
+    *,
+    fit_seconds: float,
 ) -> Entry:
     """What is registered of a recommender; writes both twins into the work folder.
 
@@ -78,29 +83,27 @@ def recommender_entry(
         verdict: Of the gate.
         source: The lake and the time that were looked at.
         work: An empty folder.
+        fit_seconds: That fitting on all history took.
     """
     final, origin = made
     scores = means(judged.answers[judged.chosen])
-    with_metrics(final, scores).save(work / BUNDLE)
+    manifest = with_metrics(final, scores).save(work / BUNDLE)
     judged.bundles[judged.chosen].save(work / JUDGED)
-    manifest = final.manifest
-    weighting = {f"weighting.{kind}": weight for kind, weight in manifest.weighting.types.items()}
     return Entry(
         model=RECOMMENDER,
         algorithm=judged.chosen,
         folders={BUNDLE: work / BUNDLE, JUDGED: work / JUDGED},
-        params={
-            **manifest.params,
-            **weighting,
-            "weighting.half_life_days": manifest.weighting.half_life_days,
-            "holdout_days": source[1].holdout.days,
-        },
-        metrics=scores,
+        params={**_params(manifest), "holdout_days": source[1].holdout.days},
+        metrics=_intervals(judged.answers[judged.chosen]),
         data=_data(source, manifest.data.checksum),
         verdict=verdict,
         at=manifest.created_at,
         inputs={"history": "texts", "n": "count"},
-        candidates={name: means(answers) for name, answers in judged.answers.items()},
+        candidates={
+            name: Candidate(_intervals(answers), _params(_twin(judged, name).manifest))
+            for name, answers in judged.answers.items()
+        },
+        costs=costs_of(manifest.arrays, manifest.data.interactions, fit_seconds),
         plots={"metrics.png": metric_bars(recommender_figures(judged.answers), SHOWN)},
         tags={"chosen_on": judged.chosen_on, "recipe": origin},
     )
@@ -108,37 +111,69 @@ def recommender_entry(
 
 def churn_entry(judged: ChurnJudged, source: tuple[Lake, Span], work: Path, at: datetime) -> Entry:
     """What is registered of a churn model; writes both twins into the work folder."""
-    save_model(judged.final, work / BUNDLE)
+    manifest = save_model(judged.final, work / BUNDLE)
     save_model(judged.judged, work / JUDGED)
-    manifest = judged.final.manifest
+    lifts = decile_lifts(judged.outcome, BLEND)
+    deciles = {f"lift_decile_{place}": one for place, one in enumerate(lifts, start=1)}
     return Entry(
         model=CHURN,
         algorithm=BLEND,
         folders={BUNDLE: work / BUNDLE, JUDGED: work / JUDGED},
-        params={
-            **manifest.params,
-            "horizon_days": manifest.horizon_days,
-            "active_days": manifest.active_days,
-            "calibration": manifest.calibration.kind,
-            "base_rate": manifest.base_rate,
-            "band_low": manifest.thresholds.low,
-            "band_high": manifest.thresholds.high,
-        },
-        metrics=_means(judged.figures[BLEND].items()),
+        params=_churn_params(manifest),
+        metrics={**judged.figures[BLEND], **deciles},
         data=_data(source, manifest.data.checksum),
         verdict=judged.verdict,
         at=at,
         inputs=dict.fromkeys(manifest.features, "number"),
-        candidates={name: _means(of.items()) for name, of in judged.figures.items()},
+        candidates={
+            name: Candidate(found, _churn_params(judged.models[name].manifest))
+            for name, found in judged.figures.items()
+        },
+        costs=costs_of(manifest.arrays, manifest.data.rows, judged.fit_seconds),
         plots={
             "metrics.png": metric_bars(churn_figures(judged), SHOWN_CHURN),
             "reliability.png": reliability(judged.outcome),
+            "lift.png": lift_bars(lifts),
+            "drivers.png": driver_bars(judged.drivers),
         },
     )
 
 
-def _means(intervals: Iterable[tuple[str, Interval]]) -> dict[str, float]:
-    return {name: interval.mean for name, interval in intervals}
+def _params(manifest: Manifest) -> dict[str, Any]:
+    """What a recommender was made by: of its fit, and what events count."""
+    weighting = manifest.weighting
+    return {
+        **manifest.params,
+        **{f"weighting.{kind}": weight for kind, weight in weighting.types.items()},
+        "weighting.half_life_days": weighting.half_life_days,
+    }
+
+
+def _churn_params(manifest: ChurnManifest) -> dict[str, Any]:
+    """What a churn model was made by, and what it says."""
+    return {
+        **manifest.params,
+        "horizon_days": manifest.horizon_days,
+        "active_days": manifest.active_days,
+        "calibration": manifest.calibration.kind,
+        "base_rate": manifest.base_rate,
+        "band_low": manifest.thresholds.low,
+        "band_high": manifest.thresholds.high,
+    }
+
+
+def _twin(judged: Judged, name: str) -> Bundle:
+    """The bundle that was judged under a name; the champion's has its own."""
+    return judged.champion if judged.champion and name == CHAMPION else judged.bundles[name]
+
+
+def _intervals(answers: Mapping[str, Evaluation]) -> dict[str, Interval]:
+    """Every metric of all questions, by its full name."""
+    return {
+        figure_name(question, metric): interval
+        for question, evaluation in answers.items()
+        for metric, interval in evaluation.summary.items()
+    }
 
 
 def _data(source: tuple[Lake, Span], checksum: str) -> DataVersion:

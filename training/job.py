@@ -31,6 +31,7 @@ from training.churn.files import load_model
 from training.churn.horizon import horizon_of
 from training.churn.model import ChurnModel
 from training.churn.train import train_churn
+from training.compare.challenger import log_churn, log_recommender
 from training.entries import (
     churn_entry,
     churn_figures,
@@ -166,7 +167,9 @@ class Job:
             with self.progress("judging recommenders") as advance:
                 judged = judge(history, bundles, choice.best, rival, advance)
             with self.progress("fitting on all history"):
+                started = perf_counter()
                 final = history.fit(choice.recipes[judged.chosen], span.end)
+                took = perf_counter() - started
             with self.progress("asking the gate"):
                 as_of = judged.champion.manifest.data.as_of if judged.champion else None
                 data = history_checks(facts, self.settings.fresh_days, as_of)
@@ -174,8 +177,12 @@ class Job:
             with self.progress("registering the recommender"):
                 source = (self.lake, span)
                 made = final, choice.origin(judged.chosen)
-                entry = recommender_entry(judged, made, verdict, source, work / "new")
+                entry = recommender_entry(
+                    judged, made, verdict, source, work / "new", fit_seconds=took
+                )
                 number, run = register(self.tracking, entry)
+            with self.progress("comparing it with what it had to beat"):
+                log_recommender(self.tracking, self.lake, history, judged, (champion, number))
         trained = Trained(
             version=version_name(RECOMMENDER, number),
             algorithm=judged.chosen,
@@ -218,6 +225,8 @@ class Job:
             with self.progress("registering churn"):
                 entry = churn_entry(judged, (self.lake, span), work / "new", now)
                 number, run = register(self.tracking, entry)
+            with self.progress("comparing it with what it had to beat"):
+                log_churn(self.tracking, self.lake, span, judged, (champion, number))
         return Trained(
             version=version_name(CHURN, number),
             algorithm=entry.algorithm,

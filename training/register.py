@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from features.errors import RegistryUnavailable
+from training.metrics import Interval
 from training.reports import Check, Verdict
 from training.tracking import Tracking
 
@@ -32,6 +34,16 @@ BUNDLE: Final = "bundle"
 """The folder that serves; below `artifacts/` of a version."""
 JUDGED: Final = "judged"
 """The folder of its twin that was fitted before held-out time."""
+
+LOW: Final = "_low"
+HIGH: Final = "_high"
+"""How the names of an interval's ends are logged."""
+ROLE: Final = "role"
+"""The tag that tells `registered` runs from those of a `candidate`."""
+NOTE: Final = "mlflow.note.content"
+"""The tag that MLflow shows as a run's description, in Markdown."""
+MOST_NOTE: Final = 4_000
+"""Characters of it: MLflow's databases keep 5,000 of a version's description."""
 
 CODE: Final[Mapping[str, Path]] = {
     RECOMMENDER: Path(__file__).with_name("pyfunc_recommender.py"),
@@ -72,6 +84,19 @@ class DataVersion:
 
 
 @dataclass(frozen=True, eq=False)
+class Candidate:
+    """An algorithm that was tried.
+
+    Attributes:
+        metrics: Metric name → its value on held-out time and the interval.
+        params: Of the fit.
+    """
+
+    metrics: Mapping[str, Interval]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class Entry:
     """A model that is to be registered.
 
@@ -80,13 +105,14 @@ class Entry:
         algorithm: What won.
         folders: `BUNDLE` and `JUDGED` → folder on disk, named like the key.
         params: Of the fit.
-        metrics: Metric name → value on held-out time, without `@`.
+        metrics: Metric name → value on held-out time and its interval, without `@`.
         data: What it was made from.
         verdict: Of the gate.
         at: When, aware.
         inputs: Column that the notebook's model reads → `texts`, `number` or, where it may be
             left out, `count`.
-        candidates: Other algorithms that were tried → their metrics.
+        candidates: Algorithms that were tried, what won among them.
+        costs: What making it took, as `training.costs` names it.
         plots: File name → figure.
         tags: More of them.
     """
@@ -95,12 +121,13 @@ class Entry:
     algorithm: str
     folders: Mapping[str, Path]
     params: Mapping[str, Any]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Interval]
     data: DataVersion
     verdict: Verdict
     at: datetime
     inputs: Mapping[str, str]
-    candidates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
     plots: Mapping[str, Plot] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -124,12 +151,12 @@ def register(tracking: Tracking, entry: Entry) -> tuple[str, str]:
         RegistryUnavailable: MLflow does not answer. A version that was begun is not the
             challenger, and never will be.
     """
-    tags = _tags(entry)
+    tags = {**_tags(entry), ROLE: "registered", NOTE: note_of(entry)}
     name = f"{entry.algorithm} {entry.data.as_of:%Y-%m-%d}"
     with tracking.run(entry.model, name, tags) as mlflow:
         run = str(mlflow.active_run().info.run_id)
-        mlflow.log_params(dict(entry.params))
-        mlflow.log_metrics(finite(entry.metrics))
+        mlflow.log_params({"algorithm": entry.algorithm, **entry.params})
+        mlflow.log_metrics(with_ends(entry.metrics) | finite(entry.costs))
         mlflow.log_input(_dataset(mlflow, entry.data), context="training")
         for file, plot in entry.plots.items():
             mlflow.log_figure(plot, f"plots/{file}")
@@ -153,6 +180,7 @@ def _add_version(tracking: Tracking, entry: Entry, run: str, logged: Any) -> str
             run_id=run,
             model_id=logged.model_id,
             tags={**_tags(entry), CHECKS: msgspec.json.encode(entry.verdict.checks).decode()},
+            description=note_of(entry),
         )
         number = str(version.version)
         client.set_registered_model_alias(entry.model, CHALLENGER, number)
@@ -162,7 +190,23 @@ def _add_version(tracking: Tracking, entry: Entry, run: str, logged: Any) -> str
 def _tags(entry: Entry) -> dict[str, str]:
     """What the run and the version both say."""
     verdict = verdict_tags(entry.verdict, entry.at)
-    return {"algorithm": entry.algorithm, **entry.data.tags(), **entry.tags, **verdict}
+    return {
+        "algorithm": entry.algorithm,
+        "homing.version": version("homing"),
+        **entry.data.tags(),
+        **entry.tags,
+        **verdict,
+    }
+
+
+def with_ends(metrics: Mapping[str, Interval]) -> dict[str, float]:
+    """Metrics as they are logged: `m`, `m_low` and `m_high`; the ends where there are any."""
+    logged: dict[str, float] = {}
+    for name, interval in metrics.items():
+        logged[name] = interval.mean
+        if interval.low < interval.high:
+            logged |= {f"{name}{LOW}": interval.low, f"{name}{HIGH}": interval.high}
+    return finite(logged)
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -174,6 +218,21 @@ CHECKS: Final = "gate.checks"
 """The tag of a version that holds all that the gate looked at, as JSON."""
 CHECKS_FILE: Final = "gate.json"
 """The same, among a run's artifacts."""
+
+
+def note_of(entry: Entry) -> str:
+    """What a person should know of a version first, in Markdown."""
+    verdict, data = entry.verdict, entry.data
+    word = "passed" if verdict.passed else "refused"
+    made = (
+        f"**{entry.algorithm}**, made of events before {data.as_of:%Y-%m-%d %H:%M} (lake version "
+        f"{data.version}), judged from {data.cutoff:%Y-%m-%d} on."
+    )
+    gate = f"Gate: **{word}** against {verdict.against}. {verdict.reason}"
+    failed = [one for one in verdict.checks if not one.passed]
+    checks = f"{len(verdict.checks) - len(failed)} of {len(verdict.checks)} checks passed."
+    points = "\n".join(f"- **{one.name}** failed: {one.reason}" for one in failed)
+    return "\n\n".join(text for text in (made, gate, checks, points) if text)[:MOST_NOTE]
 
 
 def verdict_tags(verdict: Verdict, at: datetime) -> dict[str, str]:
@@ -256,11 +315,13 @@ def _signature(inputs: Mapping[str, str]) -> Any:  # noqa: ANN401 - MLflow's own
 
 def _log_candidates(tracking: Tracking, entry: Entry) -> None:
     """A small run below the present one for each algorithm that was tried, for MLflow's charts."""
-    for algorithm, metrics in entry.candidates.items():
-        tags = {"algorithm": algorithm, **entry.data.tags()}
+    for algorithm, candidate in entry.candidates.items():
+        tags = {"algorithm": algorithm, ROLE: "candidate", **entry.data.tags()}
         name = f"{algorithm} {entry.data.as_of:%Y-%m-%d} (candidate)"
         with tracking.run(entry.model, name, tags) as mlflow:
-            mlflow.log_metrics(finite(metrics))
+            mlflow.log_params({"algorithm": algorithm, **candidate.params})
+            mlflow.log_metrics(with_ends(candidate.metrics))
+            mlflow.log_input(_dataset(mlflow, entry.data), context="training")
 
 
 def _dataset(mlflow: Any, data: DataVersion) -> Any:  # noqa: ANN401 - a module; MLflow's own

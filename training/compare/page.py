@@ -10,7 +10,7 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from features.errors import InvalidArgument
-from training.compare.report import Comparison, Curve, Mark, Paired
+from training.compare.report import Comparison, Curve, Mark, Movement, Paired
 from training.compare.words import COSTS, QUESTIONS, WHY, parted, says
 from training.reports import Figure
 
@@ -23,6 +23,11 @@ MARKS: Final[dict[Mark, str]] = {
     "unknown": "– not paired",
 }
 """How a mark is written: by a sign and a word, not by colour alone."""
+MOVEMENTS: Final[dict[Movement, str]] = {
+    "stable": "● stable",
+    "moved": "◆ moved",
+    "drifted": "▲ drifted",
+}
 NONE: Final = "–"
 
 
@@ -90,13 +95,18 @@ def page(comparison: Comparison) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found = comparison.drift.found if comparison.drift else ()
+    calm = [one for one in found if one.kind == "feature" and one.movement == "stable"]
     return environment.get_template("compare.html").render(
         c=comparison,
         cards=_cards(comparison),
         groups=_groups(comparison),
         slices=rows([(one.name, one.found) for one in comparison.slices]),
         reach=_reach(comparison.calibration),
+        told=[one for one in found if one not in calm],
+        calm=calm,
         marks=MARKS,
+        movements=MOVEMENTS,
         costs=COSTS,
         why=WHY,
         number=number,

@@ -3,14 +3,15 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from homing import show
+from tests.unit.training.compare.samples import comparison
+from training.compare.report import Comparison
 from training.reports import (
-    Comparison,
     Figure,
-    Paired,
     Promotion,
     PublishReport,
     RetrainReport,
@@ -116,25 +117,33 @@ def test_retraining_is_told_with_what_was_promoted_refused_and_published() -> No
     ]
 
 
-def test_a_comparison_shows_facts_metrics_and_overlap() -> None:
-    paired = Paired(
-        metric="ndcg_10",
-        a=figure("als", "ndcg_10", 0.2),
-        b=figure("als", "ndcg_10", 0.25),
-        difference=figure("als", "ndcg_10", 0.05),
-    )
-    comparison = Comparison(
-        a="recommender/2",
-        b="recommender/3",
-        facts={"algorithm": ("als", "item_knn")},
-        metrics=(paired,),
-        overlap=figure("both", "overlap", 0.5),
-        note="same customers",
-        page=None,
-    )
+def test_a_comparison_tells_the_verdict_and_what_stands_behind_it() -> None:
+    found = msgspec.structs.replace(comparison(), page="page.html", logged="kept.html")
+    lines = show.comparison_lines(found)
+    texts = [line for line in lines if isinstance(line, str)]
+    metrics, slices = (drawn(line) for line in lines if isinstance(line, Table))
 
-    text = drawn(show.comparison_table(comparison))
+    assert texts[:2] == ["recommender/12 is better.", "<note>"]
+    assert "0.0500 [0.0400, 0.0600]" in metrics
+    assert "better" in metrics
+    assert "recall_4" not in metrics
+    assert "new (40)" in slices
+    assert "worse" in slices
+    assert texts[2:] == [
+        "slates of 2 have 42% in common [40%, 44%], over 100 customers",
+        "shown to more: <script>alert(1)</script> (12% → 50%)",
+        "data that moved: recency_days (drifted, 0.31)",
+        "<b>fact</b>: <i>one</i> → two",
+        "page: page.html",
+        "kept in MLflow as kept.html",
+    ]
 
-    assert "0.0500 [0.0400, 0.0600]" in text
-    assert "item_knn" in text
-    assert "overlap of slates" in text
+
+def test_a_comparison_of_what_was_logged_is_short() -> None:
+    bare = Comparison(
+        a="churn/1", b="churn/2", model="churn", mark="unknown", verdict="?", note="as logged"
+    )
+    assert [line for line in show.comparison_lines(bare) if isinstance(line, str)] == [
+        "?",
+        "as logged",
+    ]

@@ -14,7 +14,17 @@ from features.errors import (
 )
 from training import champions
 from training.champions import Act
-from training.register import CHALLENGER, CHAMPION, DataVersion, Entry, fetch, register, verdict_of
+from training.metrics import Interval
+from training.register import (
+    CHALLENGER,
+    CHAMPION,
+    Candidate,
+    DataVersion,
+    Entry,
+    fetch,
+    register,
+    verdict_of,
+)
 from training.reports import Verdict
 from training.tracking import Tracking
 
@@ -53,12 +63,12 @@ def add(tracking: Tracking, folder: Path, against: str, *, passed: bool = True) 
         algorithm="blend",
         folders={name: folder / name for name in ("bundle", "judged")},
         params={"leaves": 15},
-        metrics={"auc": 0.8, "unknown": float("nan")},
+        metrics={"auc": Interval(0.8, 0.7, 0.9), "unknown": Interval(*[float("nan")] * 3)},
         data=DataVersion(str(folder), 4, AT, AT, "ab" * 32),
         verdict=verdict,
         at=AT,
         inputs={"recency_days": "number"},
-        candidates={"rfm_logistic": {"auc": 0.7}},
+        candidates={"rfm_logistic": Candidate({"auc": Interval(0.7, 0.6, 0.8)}, {"leaves": 1})},
     )
     return register(tracking, entry)[0]
 

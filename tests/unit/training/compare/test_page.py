@@ -54,7 +54,7 @@ def test_the_figures_of_the_page_are_those_of_the_data() -> None:
         "50.0 %",
         "heavy 33 61 %",
         "did before",
-        "recency_days median 3 12 0.314 0.050 0.200 ▲ drifted",
+        "recency_days 3 12 0.314 0.050 0.200 ▲ drifted",
         "version 3 of the lake",
         "(version –)",
         "read from elsewhere",
