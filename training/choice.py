@@ -47,18 +47,15 @@ class Choice:
     @property
     def recipes(self) -> dict[str, Recipe]:
         """Algorithm → its best recipe; the champion's or the default where nothing tells."""
-        return {
-            name: self.found[name].recipe if name in self.found else starts[-1]
-            for name, starts in self.starts.items()
-        }
+        untold = {name: recipes[-1] for name, recipes in self.starts.items()}
+        return untold | {name: found.recipe for name, found in self.found.items()}
 
     def origin(self, algorithm: str) -> str:
         """Where an algorithm's recipe comes from: `default`, `champion` or `tuned`."""
-        default, *champions = self.starts[algorithm]
         recipe = self.recipes[algorithm]
-        if recipe == default:
+        if algorithm in ALGORITHMS and recipe == default_recipe(algorithm):
             return "default"
-        return "champion" if recipe in champions else "tuned"
+        return "champion" if recipe in self.starts.get(algorithm, ()) else "tuned"
 
     def tuned(self) -> tuple[Tuned, ...]:
         """What tuning found, as people read it."""
@@ -83,8 +80,8 @@ def starts_of(champion: Manifest | None) -> dict[str, tuple[Recipe, ...]]:
     """
     kept = None if champion is None else recipe_of(champion)
     starts: dict[str, tuple[Recipe, ...]] = {name: (default_recipe(name),) for name in ALGORITHMS}
-    if kept is not None and kept not in starts[kept.algorithm]:
-        starts[kept.algorithm] += (kept,)
+    if kept is not None and kept not in starts.get(kept.algorithm, ()):
+        starts[kept.algorithm] = (*starts.get(kept.algorithm, ()), kept)
     return starts
 
 
@@ -129,7 +126,9 @@ def choose(history: History, starts: Starts, bench: Bench | None, progress: Stag
         from training.tuning.tune import tune  # noqa: PLC0415 - imports Optuna, which takes a second
 
         # What every recommender must beat stays what it is.
-        tunable = {name: recipes for name, recipes in starts.items() if name != POPULARITY}
+        tunable = {
+            name: starts[name] for name in starts if name in ALGORITHMS.keys() - {POPULARITY}
+        }
         with progress("tuning recommenders") as advance:
             found = tune(ground, tunable, bench, advance)
     with progress("choosing the algorithm") as advance:

@@ -5,11 +5,13 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
 
 from features.clock import SystemClock
+from features.errors import LakeMissing
 from features.importing import ImportReport
 from features.stores.codec import encode_event
 from features.stores.opening import open_log, open_stores
@@ -17,6 +19,7 @@ from homing import cli
 from homing.importing import import_lines
 from serving.keys import KeyFile, Scope
 from tests.shop import SECRET, make_shop
+from training.settings import TrainingSettings
 
 
 @pytest.fixture(autouse=True)
@@ -205,3 +208,25 @@ def test_a_fault_of_our_own_is_one_line_too(
     monkeypatch.setattr("sys.argv", ["homing", "check"])
     with pytest.raises(RuntimeError):
         cli.main()
+
+
+@pytest.mark.parametrize("command", ["train", "retrain"])
+@pytest.mark.parametrize(("words", "seconds"), [(["--tune", "90"], 90.0), ([], 30.0)])
+def test_a_budget_of_the_command_line_stands_above_the_environments(
+    monkeypatch: pytest.MonkeyPatch, command: str, words: list[str], seconds: float
+) -> None:
+    given: list[float] = []
+
+    def train(settings: TrainingSettings, _stage: object) -> NoReturn:
+        given.append(settings.tune_seconds)
+        message = "no history"
+        raise LakeMissing(message)
+
+    monkeypatch.setenv("HOMING_TUNE_SECONDS", "30")
+    monkeypatch.setattr(f"training.bootstrap.{command}", train)
+    assert run(monkeypatch, command, *words) == 1
+    assert given == [seconds]
+
+
+def test_a_budget_below_nothing_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "train", "--tune", "-1") == 2

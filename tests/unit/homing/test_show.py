@@ -17,6 +17,7 @@ from training.reports import (
     RetrainReport,
     Trained,
     TrainReport,
+    Tuned,
     Verdict,
 )
 
@@ -90,6 +91,16 @@ def test_training_is_told_with_the_gates_verdict_and_why_there_is_no_churn_model
         "gate passed: better than popularity",
         "no churn model: one class only",
     ]
+
+
+def test_training_tells_what_tuning_found() -> None:
+    tuned = Tuned(
+        algorithm="als", trials=1_057, pruned=31, seconds=60.25, best=0.0502, default=0.0431
+    )
+    (first, *_) = show.trained_lines(msgspec.structs.replace(RECOMMENDER, tuned=(tuned,)))
+    assert first == (
+        "tuned als: ndcg_10 0.0431 → 0.0502 on validation time, 1,057 trials (31 pruned) in 60.2 s"
+    )
 
 
 def test_retraining_is_told_with_what_was_promoted_refused_and_published() -> None:

@@ -13,7 +13,7 @@ from features.errors import NotEnoughData
 from features.progress import Advance, silent
 from serving.model.weighting import Weighting
 from tests.unit.training.samples import AT, UNTIL
-from tests.unit.training.tuning.changing import DEFAULT, FORGETFUL, changing_ground
+from tests.unit.training.tuning.changing import BETTER, DEFAULT, FORGETFUL, changing_ground
 from training.choice import CUSTOMERS, Choice, Starts, choose, starts_of
 from training.dataset import Dataset
 from training.heldout import HeldOut
@@ -72,10 +72,10 @@ def test_validation_time_ends_before_the_gap_and_is_as_long_as_what_judges() -> 
 
 
 def test_the_best_of_every_algorithm_and_the_best_of_all_is_chosen() -> None:
-    starts = {**STARTS, "item_knn": (FORGETFUL, DEFAULT)}
+    starts = {**STARTS, "item_knn": (DEFAULT, BETTER)}
     choice = chosen(Recorded(), starts)
     assert choice.best == "item_knn"
-    assert choice.recipes == {"popularity": default_recipe("popularity"), "item_knn": DEFAULT}
+    assert choice.recipes == {"popularity": default_recipe("popularity"), "item_knn": BETTER}
     assert choice.origin("item_knn") == "champion"
     assert choice.origin("popularity") == "default"
     assert choice.tuned() == ()

@@ -23,6 +23,11 @@ ITEMS = 15
 CUSTOMERS = 80
 
 DEFAULT = Recipe("item_knn", ItemKnnParams())
+BETTER = Recipe(
+    "item_knn",
+    ItemKnnParams(scheme="tfidf", neighbours=200, shrink=1.0, damping=0.2, customer_damping=0.2),
+    Weighting(half_life_days=9.0),
+)
 FORGETFUL = Recipe("item_knn", ItemKnnParams(), Weighting(half_life_days=5.0))
 
 
