@@ -97,11 +97,33 @@ def main(benchmark: str, measure: Callable[[], Sequence[Figure]]) -> None:
         benchmark: Its name, as in `python -m benchmarks.NAME`.
         measure: Takes all measurements.
     """
+    arguments = _parser(benchmark).parse_args()
+    _print(Report(benchmark, tuple(measure()), machine()), as_json=arguments.json)
+
+
+def main_on_data(benchmark: str, measure: Callable[[Path], Sequence[Figure]]) -> None:
+    """As `main`, with `--data DIR` for the folder of public data, which is no part of Homing.
+
+    Args:
+        benchmark: Its name, as in `python -m benchmarks.NAME`.
+        measure: Takes all measurements on the data in a folder.
+    """
+    parser = _parser(benchmark)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        parser.error(f"--data {arguments.data}: no such folder")
+    _print(Report(benchmark, tuple(measure(arguments.data)), machine()), as_json=arguments.json)
+
+
+def _parser(benchmark: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    report = Report(benchmark, tuple(measure()), machine())
-    if arguments.json:
+    return parser
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if as_json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return
     for figure in report.figures:

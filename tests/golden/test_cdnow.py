@@ -34,7 +34,8 @@ def calibration() -> Buyers:
     pairs = np.unique(np.stack([table[:, 0], numbers], axis=1)[numbers <= last_day], axis=0)
     _, starts, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)
     first, last = pairs[starts, 1], pairs[starts + counts - 1, 1]
-    return Buyers(counts - 1.0, (last - first) / 7, (last_day - first) / 7)
+    weeks = [np.asarray(one / 7, dtype=np.float64) for one in (last - first, last_day - first)]
+    return Buyers(counts.astype(np.float64) - 1, *weeks)
 
 
 def test_bg_nbd_finds_what_was_published() -> None:
