@@ -59,8 +59,16 @@ def trained_lines(trained: Trained) -> list[str]:
     return [
         *(_tuned_line(tuned, verdict.metric) for tuned in trained.tuned),
         f"{trained.version} ({trained.algorithm}) in {trained.seconds:.1f} s",
+        *_churn_line(trained),
         f"gate {word}: {verdict.reason}",
     ]
+
+
+def _churn_line(trained: Trained) -> list[str]:
+    if trained.churns is None:
+        return []
+    ahead, active = trained.churns
+    return [f"churn is no purchase within {ahead} days, of who bought in the {active} before"]
 
 
 def _tuned_line(tuned: Tuned, metric: str) -> str:

@@ -234,6 +234,7 @@ class Job:
             figures=churn_figures(judged),
             verdict=judged.verdict,
             seconds=perf_counter() - began,
+            churns=(horizon.ahead.days, horizon.active.days),
         )
 
     def _judged(self, champion: str | None, work: Path) -> Bundle | None:

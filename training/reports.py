@@ -102,6 +102,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
         verdict: What the gate said.
         seconds: Fit, judgement and registration.
         tuned: What tuning found, one an algorithm; nothing without a budget.
+        churns: Of a churn model, days without a purchase that are churn, and days that a customer
+            is active after one; None of a recommender.
     """
 
     version: str
@@ -111,6 +113,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     seconds: float
     tuned: tuple[Tuned, ...] = ()
+    churns: tuple[int, int] | None = None
 
 
 class TrainReport(msgspec.Struct, frozen=True, kw_only=True):

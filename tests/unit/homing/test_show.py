@@ -93,6 +93,13 @@ def test_training_is_told_with_the_gates_verdict_and_why_there_is_no_churn_model
     ]
 
 
+def test_training_tells_what_churn_means() -> None:
+    churn = msgspec.structs.replace(RECOMMENDER, version="churn/2", churns=(21, 56))
+    assert show.trained_lines(churn)[1] == (
+        "churn is no purchase within 21 days, of who bought in the 56 before"
+    )
+
+
 def test_training_tells_what_tuning_found() -> None:
     tuned = Tuned(
         algorithm="als", trials=1_057, pruned=31, seconds=60.25, best=0.0502, default=0.0431
