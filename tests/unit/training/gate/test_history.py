@@ -73,11 +73,13 @@ def test_a_typical_price_is_of_one_unit() -> None:
 
 
 def test_purchases_without_a_sane_amount_are_counted() -> None:
+    sane = [purchase(number, "a", AT) for number in range(4)]
+    change = msgspec.structs.replace
     odd = [
-        msgspec.structs.replace(purchase(n, "a", AT), **said)
-        for n, said in enumerate(
-            [{"quantity": 0.0}, {"quantity": float("nan")}, {"value": -1.0}, {"value": None}]
-        )
+        change(sane[0], quantity=0.0),
+        change(sane[1], quantity=float("nan")),
+        change(sane[2], value=-1.0),
+        sane[3],
     ]
     assert facts_of(*odd).broken == 3
 
