@@ -1,9 +1,9 @@
 """Makes recommenders of a history, and judges them on held-out time.
 
-Time is cut twice. What is fitted before the *validation* time chooses the algorithm there; what
-is fitted before the *held-out* time, which follows, is judged there and passes the gate or not.
-So the time that judges has chosen nothing. What will serve is the chosen algorithm with the same
-parameters, fitted once more on everything up to now: newer items, same recipe.
+Time is cut twice. What is fitted before the *validation* time chooses the recipes there
+(`training.choice`); what is fitted before the *held-out* time, which follows, is judged there and
+passes the gate or not. So the time that judges has chosen nothing. What will serve is the chosen
+recipe, fitted once more on everything up to now: newer items, same recipe.
 """
 
 from __future__ import annotations

@@ -10,10 +10,12 @@ import pytest
 from features.lake import Lake
 from features.tables import item_table
 from serving.model.bundle import Bundle
+from serving.model.weighting import Weighting
 from tests.shop import make_shop
 from tests.unit.training.home import clock_of, fill
 from training.recommend import History, judge, open_history
-from training.recommenders.recipe import default_recipe
+from training.recommenders.popularity import PopularityParams
+from training.recommenders.recipe import Recipe, default_recipe
 from training.span import span_of
 
 
@@ -57,3 +59,16 @@ def test_a_champion_is_judged_on_days_that_it_has_not_seen(history: History) -> 
         whole.answers["champion"]["repeat"].customers
         == history.held_out(span.cutoff, span.end).customers
     )
+
+
+def test_each_recipe_is_fitted_on_one_reading_of_what_was_before(history: History) -> None:
+    at = history.span.cutoff
+    half = Recipe("popularity", PopularityParams(), Weighting(half_life_days=7.0))
+    told: list[tuple[int, int]] = []
+    recipes = {"plain": default_recipe("popularity"), "lately": half}
+    bundles = history.fit_all(recipes, at, lambda *step: told.append(step))
+    assert told == [(1, 2), (2, 2)]
+    assert bundles["lately"].manifest.weighting == half.weighting
+    assert bundles["plain"].manifest.data == bundles["lately"].manifest.data
+    assert bundles["plain"].manifest.data.as_of == at
+    assert history.dataset(at) is history.dataset(at)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import optuna
@@ -45,19 +45,9 @@ def test_whatever_is_drawn_lies_in_the_space(algorithm: str, ground: Ground) -> 
 def test_only_what_happens_in_the_shop_is_weighed(ground: Ground) -> None:
     assert Space.of("item_knn", ground.dataset).types == (EventType.VIEW,)
     assert Space.of("item_knn", changing_ground().dataset).types == ()
-    recipe = Space("item_knn", (EventType.VIEW, EventType.RETURN), aged=False).draw(
-        optuna.trial.FixedTrial(
-            {
-                "scheme": "bm25",
-                "neighbours": 50,
-                "shrink": 1.0,
-                "damping": 0.5,
-                "customer_damping": 0.5,
-                "weighting.view": 0.0,
-                "weighting.return": -0.25,
-            }
-        )
-    )
+    space = Space("item_knn", (EventType.VIEW, EventType.RETURN), aged=False)
+    weights = {"weighting.view": 0.0, "weighting.return": -0.25}
+    recipe = space.draw(optuna.trial.FixedTrial({**asdict(DEFAULT.params), **weights}))
     assert recipe.weighting.types[EventType.VIEW] == 0.0
     assert recipe.weighting.types[EventType.RETURN] == -0.25
     assert recipe.weighting.types[EventType.PURCHASE] == 1.0
@@ -68,8 +58,8 @@ def test_without_times_no_half_life_is_searched(ground: Ground) -> None:
     counts = ground.dataset.matrix.astype(bool).astype(np.int64)
     timeless = replace(ground.dataset, baskets=baskets_of_counts(counts))
     point = Space.of("item_knn", timeless).point_of(DEFAULT)
-    assert point is not None
-    assert set(point) == {"scheme", "neighbours", "shrink", "damping", "customer_damping"}
+    assert point
+    assert not [name for name in point if name.startswith("weighting.")]
 
 
 def test_what_never_fades_lies_in_the_space(ground: Ground) -> None:
