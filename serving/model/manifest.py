@@ -65,12 +65,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         params: The parameters of its fit.
         weighting: Turns a history into its basket.
         weight: What its scores count in the blend.
+        root: What their square roots count.
     """
 
     algorithm: str
     params: dict[str, Param]
     weighting: Weighting
     weight: float
+    root: float = 0.0
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,18 +44,20 @@ def no_shares(count: int) -> Shares:
     return Shares(np.empty(0, np.int32), np.empty((count, 0), np.float32))
 
 
-def joined(parts: Sequence[Shares], weights: Sequence[float], count: int) -> Shares:
+def joined(
+    parts: Sequence[Shares], weights: Sequence[NDArray[np.floating[Any]]], count: int
+) -> Shares:
     """The weighed sum of several models' shares in the same recommended items.
 
     Args:
         parts: One a model; their histories may differ.
-        weights: Of each.
+        weights: Of each model in each recommended item, (recommended,).
         count: How many items are recommended.
     """
     items = np.unique(np.concatenate([np.empty(0, np.int32), *(part.items for part in parts)]))
     values = np.zeros((count, len(items)), np.float32)
     for part, weight in zip(parts, weights, strict=True):
-        values[:, np.searchsorted(items, part.items)] += np.float32(weight) * part.values
+        values[:, np.searchsorted(items, part.items)] += weight[:, None] * part.values
     return Shares(items, values)
 
 

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array, csr_matrix
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
 from training.dataset import Dataset
 from training.recommenders.popularity import popularity_of
-from training.recommenders.sparse import neighbour_arrays
+from training.recommenders.sparse import customers_of, neighbour_arrays, powers
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -48,6 +48,8 @@ class ItemKnnParams:
         damping: Power on the weights, 0 to 1: how much more ten purchases say than one.
         customer_damping: Power on each customer's total, which divides the weights, 0 to 1: how
             much less one of a thousand items says of a customer than one of ten.
+        popularity_power: On each neighbour's number of customers, which its gain is multiplied
+            by: how far the cosine's dislike of popular items is taken back.
         num_threads: Of the similarity search.
     """
 
@@ -56,6 +58,7 @@ class ItemKnnParams:
     shrink: float = 10.0
     damping: float = 0.75
     customer_damping: float = 0.5
+    popularity_power: float = 0.0
     num_threads: int = 2
 
 
@@ -67,6 +70,7 @@ def suggest(trial: Trial) -> ItemKnnParams:
         shrink=trial.suggest_float("shrink", 0.1, 100.0, log=True),
         damping=trial.suggest_float("damping", 0.0, 1.0),
         customer_damping=trial.suggest_float("customer_damping", 0.0, 1.0),
+        popularity_power=trial.suggest_float("popularity_power", 0.0, 0.5),
     )
 
 
@@ -82,6 +86,10 @@ def fit(dataset: Dataset, params: ItemKnnParams, created_at: datetime) -> Bundle
     """
     searcher = ItemItemRecommender(K=params.neighbours, num_threads=params.num_threads)
     searcher.fit(_scaled(dataset.matrix, params), show_progress=False)
+    similarity = csr_array(searcher.similarity)
+    similarity.data *= powers(customers_of(dataset.matrix), params.popularity_power)[
+        similarity.indices
+    ]
     return make_bundle(
         algorithm=ALGORITHM,
         params=asdict(params),
@@ -89,7 +97,7 @@ def fit(dataset: Dataset, params: ItemKnnParams, created_at: datetime) -> Bundle
         items=dataset.items,
         arrays={
             POPULARITY: popularity_of(dataset),
-            **neighbour_arrays(csr_array(searcher.similarity)),
+            **neighbour_arrays(similarity),
         },
         data=dataset.data,
         created_at=created_at,

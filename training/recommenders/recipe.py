@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from serving.model.bundle import Bundle
-from serving.model.manifest import Manifest, Param
+from serving.model.manifest import Manifest, Param, Part
 from serving.model.weighting import Weighting
 from training.dataset import Dataset
-from training.recommenders import als, item_knn, personal, popularity
+from training.recommenders import als, ease, graph_filter, item_knn, personal, popularity
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -38,6 +38,10 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {
     "popularity": Algorithm(popularity.PopularityParams, popularity.fit, popularity.suggest),
     "item_knn": Algorithm(item_knn.ItemKnnParams, item_knn.fit, item_knn.suggest),
     "personal": Algorithm(personal.PersonalParams, personal.fit, personal.suggest),
+    "ease": Algorithm(ease.EaseParams, ease.fit, ease.suggest),
+    "graph_filter": Algorithm(
+        graph_filter.GraphFilterParams, graph_filter.fit, graph_filter.suggest
+    ),
     "als": Algorithm(als.AlsParams, als.fit, als.suggest),
 }
 
@@ -72,8 +76,8 @@ def default_recipe(algorithm: str) -> Recipe:
     return Recipe(algorithm, ALGORITHMS[algorithm].params())
 
 
-def recipe_of(manifest: Manifest) -> Recipe | None:
-    """The recipe that a bundle was made by; None when this version can't follow it."""
+def recipe_of(manifest: Manifest | Part) -> Recipe | None:
+    """The recipe that a bundle, or a part of one, was made by; None when it can't be followed."""
     algorithm = ALGORITHMS.get(manifest.algorithm)
     if algorithm is None:
         return None

@@ -38,7 +38,12 @@ def scaled(
     return csr_array((cells.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def powers(counts: NDArray[np.floating[Any]], power: float) -> NDArray[np.float64]:
+def customers_of(matrix: Matrix) -> NDArray[np.int64]:
+    """How many customers have each item, (items,)."""
+    return np.bincount(matrix.indices, minlength=matrix.shape[1])
+
+
+def powers(counts: NDArray[Any], power: float) -> NDArray[np.float64]:
     """Numbers to a power; 0 stays 0 whatever the power, so that empty rows stay empty."""
     found = np.zeros(len(counts))
     there = counts > 0

@@ -51,23 +51,28 @@ def test_a_blend_adds_up_its_parts_each_by_its_greatest_score() -> None:
     np.testing.assert_allclose(found, [wanted, [0, 0, 0.5]], rtol=1e-6)
 
 
-def test_a_part_that_speaks_against_is_scaled_by_its_size() -> None:
-    against = {"in_factors": -FACTORS["in_factors"], "out_factors": FACTORS["out_factors"]}
-    alone = bundle_of("graph_filter", params={"power": 0.5}, arrays=against)
-    made = blend(PARTS[0], PARTS[1], PARTS[2])
+def test_square_roots_may_count_too() -> None:
+    rooted = msgspec.structs.replace(PARTS[0], weight=0.0, root=3.0)
+    found = open_scorer(blend(rooted)).score(purchases({0: 1}, items=3))
+    np.testing.assert_allclose(found[0], 3 * np.sqrt([1.0, 0.5, 0.0]), rtol=1e-6)
+
+
+def test_a_part_that_speaks_against_an_item_says_nothing() -> None:
+    graph = blend(PARTS[0], PARTS[1], PARTS[2])
     turned = Bundle(
-        msgspec.structs.replace(made.manifest, parts=(*PARTS[:2], PARTS[2])),
-        made.items,
-        {**made.arrays, "part2_in_factors": against["in_factors"]},
+        graph.manifest,
+        graph.items,
+        {**graph.arrays, "part2_in_factors": -FACTORS["in_factors"]},
     )
     someone = purchases({1: 1}, items=3)
-    graph = open_scorer(alone).score(someone)[0]
-    difference = open_scorer(turned).score(someone)[0] - open_scorer(made).score(someone)[0]
-    np.testing.assert_allclose(difference, 2 * graph / abs(graph).max(), atol=1e-6)
+    without = open_scorer(blend(PARTS[0], PARTS[1])).score(someone)
+    np.testing.assert_allclose(open_scorer(turned).score(someone), without)
 
 
-def test_shares_are_those_of_the_parts_together() -> None:
-    scorer, someone = open_scorer(blend(*PARTS)), purchases({0: 2, 1: 1}, items=3)
+@pytest.mark.parametrize("root", [0.0, 0.7])
+def test_shares_are_those_of_the_parts_together(root: float) -> None:
+    parts = [msgspec.structs.replace(part, root=root) for part in PARTS]
+    scorer, someone = open_scorer(blend(*parts)), purchases({0: 2, 1: 1}, items=3)
     rows = np.array([0, 1])  # popularity says nothing of these
     shares = scorer.shares(someone, rows)
     assert shares.items.tolist() == [0, 1]

@@ -63,7 +63,7 @@ def test_of_equal_events_the_latest_is_named() -> None:
 
 def test_shares_of_several_models_join_by_item() -> None:
     other = Shares(np.array([1, 2], np.int32), np.array([[1, 0], [0, 1], [0, 0]], np.float32))
-    found = joined([SHARES, other], [1.0, 10.0], 3)
+    found = joined([SHARES, other], [np.ones(3), np.array([10.0, 10.0, 1.0])], 3)
     assert found.items.tolist() == [0, 1, 2]
     assert found.values.tolist() == [[3, 11, 0], [-1, 2, 10], [-1, 0, 0]]
     assert joined([], [], 2).values.shape == (2, 0)

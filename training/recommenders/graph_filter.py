@@ -1,0 +1,144 @@
+"""Graph filters: the customers × items matrix as a graph, and a taste as a signal on it.
+
+With R̃ = D_U^-a R D_I^-1/2 (the matrix, each customer's row and each item's column divided by a
+power of their number of cells), a customer's items are smoothed by two filters: the linear one
+R̃'R̃, which is an item-kNN, and the ideal low-pass one V V', which keeps the `rank` smoothest
+frequencies, the right singular vectors of R̃ (Shen et al., "How Powerful is Graph Convolution for
+Recommendation?", 2021: GF-CF, which is `customer_power` 0.5, `popularity_power` 0.5, all
+neighbours, rank 256 and `low_pass` 0.3)::
+
+    score = x (R̃'R̃ + low_pass * D_I^-1/2 V V' D_I^popularity_power)
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from implicit.nearest_neighbours import ItemItemRecommender
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
+from scipy.sparse.linalg import svds
+from sklearn.utils.extmath import randomized_svd
+
+from serving.model.arrays import Array
+from serving.model.bundle import POPULARITY, Bundle, make_bundle
+from serving.model.linear import IN, OUT, POWER
+from training.dataset import Dataset
+from training.recommenders.popularity import popularity_of
+from training.recommenders.sparse import customers_of, neighbour_arrays, powers, scaled
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+ALGORITHM: Final = "graph_filter"
+STEPS: Final = 4
+"""Of the randomised decomposition."""
+
+
+@dataclass(frozen=True)
+class GraphFilterParams:
+    """Parameters of graph filters.
+
+    Attributes:
+        power: On the weights of what the customer has, 0 to 1; 0 asks only whether.
+        customer_power: On each customer's number of items, which divides the row.
+        neighbours: Of the linear filter, kept for each item; 0 for no linear filter, None for all.
+        rank: Of the low-pass filter.
+        low_pass: Its weight beside the linear one.
+        popularity_power: On each item's number of customers, which multiplies what the low-pass
+            filter gives.
+        exact: Whether the decomposition is exact (ARPACK) or randomised, which is faster and
+            also keeps a little of the frequencies beyond.
+        num_threads: Of the similarity search.
+        seed: Of the randomised decomposition.
+    """
+
+    power: float = 0.0
+    customer_power: float = 0.3
+    neighbours: int | None = 0
+    rank: int = 256
+    low_pass: float = 1.0
+    popularity_power: float = 0.45
+    exact: bool = False
+    num_threads: int = 2
+    seed: int = 20170101
+
+
+def suggest(trial: Trial) -> GraphFilterParams:
+    """Parameters worth trying."""
+    return GraphFilterParams(
+        power=trial.suggest_float("power", 0.0, 1.0),
+        customer_power=trial.suggest_float("customer_power", 0.1, 0.6),
+        rank=trial.suggest_int("rank", 8, 512, log=True),
+        popularity_power=trial.suggest_float("popularity_power", 0.0, 0.7),
+    )
+
+
+def fit(dataset: Dataset, params: GraphFilterParams, created_at: datetime) -> Bundle:
+    """The bundle of a graph filter.
+
+    Args:
+        dataset: Customers x items.
+        params: See there.
+        created_at: Aware, UTC.
+    """
+    arrays: dict[str, Array] = low_pass_arrays(dataset, params)
+    if params.neighbours != 0:
+        arrays |= neighbour_arrays(_linear(_graph(dataset, params), params))
+    return make_bundle(
+        algorithm=ALGORITHM,
+        params={**asdict(params), POWER: params.power},
+        weighting=dataset.weighting,
+        items=dataset.items,
+        arrays={POPULARITY: popularity_of(dataset), **arrays},
+        data=dataset.data,
+        created_at=created_at,
+    )
+
+
+def low_pass_arrays(dataset: Dataset, params: GraphFilterParams) -> dict[str, Array]:
+    """What the low-pass filter takes and gives: `IN` and `OUT`."""
+    graph = _graph(dataset, params)
+    rank = min(params.rank, min(graph.shape) - 1)
+    vectors = _right_vectors(graph, rank, params)
+    counts = customers_of(dataset.matrix)
+    gives = params.low_pass * powers(counts, params.popularity_power)
+    return {
+        IN: (vectors * powers(counts, -0.5)[:, None]).astype(np.float32),
+        OUT: (vectors * gives[:, None]).astype(np.float32),
+    }
+
+
+def _graph(dataset: Dataset, params: GraphFilterParams) -> csr_array[Any, Any]:
+    """R̃."""
+    matrix = dataset.matrix
+    cells = matrix.data.astype(np.float64) ** params.power
+    raised = csr_array((cells, matrix.indices, matrix.indptr), shape=matrix.shape)
+    rows = powers(np.diff(matrix.indptr), -params.customer_power)
+    return scaled(raised, rows, powers(customers_of(matrix), -0.5))
+
+
+def _right_vectors(
+    graph: csr_array[Any, Any], rank: int, params: GraphFilterParams
+) -> NDArray[np.float64]:
+    """The singular vectors of the greatest singular values, (items, rank)."""
+    if params.exact:
+        start = np.random.default_rng(params.seed).standard_normal(min(graph.shape))
+        found = svds(graph.astype(np.float64), rank, v0=start, return_singular_vectors="vh")[2]
+    else:
+        found = randomized_svd(
+            graph, rank, n_iter=STEPS, power_iteration_normalizer="QR", random_state=params.seed
+        )[2]
+    return np.asarray(found.T)
+
+
+def _linear(graph: csr_array[Any, Any], params: GraphFilterParams) -> csr_array[Any, Any]:
+    """R̃'R̃, each item's greatest neighbours."""
+    if params.neighbours is None:
+        return csr_array(graph.T @ graph)
+    searcher = ItemItemRecommender(K=params.neighbours, num_threads=params.num_threads)
+    searcher.fit(csr_matrix(graph.astype(np.float64)), show_progress=False)
+    return csr_array(searcher.similarity)
