@@ -115,7 +115,7 @@ class Ground:
             told.update(msgspec.json.encode(part, order="deterministic"))
         told.update(msgspec.json.encode([held_out.items[item] for item in wanted.items]))
         told.update(wanted.starts.tobytes())
-        for item in (self.catalogue or {}).values():
+        for _, item in sorted((self.catalogue or {}).items()):
             told.update(msgspec.json.encode(item))
         return told.hexdigest()
 

@@ -65,11 +65,16 @@ class Search:
             StoreUnavailable: Notes can't be written.
         """
         study = self._study()
-        while self._goes_on(budget):
+        known = [one.params for one in self._notes.trials]
+        untried = [point for point in self._points if point not in known]
+        for point in untried:
+            study.enqueue_trial(point)
+        while untried or self._within(budget):
             trial = self._ask(study)
             noted = self._tried(trial)
             self._notes.add(noted)
             _tell(study, trial, noted)
+            untried = untried[1:]
             yield noted
 
     def found(self) -> Found:
@@ -98,16 +103,14 @@ class Search:
             seconds=sum(one.seconds for one in noted),
         )
 
-    def _goes_on(self, budget: Budget) -> bool:
+    def _within(self, budget: Budget) -> bool:
         noted = self._notes.trials
-        if any(all(one.params != point for one in noted) for point in self._points):
-            return True
         if budget.trials is not None and len(noted) >= budget.trials:
             return False
         return sum(one.seconds for one in noted) < budget.seconds
 
     def _study(self) -> optuna.Study:
-        """The study as its notes have it, with the starts that they lack at its head."""
+        """The study as its notes have it."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             direction="maximize",
@@ -115,8 +118,6 @@ class Search:
         )
         for noted in self._notes.trials:
             study.add_trial(_frozen(noted))
-        for point in self._points:
-            study.enqueue_trial(point, skip_if_exists=True)
         return study
 
     def _ask(self, study: optuna.Study) -> optuna.Trial:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+from optuna.distributions import distribution_to_json
 from optuna.trial import BaseTrial, FixedTrial
 
 from features.event import EventType
@@ -15,7 +17,7 @@ from serving.model.basket import KINDS
 from serving.model.manifest import Param
 from serving.model.weighting import DEFAULT_TYPES, Weighting
 from training.dataset import Dataset
-from training.recommenders.recipe import ALGORITHMS, Recipe
+from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
 
 WEIGHTS: Final[Mapping[EventType, tuple[float, float]]] = {
     EventType.VIEW: (0.0, 1.0),
@@ -69,6 +71,16 @@ class Space:
             fades = trial.suggest_categorical(FADES, (True, False))
             weighting = Weighting(weighting.types, days if fades else None)
         return Recipe(self.algorithm, params, weighting)
+
+    @property
+    def digest(self) -> str:
+        """Names the space: trials of another one say nothing in this."""
+        trial = FixedTrial(self.told(default_recipe(self.algorithm)))
+        self.draw(trial)
+        drawn = sorted(
+            (name, distribution_to_json(one)) for name, one in trial.distributions.items()
+        )
+        return hashlib.sha256(repr(drawn).encode()).hexdigest()
 
     def told(self, recipe: Recipe) -> Point:
         """Every parameter of a recipe by the name that trials give it."""

@@ -42,10 +42,10 @@ def tune(
     share = replace(bench.budget, seconds=bench.budget.seconds / len(starts))
     found: dict[str, Found] = {}
     for place, (algorithm, recipes) in enumerate(starts.items()):
-        notes = Notes(folder / f"{algorithm}.jsonl")
         space = Space.of(algorithm, ground.dataset)
+        notes = Notes(folder / f"{algorithm}-{space.digest}.jsonl")
         search = Search(space, ground, recipes, notes)
-        runs = _runs(bench, algorithm, ground)
+        runs = _runs(bench, space, ground)
         for spent in _sitting(search, notes, share, runs):
             advance(int(place * share.seconds + spent), int(bench.budget.seconds))
         found[algorithm] = search.found()
@@ -66,12 +66,12 @@ def _sitting(
         runs.log(notes.trials)
 
 
-def _runs(bench: Bench, algorithm: str, ground: Ground) -> TrialRuns | None:
+def _runs(bench: Bench, space: Space, ground: Ground) -> TrialRuns | None:
     if bench.tracking is None:
         return None
     label = Label(
-        study=f"{algorithm} {ground.digest}",
-        algorithm=algorithm,
+        study=f"{space.algorithm} {space.digest} {ground.digest}",
+        algorithm=space.algorithm,
         metric=f"validation/{ground.block.name}/{ground.metric}",
         tags=bench.tags,
     )

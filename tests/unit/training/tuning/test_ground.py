@@ -67,6 +67,20 @@ def test_the_digest_names_all_that_scores_depend_on(ground: Ground) -> None:
     assert changing_ground().digest == ground.digest
 
 
+def test_the_order_of_the_catalogue_makes_no_difference(ground: Ground) -> None:
+    items = {name: Item(id=name, title=name) for name in "ab"}
+    turned = dict(reversed(items.items()))
+    assert replace(ground, catalogue=items).digest == replace(ground, catalogue=turned).digest
+
+
+def test_two_customers_are_enough_for_a_score(ground: Ground) -> None:
+    pair = replace(ground, held_out=ground.held_out.picked(np.arange(2)))
+    pair.check()
+    scores = list(pair.scores(ground.fit(DEFAULT)))
+    assert len(scores) == len(SHARES)
+    assert scores[0] == scores[1] == scores[2]
+
+
 def test_a_ground_without_targets_is_none(ground: Ground) -> None:
     alone = replace(ground, held_out=ground.held_out.picked(np.arange(1)))
     with pytest.raises(NotEnoughData, match="1 of 1 customers have a target"):

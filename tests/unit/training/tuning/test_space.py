@@ -62,6 +62,17 @@ def test_without_times_no_half_life_is_searched(ground: Ground) -> None:
     assert not [name for name in point if name.startswith("weighting.")]
 
 
+def test_another_space_has_another_digest(ground: Ground) -> None:
+    spaces = [
+        Space.of("item_knn", ground.dataset),
+        Space.of("als", ground.dataset),
+        Space("item_knn", (), aged=True),
+        Space("item_knn", (EventType.VIEW,), aged=False),
+    ]
+    assert len({space.digest for space in spaces}) == len(spaces)
+    assert Space.of("item_knn", ground.dataset).digest == spaces[0].digest
+
+
 def test_what_never_fades_lies_in_the_space(ground: Ground) -> None:
     recipe = Recipe("item_knn", ItemKnnParams(), Weighting(half_life_days=None))
     point = Space.of("item_knn", ground.dataset).point_of(recipe)
