@@ -229,7 +229,7 @@ def test_the_next_retrain_first_writes_what_an_interrupted_one_had_promoted(
     with pytest.raises(Killed):
         bootstrap.retrain(settings, killed_in("writing profiles"), clock_of(shop))
     with pytest.raises(Killed):
-        bootstrap.retrain(settings, killed_in("choosing the algorithm"), clock_of(shop))
+        bootstrap.retrain(settings, killed_in("looking at history"), clock_of(shop))
     assert all(one.published.slates for one in profiles_of(settings).values())
 
 
