@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -44,13 +44,19 @@ class People:
     version: int
     customers: tuple[str, ...]
     features: Mapping[str, Floats]
+    _known: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
 
     def scores(self, model: ChurnModel) -> Floats:
         """What a churn model says of those who are active, (active customers,)."""
-        lately = timedelta(days=model.manifest.active_days)
-        active = active_customers(self.lake, self.as_of, lately, self.version)
+        active = self._active(model.manifest.active_days)
         rows = [row for row, customer in enumerate(self.customers) if customer in active]
         return model.probability({name: one[rows] for name, one in self.features.items()})
+
+    def _active(self, days: int) -> frozenset[str]:
+        if days not in self._known:
+            lately = timedelta(days=days)
+            self._known[days] = active_customers(self.lake, self.as_of, lately, self.version)
+        return self._known[days]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +82,18 @@ class DataPair:
             LakeUnavailable: It can't be read.
             NotEnoughData: A version does not say what it was made of.
         """
-        first = _people(self.lake, self.a)
-        same = (self.a.as_of, self.a.lake_version) == (self.b.as_of, self.b.lake_version)
-        return first, first if same else _people(self.lake, self.b)
+        return _people(self.lake, self.a), _people(self.lake, self.b)
+
+    @property
+    def same(self) -> bool:
+        """Whether both were made of the same history."""
+        return (self.a.as_of, self.a.lake_version) == (self.b.as_of, self.b.lake_version)
 
     def scores(self, models: Sequence[ChurnModel]) -> tuple[Drifted, ...]:
-        """How far what each churn model says moved; without those that nobody was active for."""
-        found = []
+        """How far what each churn model says moved; nothing where the history is the same."""
+        found: list[Drifted] = []
+        if self.same:
+            return ()
         for side, model in zip((self.a, self.b), models, strict=True):
             first, second = (one.scores(model) for one in self.people)
             if len(first) and len(second):
@@ -95,21 +106,23 @@ class DataPair:
         Args:
             models: What the models show of it.
         """
+        found, note = list(models), "both were made of the same history"
+        asked = (self.a.lake_version, self.b.lake_version)
         try:
-            first, second = self.people
+            if not self.same:
+                first, second = self.people
+                found += drifted_features(first.features, second.features)
+                note = _note(asked, (first.version, second.version))
+            return Drift(
+                lake=asked,
+                as_of=(self.a.as_of, self.b.as_of),
+                moved_at=MOVED,
+                drifted_at=DRIFTED,
+                found=tuple(sorted(found, key=lambda one: (KINDS.index(one.kind), -one.psi))),
+                note=note,
+            )
         except (LakeMissing, LakeUnavailable, NotEnoughData):
             return None
-        found = [*models, *drifted_features(first.features, second.features)]
-        asked = (self.a.lake_version, self.b.lake_version)
-        return Drift(
-            lake=asked,
-            as_of=(self.a.as_of, self.b.as_of),
-            customers=(len(first.customers), len(second.customers)),
-            moved_at=MOVED,
-            drifted_at=DRIFTED,
-            found=tuple(sorted(found, key=lambda one: (KINDS.index(one.kind), -one.psi))),
-            note=_note(asked, (first.version, second.version)),
-        )
 
 
 def _people(lake: Lake, side: Side) -> People:

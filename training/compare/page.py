@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -88,28 +89,37 @@ def write_page(comparison: Comparison, path: Path) -> Comparison:
 
 def page(comparison: Comparison) -> str:
     """The page."""
-    environment = Environment(
+    found = comparison.drift.found if comparison.drift else ()
+    calm = [one for one in found if one.kind == "feature" and one.movement == "stable"]
+    return (
+        _environment()
+        .get_template("compare.html")
+        .render(
+            c=comparison,
+            cards=_cards(comparison),
+            groups=_groups(comparison),
+            slices=rows([(one.name, one.found) for one in comparison.slices]),
+            reach=_reach(comparison.calibration),
+            told=[one for one in found if one not in calm],
+            calm=calm,
+            marks=MARKS,
+            movements=MOVEMENTS,
+            costs=COSTS,
+            why=WHY,
+            number=number,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Reads templates, each once."""
+    return Environment(
         loader=PackageLoader("training"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    found = comparison.drift.found if comparison.drift else ()
-    calm = [one for one in found if one.kind == "feature" and one.movement == "stable"]
-    return environment.get_template("compare.html").render(
-        c=comparison,
-        cards=_cards(comparison),
-        groups=_groups(comparison),
-        slices=rows([(one.name, one.found) for one in comparison.slices]),
-        reach=_reach(comparison.calibration),
-        told=[one for one in found if one not in calm],
-        calm=calm,
-        marks=MARKS,
-        movements=MOVEMENTS,
-        costs=COSTS,
-        why=WHY,
-        number=number,
     )
 
 

@@ -209,7 +209,6 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         lake: Versions of the table of events: of a, of b; None where not known.
         as_of: Ends of the histories: of a, of b.
-        customers: Customers with a history then: of a, of b.
         moved_at: Index from which a distribution counts as moved.
         drifted_at: Index from which it counts as drifted.
         found: Every distribution, the farthest first.
@@ -218,7 +217,6 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
     lake: tuple[int | None, int | None]
     as_of: tuple[datetime, datetime]
-    customers: tuple[int, int]
     moved_at: float
     drifted_at: float
     found: tuple[Drifted, ...]

@@ -79,7 +79,6 @@ def comparison() -> Comparison:
         drift=Drift(
             lake=(3, None),
             as_of=(moment, moment),
-            customers=(90, 100),
             moved_at=0.1,
             drifted_at=0.25,
             found=(drifted,),

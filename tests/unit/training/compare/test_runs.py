@@ -15,8 +15,8 @@ def runs(two_versions: TrainingSettings) -> list[Any]:
     """All runs of recommenders, MLflow's own."""
     tracking = Tracking(two_versions.resolved_tracking_url(), two_versions.artifacts)
     with tracking.client() as client:
-        experiment = client.get_experiment_by_name("recommender").experiment_id
-        return list(client.search_runs([experiment]))
+        named = client.search_experiments(filter_string="name = 'recommender'")
+        return list(client.search_runs([one.experiment_id for one in named]))
 
 
 def of_role(runs: list[Any], role: str) -> list[Any]:

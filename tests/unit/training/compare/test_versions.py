@@ -42,9 +42,7 @@ def test_slates_slices_drift_and_costs_are_told(found: Comparison) -> None:
     told = {(one.kind, one.name) for one in found.drift.found}
     assert ("items", "popularity of items") in told
     assert ("score", "best score by recommender/1") in told
-    assert ("feature", "recency_days") in told
-    of_features = [one.psi for one in found.drift.found if one.kind == "feature"]
-    assert set(of_features) == {0}  # both were made of all history
+    assert found.drift.note == "both were made of the same history"
     costs = {one.name: (one.a, one.b) for one in found.costs}
     assert set(costs) == {"fit_seconds", "rows", "parameters", "bundle_bytes"}
     assert all(a and b for a, b in costs.values())
@@ -81,8 +79,7 @@ def test_a_version_is_no_different_from_itself(retrained: Retrained) -> None:
     assert found.slates is None
     assert [one.said for one in found.calibration[:1]] == [found.calibration[1].said]
     assert found.drift
-    assert {one.movement for one in found.drift.found} == {"stable"}
-    assert {one.name for one in found.drift.found if one.kind == "score"} == {"score by churn/1"}
+    assert found.drift.found == ()
 
 
 def test_the_churn_model_s_run_keeps_its_page(retrained: Retrained) -> None:
@@ -107,6 +104,8 @@ def test_a_lake_that_was_made_anew_is_read_at_its_newest_version(
             client.set_model_version_tag("recommender", "1", "data.lake_version", "0")
     assert found.drift
     assert found.drift.lake == (77, 0)
+    features = [one.psi for one in found.drift.found if one.kind == "feature"]
+    assert set(features) == {0}  # the same days
     assert "versions 77 and 0 of the lake are not there any more" in found.drift.note
 
 
@@ -117,7 +116,6 @@ def test_without_the_lake_what_was_logged_is_shown(
     found = bootstrap.compare(alone, "1", "2")
     assert "not comparable" in found.note
     assert found.mark == "unknown"
-    assert found.drift is None
     assert all(one.difference is None for one in found.metrics)
     metric = next(one for one in found.metrics if one.metric == "explore/ndcg_20")
     assert metric.a
