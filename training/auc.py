@@ -15,6 +15,8 @@ WORD: Final = 8
 """Bytes that are added at once."""
 ADDED: Final = 255
 """Words that are added before a byte overflows."""
+COMPARED: Final = 1 << 22
+"""Comparisons held at once."""
 
 Scores = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -49,17 +51,32 @@ def beaten_by(scores: Scores, wanted: Scores) -> Floats:
         wanted: (customers, targets); +inf where a customer has fewer, which nothing beats.
     """
     found = np.zeros(wanted.shape)
-    width = scores.shape[1]
-    block = WORD * ADDED
-    above = np.zeros((len(scores), -(-width // block) * block), np.bool_)
-    for place in range(wanted.shape[1]):
-        # Often the customers are in the order of their targets, and the last ones have no more.
-        last = int(np.flatnonzero(np.isfinite(wanted[:, place])).max(initial=-1)) + 1
-        target = wanted[:last, place, None]
+    width, block = scores.shape[1], WORD * ADDED
+    across = -(-width // block) * block
+    # As many targets at once as still fit a processor's cache beside the scores.
+    size = max(1, COMPARED // max(1, across * len(scores)))
+    for first in range(0, wanted.shape[1], size):
+        some = wanted[:, first : first + size, None]
+        # Often customers are in the order of their targets, and the last ones have no more.
+        last = int(np.flatnonzero(np.isfinite(some[:, 0, 0])).max(initial=-1)) + 1
+        above = np.empty((last, some.shape[1], across), np.bool_)
+        above[:, :, width:] = False
         for compare in (np.greater, np.greater_equal):
-            compare(scores[:last], target, out=above[:last, :width])
-            found[:last, place] += _trues(above[:last])
+            compare(scores[:last, None], some[:last], out=above[:, :, :width])
+            found[:last, first : first + size] += _trues(above)
     return found / 2.0
+
+
+def beaten_by_few(scores: Scores, wanted: Scores) -> Floats:
+    """`beaten_by` for tables so small that all pairs are compared at once.
+
+    Args:
+        scores: (customers, few); -inf where a customer has fewer.
+        wanted: As for `beaten_by`.
+    """
+    pairs = scores[:, None, :], wanted[:, :, None]
+    found = np.greater(*pairs).sum(axis=2) + np.greater_equal(*pairs).sum(axis=2)
+    return np.asarray(found / 2.0)
 
 
 def auc(beaten: Floats, targets: NDArray[np.int64], items: NDArray[np.int64]) -> Floats:
@@ -85,10 +102,10 @@ def auc(beaten: Floats, targets: NDArray[np.int64], items: NDArray[np.int64]) ->
 
 
 def _trues(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many are true in each row, (rows,); the width is a multiple of `WORD` * `ADDED`.
+    """How many are true along the last axis, whose length is a multiple of `WORD` * `ADDED`.
 
     Eight bytes are added as one word: ten times as fast as NumPy counts along an axis.
     """
-    words = mask.view(np.uint64).reshape(len(mask), -1, ADDED)
-    bytes_ = words.sum(axis=2).view(np.uint8)
-    return np.asarray(bytes_.sum(axis=1, dtype=np.int64))
+    words = mask.view(np.uint64).reshape(*mask.shape[:-1], -1, ADDED)
+    parts = words.sum(axis=-1).view(np.uint8)
+    return np.asarray(parts.sum(axis=-1, dtype=np.int64))

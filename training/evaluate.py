@@ -191,8 +191,8 @@ def _verdict(
         metrics |= slate_metrics(rows, held_against, k)
     if shown.auc is not None:
         metrics[AUC] = shown.auc[customers]
-    shown_items = len(np.unique(rows[rows != EMPTY]))
-    share = shown_items / max(1, int(shown.question.eligible.sum()))
+    seen = np.bincount(rows[rows != EMPTY], minlength=1) > 0
+    share = int(seen.sum()) / max(1, int(shown.question.eligible.sum()))
     overall = {name_at(COVERAGE, PLACES): share}
     return Evaluation(
         algorithm=trial.bundle.manifest.algorithm,

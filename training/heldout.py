@@ -99,12 +99,20 @@ class HeldOut:
         Args:
             index: Item id → row of the bundle.
         """
-        rows = self.rows(index)[self.seen.items]
-        known = self.seen.where(rows >= 0)
+        return self.baskets_at(self.rows(index), len(index))
+
+    def baskets_at(self, rows: NDArray[np.int64], count: int) -> Baskets:
+        """The same for who knows the rows already.
+
+        Args:
+            rows: Of each item in the bundle, from `rows`.
+            count: How many rows the bundle has.
+        """
+        of_each = rows[self.seen.items]
+        known = self.seen.where(of_each >= 0)
         ages = np.maximum(self.at.timestamp() - known.times.astype(np.float64), 0.0)
-        return Baskets(
-            known.starts, rows[rows >= 0].astype(np.int32), known.kinds, ages, len(index)
-        )
+        in_bundle = of_each[of_each >= 0].astype(np.int32)
+        return Baskets(known.starts, in_bundle, known.kinds, ages, count)
 
     @cached_property
     def had_before(self) -> NDArray[np.int64]:
@@ -130,6 +138,11 @@ class HeldOut:
             traded=self.traded.picked(places),
             wanted=self.wanted.picked(places),
         )
+
+    def of(self, customers: Sequence[str]) -> HeldOut:
+        """Those customers alone, ascending, like the customers of an evaluation."""
+        place = {customer: number for number, customer in enumerate(self.customers)}
+        return self.picked(np.array([place[customer] for customer in customers], np.int64))
 
     @cached_property
     def targets(self) -> tuple[frozenset[str], ...]:

@@ -22,18 +22,25 @@ from serving.model.bundle import Bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
 from serving.ranking.chain import blocked_cells, eligible_rows, finite_scores, pick_rows
-from serving.ranking.top import EMPTY
+from serving.ranking.top import EMPTY, PILE, best_rows
 from serving.ranking.view import ItemView
-from training.auc import auc, beaten_by, padded, places_in
+from training.auc import auc, beaten_by, beaten_by_few, padded, places_in
 from training.heldout import HeldOut
 from training.rows import Rows
 
-CELLS: Final = 1 << 21
-"""Scores held at once by one thread: 8 MiB, which still fits a processor's cache."""
+SCORED: Final = 7 << 20
+"""Scores held at once by one thread at the most: 28 MiB. From 32 MiB on the C library asks the
+system for fresh memory every time, which is as dear as the product."""
+RANKED: Final = 1 << 20
+"""Scores ranked at once: 4 MiB, which still fits a processor's cache."""
 MOST: Final = 256
-"""Customers taken together at the most."""
+"""Customers scored at once at the most: a product of more is no faster."""
+
+FEW: Final = 4 * PILE
+"""So many items to one that is closed to a customer make looking ahead worth it."""
 
 Scores = NDArray[np.float32]
+Places = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
@@ -148,7 +155,7 @@ def show(trial: Trial, asked: Sequence[Question], how: How) -> list[Shown]:
     It is quickest when no customer has more targets than the one before.
     """
     run = _Run(trial, asked, how)
-    size = max(1, min(MOST, CELLS // max(1, len(trial.view.items))))
+    size = max(1, min(MOST, SCORED // max(1, len(trial.view.items))))
     starts = range(0, len(trial.held_out.customers), size)
     # BLAS with threads of its own waits longer for itself than a customer's small system takes.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(how.threads) as pool:
@@ -163,7 +170,7 @@ class _Run:
     def __init__(self, trial: Trial, asked: Sequence[Question], how: How) -> None:
         held_out = trial.held_out
         self._scorer = open_scorer(trial.bundle)
-        self._baskets = held_out.baskets(trial.bundle.index)
+        self._baskets = held_out.baskets_at(trial.rows, len(trial.view.items))
         self._view = trial.view
         self._auc = how.auc
         self._wanted = held_out.wanted
@@ -179,17 +186,38 @@ class _Run:
         self._alike = list(alike.values())
 
     def take(self, first: int, last: int) -> None:
-        """Rank the customers from `first` to before `last`, or the last of all."""
+        """Score the customers from `first` to before `last`, or the last of all, and rank them."""
         part = self._baskets.part(first, min(last, len(self._baskets)))
-        scores = finite_scores(self._scorer.score(part))
+        scores = self._scorer.score(part)
+        size = max(1, RANKED // max(1, scores.shape[1]))
+        for start in range(0, len(scores), size):
+            self._rank(scores[start : start + size], first + start)
+
+    def _rank(self, scores: Scores, first: int) -> None:
+        """Rank the customers from `first` on."""
+        scores = finite_scores(scores)
         for shown in self._alike:
             own = scores.flags.writeable and len(self._alike) == 1
             opened = scores if own else scores.copy()
             eligible = shown[0].question.eligible
             opened[:, np.flatnonzero(~eligible)] = -np.inf
             targets = self._targets(opened, eligible, first)
+            ahead = self._ahead(shown, opened, first)
             for one in shown:
-                self._see(one, opened, targets, first)
+                self._see(one, opened, targets, ahead, first)
+
+    def _ahead(self, shown: Sequence[Shown], opened: Scores, first: int) -> Places | None:
+        """The best rows, enough for every question when what is closed is taken out of them.
+
+        None where asking for each anew is as quick: one question, a cap, too much that is closed.
+        """
+        last = first + len(opened)
+        closed = max(int(one.question.closed.lengths[first:last].max()) for one in shown)
+        capped = any(one.question.block.category_cap is not None for one in shown)
+        if len(shown) == 1 or capped or closed > opened.shape[1] // FEW:
+            return None
+        count = max(one.question.block.size for one in shown) + closed
+        return best_rows(opened, self._view.rank, self._view.by_rank, count)
 
     def _targets(self, opened: Scores, eligible: Mask, first: int) -> _Targets:
         """The targets of a block of customers that may come to anybody."""
@@ -204,14 +232,20 @@ class _Run:
             beaten = counted[customers, places_in(customers, len(opened))]
         return _Targets(start + known, customers, values, beaten)
 
-    def _see(self, one: Shown, opened: Scores, targets: _Targets, first: int) -> None:
+    def _see(
+        self, one: Shown, opened: Scores, targets: _Targets, ahead: Places | None, first: int
+    ) -> None:
         """The slates of a block of customers under one question; leaves the scores as they were."""
         last = first + len(opened)
         closed = one.question.closed.part(first, last)
         cells = (closed.customers, closed.items)
         values = opened[cells]
         opened[cells] = -np.inf
-        slates = pick_rows(self._view, opened, one.question.block)[:, : one.rows.shape[1]]
+        if ahead is None:
+            slates = pick_rows(self._view, opened, one.question.block)
+        else:
+            slates = _left(ahead, opened, one.question.block.size)
+        slates = slates[:, : one.rows.shape[1]]
         opened[cells] = values
         one.rows[first:last, : slates.shape[1]] = slates
         if one.auc is not None:
@@ -222,4 +256,14 @@ class _Run:
             every = np.bincount(customers, targets.beaten[asked], minlength=len(opened))
             counts = np.bincount(customers, minlength=len(opened))
             items = one.question.eligible.sum() - closed.lengths
-            one.auc[first:last] = auc(every - beaten_by(among, wanted).sum(axis=1), counts, items)
+            one.auc[first:last] = auc(
+                every - beaten_by_few(among, wanted).sum(axis=1), counts, items
+            )
+
+
+def _left(ahead: Places, opened: Scores, count: int) -> Places:
+    """The first of the rows ahead that may come, `EMPTY` where there are no more."""
+    customers = np.arange(len(ahead))[:, None]
+    gone = np.isneginf(opened[customers, ahead]) | (ahead == EMPTY)
+    order = np.argsort(gone, axis=1, kind="stable")[:, :count]
+    return np.where(gone[customers, order], EMPTY, ahead[customers, order])

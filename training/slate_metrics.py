@@ -64,7 +64,8 @@ def backdrop_of(trial: Trial) -> Backdrop:
     view, seen = trial.view, trial.held_out.seen
     rows, people = trial.rows[seen.items], len(trial.held_out.customers)
     here = rows >= 0
-    cells = np.unique(seen.customers[here] * len(view.items) + rows[here])
+    cells = np.sort(seen.customers[here] * len(view.items) + rows[here])
+    cells = cells[np.diff(cells, prepend=-1) > 0]
     customers, items = np.divmod(cells, max(1, len(view.items)))
     had = np.bincount(items, minlength=len(view.items))
     percentile = (rankdata(had) - 0.5) / max(1, len(had))

@@ -9,8 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from serving.ranking.top import EMPTY
 from training.auc import auc, beaten_by
+from training.hits import Hits, hit_metrics
 from training.metrics import rank_metrics
+from training.slate_metrics import Backdrop, slate_metrics
 
 HITS = np.array([[True, False, True, False], [False, True, False, False], [False] * 4])
 TARGETS = np.array([3, 6, 1])
@@ -78,3 +81,39 @@ def test_auc_leaves_out_what_may_not_come() -> None:
     assert np.isnan(auc_of([9, 1, 2, 9], [0, 3], left_out=(0, 3)))
     assert np.isnan(auc_of([9, 1, 2, 9], [1, 2], left_out=(0, 3)))
     assert np.isnan(auc_of([9, 1, 2, 9], [], left_out=(0, 3)))
+
+
+def test_slates_are_described_by_what_a_hand_computes() -> None:
+    # Four items: 8, 4, 2 and 1 of eight customers had them; the first two are of one category.
+    backdrop = Backdrop(
+        bits=np.array([0.0, 1.0, 2.0, 3.0]),
+        percentile=np.array([0.875, 0.625, 0.375, 0.125]),
+        category=np.array([0, 0, 1, -1]),
+        taste=np.array([0.5, 0.125, np.nan]),
+    )
+    shown = np.array([[0, 1, 2], [3, 2, EMPTY], [EMPTY] * 3])
+    values = slate_metrics(shown, backdrop, 3)
+    assert values["novelty_3"][:2].tolist() == [1.0, 2.5]
+    assert values["diversity_3"][:2].tolist() == [pytest.approx(2 / 3), 1.0]
+    assert values["popularity_lift_3"][:2].tolist() == [0.125, 0.125]
+    assert all(np.isnan(of[2]) for of in values.values())
+    assert slate_metrics(shown, backdrop, 2)["diversity_2"][0] == 0.0
+    assert np.isnan(slate_metrics(shown, backdrop, 1)["diversity_1"]).all()
+
+
+def test_what_hits_are_worth_is_what_a_hand_computes() -> None:
+    # Targets: the first place at 7.50, bought before; the third at 2.00, new; one more is missed.
+    found = Hits(
+        hits=np.array([[True, False, True]]),
+        again=np.array([[True, False, False]]),
+        spend=np.array([[7.5, 0.0, 2.0]]),
+        targets=np.array([3]),
+        again_targets=np.array([1]),
+        priced=True,
+    )
+    values = {name: of[0] for name, of in hit_metrics(found, 3, repeats=True).items()}
+    assert values["revenue_3"] == 9.5
+    assert (values["recall_again_3"], values["ndcg_again_3"]) == (1.0, 1.0)
+    assert values["recall_new_3"] == 0.5
+    assert values["ndcg_new_3"] == pytest.approx(0.5 / 1.63093, abs=5e-6)
+    assert hit_metrics(found, 2, repeats=False)["revenue_2"][0] == 7.5

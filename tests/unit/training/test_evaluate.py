@@ -14,7 +14,7 @@ from tests.unit.training.samples import (
     checkerboard_held_out,
     with_targets,
 )
-from training.evaluate import EXPLORE, REPEAT, evaluate
+from training.evaluate import EXPLORE, REPEAT, evaluate, question_blocks
 from training.recommenders import item_knn, popularity
 
 
@@ -92,3 +92,41 @@ def test_without_targets_there_is_nothing_to_judge() -> None:
     owned = [dict.fromkeys(history.owned(), 0.0) for history in held_out.histories]
     with pytest.raises(NotEnoughData, match="0 of 12 customers have a target for block explore"):
         evaluate(knn(), with_targets(held_out, owned))
+
+
+def test_a_slice_has_the_means_of_its_own_customers() -> None:
+    repeat = evaluate(knn(), checkerboard_held_out())[REPEAT]
+    even = np.arange(SIZE) % 2 == 0
+    nobody = np.zeros(SIZE, np.bool_)
+    sliced = repeat.sliced({"even": even, "nobody": nobody})
+    assert list(sliced) == ["even"]
+    of_even = repeat.per_customer["mrr_20"][even]
+    assert sliced["even"]["mrr_20"].mean == pytest.approx(of_even.mean())
+    assert of_even.min() <= sliced["even"]["mrr_20"].low <= sliced["even"]["mrr_20"].high
+    assert len(sliced["even"]) == len(repeat.per_customer)
+
+
+def test_what_is_summed_up_has_every_metric_of_every_cutoff() -> None:
+    explore = evaluate(knn(), checkerboard_held_out())[EXPLORE]
+    names = set(explore.summary)
+    assert {"ndcg_4", "ndcg_10", "ndcg_20", "novelty_10", "popularity_lift_4", "auc"} < names
+    assert names == {*explore.per_customer, "coverage_20"}
+    assert explore.summary["ndcg_10"].mean == explore.means()["ndcg_10"]
+    assert explore.summary["coverage_20"].low == explore.means()["coverage_20"]
+    # Nothing bears money, and nothing has a category.
+    assert not {name for name in names if name.startswith(("revenue", "diversity"))}
+
+
+def test_what_is_bought_again_and_what_is_new_are_told_apart_where_repeats_may_come() -> None:
+    held_out = checkerboard_held_out()
+    owned = [sorted(history.owned())[0] for history in held_out.histories]
+    again = [{item: 0.0} for item in owned]
+    both = [{**a, **dict.fromkeys(b, 0.0)} for a, b in zip(again, held_out.targets, strict=True)]
+    repeat = evaluate(knn(), with_targets(held_out, both))[REPEAT]
+    assert repeat.means()["recall_again_20"] == repeat.means()["recall_new_20"] == 1.0
+    # What is owned stands before what is new.
+    assert repeat.means()["ndcg_again_20"] > repeat.means()["ndcg_new_20"]
+    only = evaluate(knn(), with_targets(held_out, again), blocks=question_blocks()[1:])[REPEAT]
+    assert only.means()["recall_again_20"] == 1.0
+    assert np.isnan(only.per_customer["recall_new_20"]).all()
+    assert "recall_again_20" not in evaluate(knn(), held_out)[EXPLORE].per_customer
