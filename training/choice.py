@@ -12,9 +12,13 @@ from typing import Final
 
 from features.errors import NotEnoughData
 from features.progress import Stage
+from serving.model.blend import ALGORITHM as BLEND
 from serving.model.manifest import Manifest
+from training.blending import fit_blend
+from training.evaluate import question_blocks
 from training.recommend import POPULARITY, History
-from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe, recipe_of
+from training.recommenders.blend import recipes_of
+from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
 from training.reports import Tuned
 from training.tuning.bench import Bench
 from training.tuning.found import Found, try_starts
@@ -51,11 +55,14 @@ class Choice:
         return untold | {name: found.recipe for name, found in self.found.items()}
 
     def origin(self, algorithm: str) -> str:
-        """Where an algorithm's recipe comes from: `default`, `champion` or `tuned`."""
+        """Where an algorithm's recipe comes from: `default`, `champion`, `tuned` or `blended`."""
+        if algorithm == BLEND:
+            return "blended"
+        default, *champions = self.starts[algorithm]
         recipe = self.recipes[algorithm]
-        if algorithm in ALGORITHMS and recipe == default_recipe(algorithm):
+        if recipe == default:
             return "default"
-        return "champion" if recipe in self.starts.get(algorithm, ()) else "tuned"
+        return "champion" if recipe in champions else "tuned"
 
     def tuned(self) -> tuple[Tuned, ...]:
         """What tuning found, as people read it."""
@@ -74,14 +81,14 @@ class Choice:
 
 
 def starts_of(champion: Manifest | None) -> dict[str, tuple[Recipe, ...]]:
-    """The default of every algorithm, and the recipe that the champion was made by.
+    """The default of every algorithm, and the recipes that the champion was made by.
 
     So what tuning found once is kept for as long as it is the best, without tuning again.
     """
-    kept = None if champion is None else recipe_of(champion)
     starts: dict[str, tuple[Recipe, ...]] = {name: (default_recipe(name),) for name in ALGORITHMS}
-    if kept is not None and kept not in starts.get(kept.algorithm, ()):
-        starts[kept.algorithm] = (*starts.get(kept.algorithm, ()), kept)
+    for kept in () if champion is None else recipes_of(champion):
+        if kept not in starts[kept.algorithm]:
+            starts[kept.algorithm] += (kept,)
     return starts
 
 
@@ -135,4 +142,17 @@ def choose(history: History, starts: Starts, bench: Bench | None, progress: Stag
         for done, (name, recipes) in enumerate(starts.items(), start=1):
             found[name] = found.get(name) or try_starts(ground, recipes)
             advance(done, len(starts))
+    with progress("blending"):
+        found[BLEND] = _blended(ground, found)
     return Choice(starts, found)
+
+
+def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
+    """The blend of the best recipes of all algorithms.
+
+    Its few weights come from the customers that it is scored on; held-out time judges both.
+    """
+    parts = [(one.recipe, one.bundle or ground.fit(one.recipe)) for one in found.values()]
+    blend = fit_blend(parts, ground.held_out, ground.catalogue, question_blocks())
+    score = ground.score(ground.mix(blend, [bundle for _, bundle in parts]))
+    return Found(blend, score, default=score)

@@ -8,7 +8,7 @@ recipe, fitted once more on everything up to now: newer items, same recipe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,6 +28,7 @@ from training.evaluate import PRIMARY, Evaluation, evaluate
 from training.gate.contest import GATE_METRIC
 from training.gate.history import newcomers
 from training.heldout import HeldOut
+from training.recommenders.blend import Blend
 from training.recommenders.recipe import Recipe
 from training.span import Span
 from training.split import load_held_out
@@ -102,11 +103,11 @@ class History:
         self, recipes: Mapping[str, Recipe], at: datetime, advance: Advance
     ) -> dict[str, Bundle]:
         """What each recipe makes of everything before a moment, under the recipe's name."""
-        fitted: dict[str, Bundle] = {}
-        for done, (name, recipe) in enumerate(recipes.items(), start=1):
-            fitted[name] = self.fit(recipe, at)
+        made: list[tuple[Recipe, Bundle]] = []
+        for done, recipe in enumerate(recipes.values(), start=1):
+            made.append((recipe, self._fit(recipe, at, made)))
             advance(done, len(recipes))
-        return fitted
+        return {name: bundle for name, (_, bundle) in zip(recipes, made, strict=True)}
 
     def held_out(self, at: datetime, until: datetime, *, most: int | None = None) -> HeldOut:
         """What customers, or so many of them, did before a moment and bought until another."""
@@ -123,6 +124,17 @@ class History:
                 self._events, Weighting(), at, lake_version=self.span.lake_version
             )
         return self._datasets[at]
+
+    def _fit(self, recipe: Recipe, at: datetime, made: Sequence[tuple[Recipe, Bundle]]) -> Bundle:
+        """As `fit`; a blend's parts are taken from what was made already."""
+        if not isinstance(recipe, Blend):
+            return self.fit(recipe, at)
+        parts = [
+            next((bundle for known, bundle in made if known == one.recipe), None)
+            or self.fit(one.recipe, at)
+            for one in recipe.params
+        ]
+        return recipe.mix(parts, self.dataset(at), self.created_at)
 
 
 @contextmanager

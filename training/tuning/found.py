@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from serving.model.bundle import Bundle
 from training.recommenders.recipe import Recipe
 from training.tuning.ground import Ground
 
@@ -20,6 +21,7 @@ class Found:
         trials: Finished, the pruned and the failed included.
         pruned: Of them.
         seconds: That they took.
+        bundle: What the recipe made of the ground; None where it was not kept.
     """
 
     recipe: Recipe
@@ -28,6 +30,7 @@ class Found:
     trials: int = 0
     pruned: int = 0
     seconds: float = 0.0
+    bundle: Bundle | None = field(default=None, repr=False, compare=False)
 
 
 def try_starts(ground: Ground, starts: Sequence[Recipe]) -> Found:
@@ -36,6 +39,13 @@ def try_starts(ground: Ground, starts: Sequence[Recipe]) -> Found:
     Raises:
         BundleError: A fit did not converge.
     """
-    scores = [ground.score(ground.fit(start)) for start in starts]
-    best = max(range(len(starts)), key=scores.__getitem__)
-    return Found(starts[best], scores[best], default=scores[0])
+    default, *others = starts
+    bundle = ground.fit(default)
+    score = ground.score(bundle)
+    best = Found(default, score, default=score, bundle=bundle)
+    for start in others:
+        bundle = ground.fit(start)
+        score = ground.score(bundle)
+        if score > best.score:
+            best = replace(best, recipe=start, score=score, bundle=bundle)
+    return best

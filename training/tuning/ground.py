@@ -33,6 +33,7 @@ from training.heldout import HeldOut
 from training.hits import hits_of
 from training.judging import How, Trial, questions, show
 from training.metrics import rank_metrics
+from training.recommenders.blend import Blend
 from training.recommenders.recipe import Recipe
 
 SHARES: Final = (0.125, 0.25, 0.5, 1.0)
@@ -88,6 +89,10 @@ class Ground:
         baskets = self.dataset.baskets
         fresh = replace(self.dataset, baskets=baskets.part(0, len(baskets)))
         return recipe.fit(fresh, self.created_at)
+
+    def mix(self, blend: Blend, bundles: Sequence[Bundle]) -> Bundle:
+        """The blend of bundles that its recipes, in their order, made of the time before."""
+        return blend.mix(bundles, self.dataset, self.created_at)
 
     def score(self, bundle: Bundle) -> float:
         """The metric's mean over all customers."""

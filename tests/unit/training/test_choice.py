@@ -18,6 +18,8 @@ from training.choice import CUSTOMERS, Choice, Starts, choose, starts_of
 from training.dataset import Dataset
 from training.heldout import HeldOut
 from training.recommenders.als import AlsParams
+from training.recommenders.blend import Blend, Ingredient, blend_of
+from training.recommenders.popularity import PopularityParams
 from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
 from training.span import Span
 from training.tuning.bench import Bench, Budget
@@ -74,8 +76,10 @@ def test_validation_time_ends_before_the_gap_and_is_as_long_as_what_judges() -> 
 def test_the_best_of_every_algorithm_and_the_best_of_all_is_chosen() -> None:
     starts = {**STARTS, "item_knn": (DEFAULT, BETTER)}
     choice = chosen(Recorded(), starts)
-    assert choice.best == "item_knn"
-    assert choice.recipes == {"popularity": default_recipe("popularity"), "item_knn": BETTER}
+    scores = {name: one.score for name, one in choice.found.items()}
+    assert choice.best == max(scores, key=scores.__getitem__) != "popularity"
+    assert choice.recipes["item_knn"] == BETTER
+    assert choice.recipes["popularity"] == default_recipe("popularity")
     assert choice.origin("item_knn") == "champion"
     assert choice.origin("popularity") == "default"
     assert choice.tuned() == ()
@@ -112,13 +116,18 @@ def test_tuning_asks_for_validation_time_alone_and_leaves_popularity_as_it_is(
 
     history: Any = Recorded()
     choice = choose(history, STARTS, Bench(tmp_path, Budget(60.0, 12)), stage)
-    assert opened == ["looking at validation time", "tuning recommenders", "choosing the algorithm"]
+    assert opened == [
+        "looking at validation time",
+        "tuning recommenders",
+        "choosing the algorithm",
+        "blending",
+    ]
     assert [until for _, until, _ in history.asked] == [SPAN.fit_until]
     assert max(history.fitted_until) < min(at for at, _, _ in history.asked)
     [tuned] = choice.tuned()
     assert (tuned.algorithm, tuned.trials) == ("item_knn", 12)
     assert tuned.best > tuned.default
-    assert choice.best == "item_knn"
+    assert choice.best != "popularity"
     assert choice.origin("item_knn") == "tuned"
     assert choice.origin("popularity") == "default"
 
@@ -130,6 +139,25 @@ def test_the_champions_recipe_is_among_what_is_tried() -> None:
     assert starts["item_knn"] == (DEFAULT, FORGETFUL)
     assert starts["als"] == (Recipe("als", AlsParams(), Weighting()),)
     assert starts_of(GROUND.fit(DEFAULT).manifest) == starts_of(None)
+
+
+def test_the_best_recipes_are_blended_by_weights_of_validation_time() -> None:
+    choice = chosen(Recorded(), {**STARTS, "item_knn": (DEFAULT, BETTER)})
+    blend = choice.recipes["blend"]
+    assert isinstance(blend, Blend)
+    assert [one.recipe for one in blend.params] == [default_recipe("popularity"), BETTER]
+    assert choice.found["blend"].score == GROUND.score(GROUND.fit(blend))
+    assert choice.found["blend"].score > choice.found["popularity"].score
+    assert choice.origin("blend") == "blended"
+
+
+def test_every_part_of_a_champion_that_is_a_blend_is_tried() -> None:
+    lately = Recipe("popularity", PopularityParams(), Weighting(half_life_days=7.0))
+    blend = blend_of([Ingredient(BETTER, 1.0), Ingredient(lately, 0.5)])
+    starts = starts_of(GROUND.fit(blend).manifest)
+    assert set(starts) == set(ALGORITHMS)
+    assert starts["item_knn"] == (DEFAULT, BETTER)
+    assert starts["popularity"] == (default_recipe("popularity"), lately)
 
 
 def test_what_was_found_is_chosen_by_its_score() -> None:

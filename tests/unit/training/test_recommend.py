@@ -14,6 +14,7 @@ from serving.model.weighting import Weighting
 from tests.shop import make_shop
 from tests.unit.training.home import clock_of, fill
 from training.recommend import History, judge, open_history
+from training.recommenders.blend import Ingredient, blend_of
 from training.recommenders.popularity import PopularityParams
 from training.recommenders.recipe import Recipe, default_recipe
 from training.span import span_of
@@ -72,3 +73,22 @@ def test_each_recipe_is_fitted_on_one_reading_of_what_was_before(history: Histor
     assert bundles["plain"].manifest.data == bundles["lately"].manifest.data
     assert bundles["plain"].manifest.data.as_of == at
     assert history.dataset(at) is history.dataset(at)
+
+
+def test_a_blend_is_mixed_of_what_was_fitted_beside_it(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, knn = default_recipe("popularity"), default_recipe("item_knn")
+    fitted_one_by_one: list[Recipe] = []
+
+    def fit(recipe: Recipe, at: datetime) -> Bundle:
+        fitted_one_by_one.append(recipe)
+        return History.fit(history, recipe, at)
+
+    monkeypatch.setattr(history, "fit", fit)
+    blend = blend_of([Ingredient(knn, 1.0), Ingredient(plain, 0.5)])
+    bundles = history.fit_all({"plain": plain, "blend": blend}, history.span.cutoff, silent)
+    assert fitted_one_by_one == [plain, knn]
+    whole = blend.fit(history.dataset(history.span.cutoff), history.created_at)
+    assert bundles["blend"].manifest.parts == whole.manifest.parts
+    assert all((bundles["blend"].arrays[name] == of).all() for name, of in whole.arrays.items())
