@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from nbclient import NotebookClient
 
 from tests.shop import SECRET
 from training.settings import TrainingSettings
-from training.tracking import Tracking
 
 NOTEBOOK = Path(__file__).parents[4] / "docs" / "compare.ipynb"
 
@@ -28,16 +26,6 @@ def outputs(notebook: Any) -> str:  # noqa: ANN401 - nbformat's own
     return "\n".join(text for of_one in texts for text in of_one)
 
 
-@pytest.fixture
-def home(two_versions: TrainingSettings) -> Iterator[Path]:
-    """Two versions, the first of them champion."""
-    tracking = Tracking(two_versions.resolved_tracking_url(), two_versions.artifacts)
-    with tracking.client() as client:
-        client.set_registered_model_alias("recommender", "champion", "1")
-        yield two_versions.home
-        client.delete_registered_model_alias("recommender", "champion")
-
-
 def test_the_notebook_is_kept_without_what_it_once_printed() -> None:
     nbformat.validate(read())
     for cell in read().cells:
@@ -46,9 +34,9 @@ def test_the_notebook_is_kept_without_what_it_once_printed() -> None:
 
 
 def test_the_notebook_loads_scores_and_compares(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two_versions: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOMING_HOME", str(home))
+    monkeypatch.setenv("HOMING_HOME", str(two_versions.home))
     monkeypatch.setenv("HOMING_SECRET", SECRET)
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

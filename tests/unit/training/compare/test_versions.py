@@ -55,20 +55,30 @@ def test_the_answer_for_machines_says_all_of_it(found: Comparison) -> None:
     assert len(told["slates"]["examples"]) == len(found.slates.examples if found.slates else ())
 
 
+def kept(tracking: Tracking, number: str, file: str = "compare.html") -> str:
+    """A page that was kept with a version's run."""
+    run = str(tracking.version("recommender", number).run_id)
+    with tracking.client() as client:
+        return Path(client.download_artifacts(run, file)).read_text("utf-8")
+
+
 def test_the_page_is_kept_with_the_second_run(
     found: Comparison, two_versions: TrainingSettings
 ) -> None:
     tracking = Tracking(two_versions.resolved_tracking_url(), two_versions.artifacts)
-    run = str(tracking.version("recommender", "2").run_id)
-    with tracking.client() as client:
-        files = {one.path for one in client.list_artifacts(run)}
-        assert found.logged == "compare-with-recommender-1.html"
-        assert {"compare.html", found.logged, "plots"} <= files
-        text = Path(client.download_artifacts(run, "compare.html")).read_text("utf-8")
-    at_training = Page(text)
-    assert at_training.problems == []
-    assert at_training.outside == []
-    assert "popularity and recommender/2" in at_training.text  # there was no champion to beat
+    assert found.logged == "compare-with-recommender-1.html"
+    assert found.verdict in Page(kept(tracking, "2", found.logged)).text
+
+
+def test_every_training_keeps_a_page_against_what_had_to_be_beaten(
+    two_versions: TrainingSettings,
+) -> None:
+    tracking = Tracking(two_versions.resolved_tracking_url(), two_versions.artifacts)
+    first, second = (Page(kept(tracking, number)) for number in "12")
+    assert first.problems == second.problems == []
+    assert first.outside == second.outside == []
+    assert "popularity and recommender/1" in first.text  # there was no champion yet
+    assert "recommender/1 and recommender/2" in second.text
 
 
 def test_a_version_is_no_different_from_itself(retrained: Retrained) -> None:
