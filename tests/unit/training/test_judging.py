@@ -95,9 +95,14 @@ def test_slates_hits_and_auc_are_those_of_the_chain_customer_by_customer(block: 
     np.testing.assert_allclose(found.per_customer["auc"], areas, rtol=1e-12)
 
 
-def test_questions_together_are_answered_as_each_alone() -> None:
-    together = evaluate(knn(), shop(), CATALOGUE, blocks=BLOCKS)
-    for block in BLOCKS:
+@pytest.mark.parametrize("few", [1, judging.FEW], ids=["looking ahead", "each anew"])
+@pytest.mark.parametrize("blocks", [BLOCKS, question_blocks()], ids=["all", "questions"])
+def test_questions_together_are_answered_as_each_alone(
+    few: int, blocks: tuple[Block, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "FEW", few)
+    together = evaluate(knn(), shop(), CATALOGUE, blocks=blocks)
+    for block in blocks:
         alone = evaluate(knn(), shop(), CATALOGUE, blocks=[block])[block.name]
         for name, values in alone.per_customer.items():
             np.testing.assert_array_equal(together[block.name].per_customer[name], values)

@@ -79,3 +79,11 @@ def test_an_empty_list_is_a_view_too() -> None:
     view = item_view([], {})
     assert view.available(NOW).tolist() == []
     assert view.within(["x"]).tolist() == []
+
+
+def test_another_popularity_ranks_the_same_items_anew() -> None:
+    view = item_view(["a", "b", "c"], None, np.array([3, 2, 1], np.float32))
+    other = view.ranked(np.array([1, 2, 2], np.float32))
+    assert (view.by_rank.tolist(), other.by_rank.tolist()) == ([0, 1, 2], [1, 2, 0])
+    assert other.rank.tolist() == [2, 0, 1]
+    assert other.items == view.items
