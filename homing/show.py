@@ -155,7 +155,11 @@ def comparison_lines(comparison: Comparison) -> list[RenderableType]:
         moved = [one for one in comparison.drift.found if one.movement != "stable"]
         told = ", ".join(f"{one.name} ({one.movement}, {one.psi:.2f})" for one in moved)
         lines += [f"data that moved: {told or 'nothing beyond noise'}"]
-    differing = {name: pair for name, pair in comparison.facts.items() if pair[0] != pair[1]}
+    differing = {
+        name: pair
+        for name, pair in comparison.facts.items()
+        if pair[0] != pair[1] and not name.startswith("gate.")
+    }
     lines += [f"{name}: {a or '–'} → {b or '–'}" for name, (a, b) in differing.items()]
     lines += [f"page: {comparison.page}"] if comparison.page else []
     lines += [f"kept in MLflow as {comparison.logged}"] if comparison.logged else []

@@ -66,11 +66,14 @@ def drifted_values(name: str, first: Floats, second: Floats, *, score: bool = Fa
         second: Of the second.
         score: Whether it is a model's answer rather than a feature.
     """
-    # Values of a bin are above its lower edge: a feature that is mostly 0 has a bin for 0 alone.
-    edges = np.unique(np.quantile(first, np.arange(1, BINS) / BINS))
-    p, q = (
-        _shares(np.searchsorted(edges, one, side="left"), len(edges)) for one in (first, second)
+    edges = _edges(first)
+    counts = np.array(
+        [
+            np.bincount(np.searchsorted(edges, one), minlength=len(edges) + 1)
+            for one in (first, second)
+        ]
     )
+    p, q = (_shares(one) for one in counts[:, counts.any(axis=0)])
     index, noise = stability_index(p, q), noise_of(len(p), len(first), len(second))
     return Drifted(
         name=name,
@@ -136,9 +139,19 @@ def _popularity(bundle: Bundle, item: str) -> float:
     return 0.0 if row is None else float(bundle.popularity[row])
 
 
-def _shares(places: NDArray[np.int64], last: int) -> Floats:
-    counts = np.bincount(places, minlength=last + 1) + HALF
-    return np.asarray(counts / counts.sum())
+def _edges(first: Floats) -> Floats:
+    """Upper ends of all bins but the last.
+
+    A value that a bin's worth of customers have, like 0, has a bin of its own, so that a step
+    aside is seen however small it is.
+    """
+    edges = np.unique(np.quantile(first, np.arange(1, BINS) / BINS))
+    common = np.array([(first == edge).mean() >= 1 / BINS for edge in edges])
+    return np.union1d(edges, np.nextafter(edges[common], -np.inf))
+
+
+def _shares(counts: NDArray[np.int64]) -> Floats:
+    return np.asarray((counts + HALF) / (counts + HALF).sum())
 
 
 def _distance(first: Floats, second: Floats) -> float:

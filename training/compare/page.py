@@ -42,8 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         b: Of the second.
         difference: With its interval.
         mark: Of b against a.
-        bar: Low, value and high of the difference, from -1 to 1 of the widest bar of its table;
-            None without a difference.
+        bar: Low, value and high of the difference, from -1 to 1 of its scale; None without one.
     """
 
     name: str
@@ -98,7 +97,7 @@ def page(comparison: Comparison) -> str:
             c=comparison,
             cards=_cards(comparison),
             groups=_groups(comparison),
-            slices=rows([(one.name, one.found) for one in comparison.slices]),
+            slices=rows([(one.name, one.found) for one in comparison.slices], shared=True),
             reach=_reach(comparison.calibration),
             told=[one for one in found if one not in calm],
             calm=calm,
@@ -123,14 +122,15 @@ def _environment() -> Environment:
     )
 
 
-def rows(named: list[tuple[str, Paired]]) -> list[Row]:
-    """Metrics as people read them; their bars share one scale.
+def rows(named: list[tuple[str, Paired]], *, shared: bool = False) -> list[Row]:
+    """Metrics as people read them.
 
     Args:
         named: Name as it is printed, and the metric.
+        shared: Whether all bars share one scale, as those of one metric can.
     """
-    gaps = [one.difference for _, one in named if one.difference is not None]
-    widest = max((abs(end) for gap in gaps for end in (gap.low, gap.high)), default=0.0)
+    reaches = [_reach_of(one.difference) for _, one in named]
+    widest = max(reaches, default=0.0)
     return [
         Row(
             name=name,
@@ -139,9 +139,9 @@ def rows(named: list[tuple[str, Paired]]) -> list[Row]:
             b=shown(one.b),
             difference=shown(one.difference, sign="+"),
             mark=one.mark,
-            bar=_bar(one.difference, widest),
+            bar=_bar(one.difference, widest if shared else reach),
         )
-        for name, one in named
+        for (name, one), reach in zip(named, reaches, strict=True)
     ]
 
 
@@ -162,8 +162,13 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - digits
 
 
+def _reach_of(gap: Figure | None) -> float:
+    """How far from 0 a difference's interval goes."""
+    return 0.0 if gap is None or not gap.low <= gap.high else max(abs(gap.low), abs(gap.high))
+
+
 def _bar(gap: Figure | None, widest: float) -> tuple[float, float, float] | None:
-    if gap is None or not math.isfinite(widest) or not gap.low <= gap.high:
+    if gap is None or not gap.low <= gap.high:
         return None
     scale = widest or 1.0
     return gap.low / scale, gap.value / scale, gap.high / scale

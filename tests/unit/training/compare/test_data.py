@@ -47,7 +47,7 @@ def test_features_and_scores_of_two_histories_are_laid_side_by_side(lake: Lake) 
     found = {one.name: one for one in drift.found}
     assert found["tenure_days"].movement == "drifted"  # a hundred days older
     assert found["tenure_days"].b == pytest.approx(found["tenure_days"].a + 100, abs=15)
-    assert found["category_top_share"].movement == "stable"
+    assert found["returned_share"].movement == "stable"  # nobody returns anything
     psi = [one.psi for one in drift.found[2:]]
     assert psi == sorted(psi, reverse=True)
     assert drift.note == ""

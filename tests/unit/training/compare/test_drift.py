@@ -63,6 +63,11 @@ def test_a_feature_that_is_mostly_nothing_has_a_bin_for_nothing() -> None:
     assert found.psi == pytest.approx(index, rel=0.02)
 
 
+def test_a_value_that_all_have_moves_when_it_steps_aside() -> None:
+    found = drifted_values("x", np.full(200, 0.37), np.full(200, 0.36))
+    assert (found.movement, found.ks) == ("drifted", 1)
+
+
 def test_noise_falls_with_customers() -> None:
     assert noise_of(10, 100, 100) == pytest.approx(16.919 * 0.02, rel=1e-3)
     assert noise_of(10, 1e4, 1e4) < 0.004

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from features.errors import InvalidArgument
-from tests.unit.training.compare.samples import NASTY, Page, comparison
+from tests.unit.training.compare.samples import NASTY, Page, comparison, paired
 from training.compare.page import number, page, rows, shown, write_page
 from training.compare.report import Comparison
 from training.compare.words import parted, says
@@ -81,11 +81,12 @@ def test_what_is_not_known_has_no_section() -> None:
     assert "Neither version says" in read.text
 
 
-def test_bars_of_a_table_share_one_scale() -> None:
-    found = comparison().metrics
-    one, other = rows([(metric.metric, metric) for metric in found])
-    assert one.bar == pytest.approx((0.04 / 0.06, 0.05 / 0.06, 1.0))
-    assert other.bar == pytest.approx((-1.0, -0.05 / 0.06, -0.04 / 0.06))
+def test_bars_of_one_metric_share_a_scale_and_others_have_their_own() -> None:
+    named = [("small", paired("m", 0.05)), ("great", paired("m", 0.5))]
+    one, other = rows(named, shared=True)
+    assert one.bar == pytest.approx((0.04 / 0.51, 0.05 / 0.51, 0.06 / 0.51))
+    assert other.bar == pytest.approx((0.49 / 0.51, 0.5 / 0.51, 1.0))
+    assert rows(named)[0].bar == pytest.approx((0.04 / 0.06, 0.05 / 0.06, 1.0))
 
 
 def test_no_difference_at_all_has_a_bar_in_the_middle() -> None:
