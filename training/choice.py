@@ -17,7 +17,7 @@ from serving.model.manifest import Manifest
 from training.blending import fit_blend
 from training.evaluate import question_blocks
 from training.recommend import POPULARITY, History
-from training.recommenders.blend import recipes_of
+from training.recommenders.blend import blend_of, recipes_of
 from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
 from training.reports import Tuned
 from training.tuning.bench import Bench
@@ -53,6 +53,16 @@ class Choice:
         """Algorithm → its best recipe; the champion's or the default where nothing tells."""
         untold = {name: recipes[-1] for name, recipes in self.starts.items()}
         return untold | {name: found.recipe for name, found in self.found.items()}
+
+    @property
+    def judged(self) -> dict[str, Recipe]:
+        """Those recipes that are worth fitting again for held-out time.
+
+        What lost to popularity in validation time is not: it would not pass the gate.
+        """
+        least = self.found[POPULARITY].score if self.found else 0.0
+        lost = {name for name, found in self.found.items() if found.score < least}
+        return {name: recipe for name, recipe in self.recipes.items() if name not in lost}
 
     def origin(self, algorithm: str) -> str:
         """Where an algorithm's recipe comes from: `default`, `champion`, `tuned` or `blended`."""
@@ -152,7 +162,14 @@ def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
 
     Its few weights come from the customers that it is scored on; held-out time judges both.
     """
-    parts = [(one.recipe, one.bundle or ground.fit(one.recipe)) for one in found.values()]
-    blend = fit_blend(parts, ground.held_out, ground.catalogue, question_blocks())
-    score = ground.score(ground.mix(blend, [bundle for _, bundle in parts]))
+    made = [(one.recipe, one.bundle or ground.fit(one.recipe)) for one in found.values()]
+    whole = fit_blend(made, ground.held_out, ground.catalogue, question_blocks())
+    # A part that weighs nothing need be neither fitted again nor served.
+    kept = [
+        (part, bundle)
+        for part, (_, bundle) in zip(whole.params, made, strict=True)
+        if part.weight or part.root
+    ]
+    blend = blend_of([part for part, _ in kept])
+    score = ground.score(ground.mix(blend, [bundle for _, bundle in kept]))
     return Found(blend, score, default=score)

@@ -163,7 +163,7 @@ class Job:
             starts = starts_of(rival.manifest if rival else None)
             choice = choose(history, starts, self._bench(span), self.progress)
             with self.progress("fitting recommenders") as advance:
-                bundles = history.fit_all(choice.recipes, span.fit_until, advance)
+                bundles = history.fit_all(choice.judged, span.fit_until, advance)
             with self.progress("judging recommenders") as advance:
                 judged = judge(history, bundles, choice.best, rival, advance)
             with self.progress("fitting on all history"):
