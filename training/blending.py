@@ -2,23 +2,26 @@
 
 Every customer is a choice among candidates, the best of each part: those bought in validation time
 should come before the others. The weights maximise the likelihood of that under a softmax over the
-candidates (Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007), once
-for each question, so that one blend serves blocks that repeat and blocks that don't.
+candidates (Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007).
+First come the weights among new items, by what customers bought who had not had it; then, with
+these as they are, the weights of what a customer has, by all that was bought. So one blend serves
+blocks that repeat and blocks that don't, and neither spoils the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from features.item import Item
-from serving.model.blend import comparable
+from serving.model.blend import Cells, comparable, owned_cells
 from serving.model.bundle import Bundle
+from serving.model.manifest import Say
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
 from serving.ranking.view import item_view
@@ -31,8 +34,14 @@ DEPTH: Final = 60
 """Best items of each part that are candidates."""
 BATCH: Final = 64
 """Customers scored at once."""
-RIDGE: Final = 1e-4
+RIDGE: Final = 1e-3
 """On the squared weights of features brought to one scale: enough to settle ties between parts."""
+QUIET: Final = 0.02
+"""A part none of whose weights reaches this share of the greatest counts nothing."""
+LEAST_SCALE: Final = 1e-3
+"""Of the new items' score against that of what customers have."""
+ANYTHING: Final = Block(name="anything", size=1, allow_repeats=True)
+"""The question what a customer buys at all."""
 CROWD: Final = 0.5
 """Power of a customer's number of targets that divides its say: who buys much says more of it, but
 not in proportion."""
@@ -42,156 +51,178 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Choices:
-    """Candidates of several customers under one question, one customer after the other.
+    """Candidates of several customers, one customer after the other.
 
     Attributes:
-        features: Each part's score and its square root, float32 (candidates, 2 × parts).
+        known: Each part's comparable scores, float32 (candidates, parts).
+        had: Which the customer has, (candidates,).
         wanted: Which were bought, (candidates,).
-        starts: Where each customer's candidates begin, (customers,); every one bought some.
+        customers: Number of each candidate's customer, (candidates,), ascending.
     """
 
-    features: NDArray[np.float32]
+    known: NDArray[np.float32]
+    had: NDArray[np.bool_]
     wanted: NDArray[np.bool_]
-    starts: NDArray[np.int64]
+    customers: NDArray[np.int64]
+
+    def where(self, kept: NDArray[np.bool_]) -> Choices:
+        """Some of the candidates."""
+        return Choices(self.known[kept], self.had[kept], self.wanted[kept], self.customers[kept])
 
 
-def fit_blend(
-    parts: Sequence[tuple[Recipe, Bundle]],
-    held_out: HeldOut,
-    catalogue: Mapping[str, Item] | None,
-    blocks: Sequence[Block],
-) -> Blend:
-    """The blend of some recipes that suits held-out time best.
+def fit_blend(recipes: Sequence[Recipe], choices: Choices) -> Blend:
+    """The blend of some recipes that suits what customers chose best.
 
     Args:
-        parts: Recipes, and what each made of the time before; all of the same items.
-        held_out: Validation time.
-        catalogue: Item id → item; every item is available when None.
-        blocks: The questions that it shall answer.
+        recipes: Of the parts.
+        choices: From `choices_of` of what they made, in their order.
     """
-    choices = choices_of([bundle for _, bundle in parts], held_out, catalogue, blocks)
-    weights = fit_weights(choices)
-    return blend_of(
-        [
-            Ingredient(recipe, *(float(weight) for weight in pair))
-            for (recipe, _), pair in zip(parts, weights.reshape(-1, 2), strict=True)
-        ]
-    )
+    new, again, bonus = fit_weights(choices)
+    least = QUIET * max(np.abs(new).max(), np.abs(again).max())
+    ingredients = [
+        Ingredient(recipe, Say(*ours.tolist()), Say(*theirs.tolist()))
+        if max(np.abs(ours).max(), np.abs(theirs).max()) >= least
+        else Ingredient(recipe, Say())
+        for recipe, ours, theirs in zip(
+            recipes, new.reshape(2, -1).T, again.reshape(2, -1).T, strict=True
+        )
+    ]
+    return blend_of(ingredients, bonus)
 
 
 def choices_of(
-    bundles: Sequence[Bundle],
-    held_out: HeldOut,
-    catalogue: Mapping[str, Item] | None,
-    blocks: Sequence[Block],
-) -> list[Choices]:
-    """What customers could choose among under each question; without those who chose nothing.
+    bundles: Sequence[Bundle], held_out: HeldOut, catalogue: Mapping[str, Item] | None
+) -> Choices:
+    """What customers could choose among, and did.
 
     Args:
         bundles: Of the parts, all of the same items.
         held_out: What they chose.
         catalogue: Item id → item; every item is available when None.
-        blocks: The questions.
     """
     trial = Trial(bundles[0], held_out, item_view(bundles[0].items, catalogue))
-    asked = questions(trial, blocks)
-    gathered: list[list[Choices]] = [[] for _ in asked]
-    for first, scores in _scored(bundles, held_out):
-        for question, so_far in zip(asked, gathered, strict=True):
-            so_far.append(_choices(trial, question, scores, first))
-    return [_joined(of_one) for of_one in gathered]
+    (question,) = questions(trial, [ANYTHING])
+    scorers = [open_scorer(bundle) for bundle in bundles]
+    baskets = held_out.baskets_at(trial.rows, len(bundles[0].items))
+    batches = []
+    for first in range(0, len(baskets), BATCH):
+        part = baskets.part(first, min(first + BATCH, len(baskets)))
+        owned = owned_cells(part)
+        known = [comparable(scorer.score(part), owned) for scorer in scorers]
+        batches.append(_choices(trial, question, known, owned, first))
+    return Choices(
+        np.concatenate([one.known for one in batches]),
+        np.concatenate([one.had for one in batches]),
+        np.concatenate([one.wanted for one in batches]),
+        np.concatenate([one.customers for one in batches]),
+    )
 
 
-def fit_weights(choices: Sequence[Choices]) -> Floats:
-    """The weights of the features, (2 × parts,), each from 0; every question counts the same.
+def fit_weights(choices: Choices) -> tuple[Floats, Floats, float]:
+    """What parts count.
 
-    A part that says less than nothing is left out rather than turned round. Where nobody chose any
-    candidate all count the same.
+    Returns:
+        Weights and then roots among new items, (2 × parts,); the same of what customers have;
+        and what these score beforehand.
     """
-    known = [one for one in choices if len(one.starts)]
-    if not known:
-        return np.ones(choices[0].features.shape[1])
-    scale = np.maximum(np.concatenate([one.features for one in known]).std(axis=0), 1e-6)
+    features = np.concatenate([choices.known, np.sqrt(choices.known)], axis=1)
+    fresh = ~choices.had
+    new = _fitted(features[fresh], choices.where(fresh))
+    # The new items' score comes in as it is; its scale against the others is fitted.
+    had = choices.had[:, None]
+    level = np.where(had, 0.0, (features @ new)[:, None])
+    columns = np.concatenate([np.where(had, features, 0.0), had, level], axis=1)
+    *again, bonus, scale = _fitted(columns, choices)
+    # A scale of nothing or less would turn the order of new items round.
+    scale = max(scale, LEAST_SCALE)
+    return new, np.array(again) / scale, bonus / scale
+
+
+def _fitted(features: NDArray[np.floating[Any]], choices: Choices) -> Floats:
+    """The weights of features that make what was bought likeliest.
+
+    Customers none of whose candidates was bought say nothing. Where nobody bought any all features
+    count the same.
+    """
+    spoke = np.isin(choices.customers, choices.customers[choices.wanted])
+    if not spoke.any():
+        return np.ones(features.shape[1])
+    table = features[spoke].astype(np.float64)
+    starts = np.flatnonzero(np.diff(choices.customers[spoke], prepend=-1))
+    scale = np.maximum(table.std(axis=0), 1e-6)
+    table /= scale
+    wanted = choices.wanted[spoke]
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        told = [_loss(one, weights / scale) for one in known]
-        value = sum(value for value, _ in told) + RIDGE * float(weights @ weights)
-        slope = sum(slope for _, slope in told) / scale + 2 * RIDGE * weights
-        return value, slope
+        value, slope = softmax_loss(table @ weights, wanted, starts)
+        return value + RIDGE * float(weights @ weights), slope @ table + 2 * RIDGE * weights
 
-    start = np.full(len(scale), 1.0 / len(scale))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(scale))
+    found = minimize(loss, np.zeros(len(scale)), jac=True, method="L-BFGS-B")
     return np.asarray(found.x / scale)
 
 
-def _scored(
-    bundles: Sequence[Bundle], held_out: HeldOut
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Number of the first customer of each batch, and all parts' scores, (parts, batch, items)."""
-    scorers = [open_scorer(bundle) for bundle in bundles]
-    baskets = held_out.baskets(bundles[0].index)
-    for first in range(0, len(baskets), BATCH):
-        part = baskets.part(first, min(first + BATCH, len(baskets)))
-        yield first, np.stack([comparable(scorer.score(part)) for scorer in scorers])
-
-
-def _choices(trial: Trial, question: Question, scores: NDArray[np.float32], first: int) -> Choices:
-    """The candidates of a batch of customers."""
-    parts, count, items = scores.shape
-    last = first + count
-    open_to = np.broadcast_to(question.eligible, (count, items)).copy()
-    closed = question.closed.part(first, last)
-    open_to[closed.customers, closed.items] = False
-    wanted = _wanted(trial, question, first, last, items)
-    candidates = np.zeros((count, items), np.bool_)
+def _choices(
+    trial: Trial,
+    question: Question,
+    known: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    owned: Cells,
+    first: int,
+) -> Choices:
+    """The candidates of some customers: the best new items of each part, and all they have."""
+    count, items = known[0][0].shape
+    had = np.zeros((count, items), np.bool_)
+    had[owned] = True
+    open_to = np.broadcast_to(question.eligible, (count, items))
+    candidates = had.copy()
     rows = np.arange(count)[:, None]
     depth = min(DEPTH, items)
-    for of_part in scores:
-        ranked = np.where(open_to, of_part, -1.0)
+    for new, _ in known:
+        ranked = np.where(open_to & ~had, new, -1.0)
         candidates[rows, np.argpartition(-ranked, depth - 1, axis=1)[:, :depth]] = True
     candidates &= open_to
-    # A customer whose purchases no part came near says nothing of the parts' weights.
-    candidates &= np.any(candidates & wanted, axis=1, keepdims=True)
-    customers, rows_of = np.nonzero(candidates)
-    values = scores[:, customers, rows_of].T
-    features = np.empty((len(values), 2 * parts), np.float32)
-    features[:, 0::2], features[:, 1::2] = values, np.sqrt(values)
-    starts = np.flatnonzero(np.diff(customers, prepend=-1))
-    return Choices(features, wanted[customers, rows_of], starts)
+    customers, places = np.nonzero(candidates)
+    values = []
+    for new, again in known:
+        new[owned] = again
+        values.append(new[customers, places])
+    wanted = _wanted(trial, question, (first, first + count), items)
+    return Choices(
+        np.stack(values, axis=1),
+        had[customers, places],
+        wanted[customers, places],
+        customers + first,
+    )
 
 
 def _wanted(
-    trial: Trial, question: Question, first: int, last: int, items: int
+    trial: Trial, question: Question, edges: tuple[int, int], items: int
 ) -> NDArray[np.bool_]:
     """Which items each customer of a batch bought, (batch, items)."""
-    bought = trial.held_out.wanted.where(question.wanted).part(first, last)
+    bought = trial.held_out.wanted.where(question.wanted).part(*edges)
     rows = trial.rows[bought.items]
-    wanted = np.zeros((last - first, items), np.bool_)
+    wanted = np.zeros((edges[1] - edges[0], items), np.bool_)
     wanted[bought.customers[rows >= 0], rows[rows >= 0]] = True
     return wanted
 
 
-def _joined(batches: Sequence[Choices]) -> Choices:
-    sizes = np.cumsum([0, *(len(one.wanted) for one in batches)])
-    return Choices(
-        np.concatenate([one.features for one in batches]),
-        np.concatenate([one.wanted for one in batches]),
-        np.concatenate([one.starts + size for one, size in zip(batches, sizes, strict=False)]),
-    )
+def softmax_loss(
+    scores: Floats, wanted: NDArray[np.bool_], starts: NDArray[np.int64]
+) -> tuple[float, Floats]:
+    """Mean over customers of -log softmax of what was bought, and its slope in the scores.
 
-
-def _loss(choices: Choices, weights: Floats) -> tuple[float, Floats]:
-    """Mean over customers of -log softmax of what was bought, and its slope."""
-    scores = choices.features @ weights.astype(np.float32)
-    lengths = np.diff(np.append(choices.starts, len(scores)))
-    tops = np.maximum.reduceat(scores, choices.starts)
+    Args:
+        scores: (candidates,).
+        wanted: Which were bought, (candidates,); at least one of every customer's.
+        starts: Where each customer's candidates begin, (customers,).
+    """
+    lengths = np.diff(np.append(starts, len(scores)))
+    tops = np.maximum.reduceat(scores, starts)
     raised = np.exp(scores - np.repeat(tops, lengths))
-    sums = np.add.reduceat(raised, choices.starts)
-    bought = np.add.reduceat(choices.wanted.astype(np.float64), choices.starts)
+    sums = np.add.reduceat(raised, starts)
+    bought = np.add.reduceat(wanted.astype(np.float64), starts)
     says = bought**-CROWD
     says /= says.sum()
-    of_each = np.repeat(says, lengths) * choices.wanted
+    of_each = np.repeat(says, lengths) * wanted
     totals = says * bought
     value = float((totals * (np.log(sums) + tops)).sum() - (of_each * scores).sum())
-    pull = np.repeat(totals / sums, lengths) * raised - of_each
-    return value, np.asarray(pull.astype(np.float32) @ choices.features, np.float64)
+    return value, np.asarray(np.repeat(totals / sums, lengths) * raised - of_each)

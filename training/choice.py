@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from features.errors import NotEnoughData
 from features.progress import Stage
 from serving.model.blend import ALGORITHM as BLEND
 from serving.model.manifest import Manifest
-from training.blending import fit_blend
-from training.evaluate import question_blocks
+from training.blending import choices_of, fit_blend
 from training.recommend import POPULARITY, History
-from training.recommenders.blend import blend_of, recipes_of
+from training.recommenders.blend import recipes_of, without_silent
 from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
 from training.reports import Tuned
 from training.tuning.bench import Bench
@@ -160,16 +161,18 @@ def choose(history: History, starts: Starts, bench: Bench | None, progress: Stag
 def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
     """The blend of the best recipes of all algorithms.
 
-    Its few weights come from the customers that it is scored on; held-out time judges both.
+    Its score is what blends fitted on either half of the customers do for the other half, so that
+    it meets the other recipes on customers who did not choose its weights.
     """
-    made = [(one.recipe, one.bundle or ground.fit(one.recipe)) for one in found.values()]
-    whole = fit_blend(made, ground.held_out, ground.catalogue, question_blocks())
-    # A part that weighs nothing need be neither fitted again nor served.
-    kept = [
-        (part, bundle)
-        for part, (_, bundle) in zip(whole.params, made, strict=True)
-        if part.weight or part.root
-    ]
-    blend = blend_of([part for part, _ in kept])
-    score = ground.score(ground.mix(blend, [bundle for _, bundle in kept]))
+    recipes = [one.recipe for one in found.values()]
+    bundles = [one.bundle or ground.fit(one.recipe) for one in found.values()]
+    choices = choices_of(bundles, ground.held_out, ground.catalogue)
+    odd = np.arange(len(ground.held_out.customers)) % 2 == 1
+    scores = []
+    for half in (odd, ~odd):
+        blend = fit_blend(recipes, choices.where(~half[choices.customers]))
+        mixed = ground.mix(blend, bundles)
+        scores.append(ground.among(np.flatnonzero(half)).score(mixed))
+    blend = without_silent(fit_blend(recipes, choices))
+    score = float(np.mean(scores))
     return Found(blend, score, default=score)

@@ -132,7 +132,7 @@ class History:
         parts = [
             next((bundle for known, bundle in made if known == one.recipe), None)
             or self.fit(one.recipe, at)
-            for one in recipe.params
+            for one in recipe.params.ingredients
         ]
         return recipe.mix(parts, self.dataset(at), self.created_at)
 

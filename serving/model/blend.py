@@ -1,29 +1,43 @@
 """The scorer of a blend: several models' scores, made comparable and added up.
 
-Models score on scales of their own, which differ between customers as well. So each part's scores
-of a customer are divided by the greatest of them before they are weighed, and their square roots
-may count too, since a score twice as high seldom makes a purchase twice as likely::
+Models score on scales of their own, which differ between customers as well. And what makes an item
+worth showing differs between items that a customer has, which may be bought again, and all others.
+So among either kind each part's scores of a customer are divided by the greatest of them, x, and
+count by the weights that the part has for that kind; so do their square roots, since a score twice
+as high seldom makes a purchase twice as likely::
 
-    score(i) = sum over parts p of  weight(p) * x_p(i) + root(p) * sqrt(x_p(i))
-    x_p(i) = max(score_p(i), 0) / max over j of score_p(j)
+    score(i) = bonus(kind) + sum over parts p of  weight(p, kind) * x_p(i) + root(p, kind) * √x_p(i)
+    x_p(i)   = max(score_p(i), 0) / max over items j of that kind of score_p(j)
+
+with `bonus` 0 for new items, and for the others the parameter `again`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import BundleError
+from features.event import EventType
 from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
-from serving.model.manifest import Part
+from serving.model.manifest import Say
 from serving.model.shares import Shares, joined
+from serving.model.weighting import Weighting
 
 ALGORITHM = "blend"
+AGAIN = "again"
+"""Parameter: what the items that a customer has score beforehand."""
+
+OWNED: Final = Weighting({EventType.PURCHASE: 1.0, EventType.RETURN: -1.0}, half_life_days=None)
+"""Tells what a customer has."""
+
 Floats = NDArray[np.float32]
+Cells = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Customer and row of each item that a customer has."""
 
 
 class PartScorer(Protocol):
@@ -50,7 +64,7 @@ class BlendScorer:
         open_part: Opens the scorer of a part.
 
     Raises:
-        BundleError: It has no part, or one that can't score.
+        BundleError: It has no part, or one that can't score, or no bonus.
     """
 
     def __init__(self, bundle: Bundle, open_part: Callable[[Bundle], PartScorer]) -> None:
@@ -59,36 +73,48 @@ class BlendScorer:
             message = "a blend is made of at least one model, none of them a blend"
             raise BundleError(message)
         self._items = bundle.manifest.items
+        self._again = _again(bundle)
         self._parts = parts
         self._scorers = [open_part(bundle.part(number)) for number in range(len(parts))]
 
     def score(self, baskets: Baskets) -> Floats:
         """Scores, (customers, items)."""
+        owned = owned_cells(baskets)
         scores = np.zeros((len(baskets), self._items), np.float32)
+        had = np.full(len(owned[0]), self._again, np.float32)
         for part, scorer in zip(self._parts, self._scorers, strict=True):
-            add_part(scores, part, scorer.score(baskets))
+            new, again = comparable(scorer.score(baskets), owned)
+            _add(scores, part.new, new)
+            _add(had, part.again, again)
+        scores[owned] = had
         return scores
 
     def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:
         """What each item of one customer adds to each row's score.
 
         A square root is shared out like what it is taken of. What a part without reasons adds
-        (popularity) is nobody's share.
+        (popularity), and the bonus of what the customer has, is nobody's share.
         """
+        owned = owned_cells(baskets)
+        had = np.isin(rows, owned[1])
         shares, times = [], []
         for part, scorer in zip(self._parts, self._scorers, strict=True):
             scores = scorer.score(baskets)
-            greatest = _greatest(scores)[0]
-            known = np.maximum(scores[0, rows], 0.0) / greatest
-            rooted = np.zeros_like(known)
-            np.divide(np.float32(part.root), np.sqrt(known), out=rooted, where=known > 0)
-            times.append(np.where(known > 0, (np.float32(part.weight) + rooted) / greatest, 0.0))
+            new, again = comparable(scores, owned)
+            new[owned] = again
+            known = new[0, rows]
+            says = np.where(had, _slope(part.again, known), _slope(part.new, known))
+            # By what the part's scores were divided, and 0 where they were not above 0.
+            grown = np.divide(
+                known, scores[0, rows], out=np.zeros_like(known), where=scores[0, rows] > 0
+            )
+            times.append(says * grown)
             shares.append(scorer.shares(baskets, rows))
         return joined(shares, times, len(rows))
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], Floats]:
-        """The likes of the weightiest part that knows any."""
-        weights = np.array([part.weight + part.root for part in self._parts])
+        """The likes of the part that counts most among new items, of those that know any."""
+        weights = np.array([part.new.weight + part.new.root for part in self._parts])
         for place in np.argsort(-weights, kind="stable"):
             rows, scores = self._scorers[place].similar(row, count)
             if len(rows):
@@ -96,23 +122,55 @@ class BlendScorer:
         return np.empty(0, np.int64), np.empty(0, np.float32)
 
 
-def comparable(scores: Floats) -> Floats:
-    """A part's scores from 0 to 1: divided by each customer's greatest, and none below 0."""
-    return np.maximum(scores, np.float32(0)) / _greatest(scores)[:, None]
+def owned_cells(baskets: Baskets) -> Cells:
+    """The cells of items that customers have: bought, and not returned."""
+    weights = baskets.weights(OWNED)
+    customers = np.repeat(np.arange(len(baskets)), np.diff(weights.indptr))
+    return customers, weights.indices.astype(np.int64)
 
 
-def add_part(scores: Floats, part: Part, of_part: Floats) -> None:
-    """Add what a part's scores count to the scores, (customers, items), in place."""
-    known = comparable(of_part)
-    if part.weight:
-        scores += np.float32(part.weight) * known
-    if part.root:
-        scores += np.float32(part.root) * np.sqrt(known)
+def comparable(scores: Floats, owned: Cells) -> tuple[Floats, Floats]:
+    """A part's scores from 0 to 1, among new items and among those that customers have.
+
+    Args:
+        scores: (customers, items), not changed.
+        owned: The cells of items that customers have.
+
+    Returns:
+        (customers, items) with 0 for what a customer has, and one for each cell of `owned`.
+    """
+    had: Floats = np.maximum(scores[owned], np.float32(0))
+    greatest = np.zeros(len(scores), np.float32)
+    np.maximum.at(greatest, owned[0], had)
+    had /= _above_nothing(greatest)[owned[0]]
+    new: Floats = np.maximum(scores, np.float32(0))
+    new[owned] = 0
+    new /= _above_nothing(new.max(axis=1, initial=0))[:, None]
+    return new, had
 
 
-def _greatest(scores: Floats) -> Floats:
-    """Each customer's greatest score, (customers,); 1 where none is above 0."""
-    if not scores.shape[1]:
-        return np.ones(len(scores), np.float32)
-    greatest = scores.max(axis=1)
-    return np.where(greatest > 0, greatest, np.float32(1.0))
+def _above_nothing(greatest: Floats) -> Floats:
+    return np.where(greatest > 0, greatest, np.float32(1)).astype(np.float32)
+
+
+def _add(scores: Floats, say: Say, known: Floats) -> None:
+    """Add what comparable scores count, in place."""
+    if say.weight:
+        scores += np.float32(say.weight) * known
+    if say.root:
+        scores += np.float32(say.root) * np.sqrt(known)
+
+
+def _slope(say: Say, known: Floats) -> Floats:
+    """What comparable scores count, divided by themselves."""
+    roots = np.sqrt(known)
+    rooted = np.divide(np.float32(say.root), roots, out=np.zeros_like(known), where=roots > 0)
+    return np.asarray(np.float32(say.weight) + rooted)
+
+
+def _again(bundle: Bundle) -> float:
+    value = bundle.manifest.params.get(AGAIN, 0.0)
+    if not isinstance(value, float | int):
+        message = f"params.{AGAIN} = {value!r}: a blend needs a number"
+        raise BundleError(message)
+    return float(value)

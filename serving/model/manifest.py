@@ -57,6 +57,18 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str
 
 
+class Say(msgspec.Struct, frozen=True):
+    """What a part counts in a blend.
+
+    Attributes:
+        weight: Its scores.
+        root: Their square roots.
+    """
+
+    weight: float = 0.0
+    root: float = 0.0
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One of the models that a blend is made of.
 
@@ -64,15 +76,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         algorithm: Its name.
         params: The parameters of its fit.
         weighting: Turns a history into its basket.
-        weight: What its scores count in the blend.
-        root: What their square roots count.
+        new: What it counts among items that the customer does not have.
+        again: What it counts among those that the customer has.
     """
 
     algorithm: str
     params: dict[str, Param]
     weighting: Weighting
-    weight: float
-    root: float = 0.0
+    new: Say = Say()
+    again: Say = Say()
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from serving.model.blend import ALGORITHM
+from serving.model.blend import AGAIN, ALGORITHM
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
-from serving.model.manifest import Manifest, Part, part_prefix
+from serving.model.manifest import Manifest, Part, Say, part_prefix
 from training.dataset import Dataset
 from training.recommenders.popularity import popularity_of
 from training.recommenders.recipe import Recipe, recipe_of
@@ -23,20 +23,38 @@ class Ingredient:
 
     Attributes:
         recipe: Of the part.
-        weight: What its scores count.
-        root: What their square roots count.
+        new: What it counts among items that the customer does not have.
+        again: What it counts among those that the customer has.
     """
 
     recipe: Recipe
-    weight: float
-    root: float = 0.0
+    new: Say
+    again: Say = Say()  # noqa: RUF009 - frozen
+
+    @property
+    def silent(self) -> bool:
+        """Whether it counts nothing at all."""
+        return self.new == self.again == Say()
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The parameters of a blend.
+
+    Attributes:
+        ingredients: Its parts.
+        again: What items that a customer has score beforehand.
+    """
+
+    ingredients: tuple[Ingredient, ...]
+    again: float = 0.0
 
 
 @dataclass(frozen=True)
 class Blend(Recipe):
-    """A recipe whose `params` are its ingredients."""
+    """A recipe of recipes."""
 
-    params: tuple[Ingredient, ...]
+    params: Mixture
 
     def fit(self, dataset: Dataset, created_at: datetime) -> Bundle:
         """The blend of what its recipes make of a dataset.
@@ -44,7 +62,7 @@ class Blend(Recipe):
         Raises:
             BundleError: A fit did not converge.
         """
-        bundles = [one.recipe.fit(dataset, created_at) for one in self.params]
+        bundles = [one.recipe.fit(dataset, created_at) for one in self.params.ingredients]
         return self.mix(bundles, dataset, created_at)
 
     def mix(self, bundles: Sequence[Bundle], dataset: Dataset, created_at: datetime) -> Bundle:
@@ -54,10 +72,10 @@ class Blend(Recipe):
                 algorithm=bundle.manifest.algorithm,
                 params=bundle.manifest.params,
                 weighting=bundle.manifest.weighting,
-                weight=one.weight,
-                root=one.root,
+                new=one.new,
+                again=one.again,
             )
-            for one, bundle in zip(self.params, bundles, strict=True)
+            for one, bundle in zip(self.params.ingredients, bundles, strict=True)
         ]
         arrays = {
             f"{part_prefix(number)}{name}": array
@@ -67,7 +85,7 @@ class Blend(Recipe):
         overall = dataset.under(self.weighting)
         return make_bundle(
             algorithm=ALGORITHM,
-            params=weights_of(parts),
+            params={AGAIN: self.params.again, **_told(parts)},
             weighting=self.weighting,
             items=dataset.items,
             arrays={POPULARITY: popularity_of(overall), **arrays},
@@ -77,18 +95,25 @@ class Blend(Recipe):
         )
 
 
-def blend_of(ingredients: Sequence[Ingredient]) -> Blend:
+def without_silent(blend: Blend) -> Blend:
+    """The same blend of those parts that count: the others need not be fitted, kept or served."""
+    spoken = [one for one in blend.params.ingredients if not one.silent]
+    return blend_of(spoken or blend.params.ingredients[:1], blend.params.again)
+
+
+def blend_of(ingredients: Sequence[Ingredient], again: float = 0.0) -> Blend:
     """The blend of some ingredients; its own weighting is the default."""
-    return Blend(algorithm=ALGORITHM, params=tuple(ingredients))
+    return Blend(algorithm=ALGORITHM, params=Mixture(tuple(ingredients), again))
 
 
-def weights_of(parts: Sequence[Part]) -> dict[str, float]:
+def _told(parts: Sequence[Part]) -> dict[str, float]:
     """What the parts count, as parameters of a run."""
-    told: dict[str, float] = {}
-    for number, part in enumerate(parts):
-        told[f"{number}.{part.algorithm}.weight"] = part.weight
-        told[f"{number}.{part.algorithm}.root"] = part.root
-    return told
+    return {
+        f"{number}.{part.algorithm}.{kind}.{name}": value
+        for number, part in enumerate(parts)
+        for kind, say in (("new", part.new), ("again", part.again))
+        for name, value in (("weight", say.weight), ("root", say.root))
+    }
 
 
 def recipes_of(manifest: Manifest) -> tuple[Recipe, ...]:

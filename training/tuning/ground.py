@@ -94,6 +94,10 @@ class Ground:
         """The blend of bundles that its recipes, in their order, made of the time before."""
         return blend.mix(bundles, self.dataset, self.created_at)
 
+    def among(self, places: NDArray[np.int64]) -> Ground:
+        """The same ground with some of its customers only, by their places, ascending."""
+        return replace(self, held_out=self.held_out.picked(places))
+
     def score(self, bundle: Bundle) -> float:
         """The metric's mean over all customers."""
         *_, last = self.scores(bundle)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,13 +11,15 @@ from scipy.sparse import csr_array
 
 from serving.model.bundle import Bundle
 from serving.model.linear import IN, OUT
+from serving.model.manifest import Say
 from serving.model.weighting import Weighting
 from tests.unit.serving.model.samples import bundle_of
 from tests.unit.training.samples import AT
-from training.blending import Choices, _loss, choices_of, fit_blend, fit_weights
+from training.blending import choices_of, fit_blend, fit_weights, softmax_loss
 from training.dataset import Dataset, dataset_of
 from training.evaluate import EXPLORE, REPEAT, evaluate, question_blocks
-from training.heldout import HeldOut, held_out_of
+from training.heldout import HeldOut, Wanted, held_out_of
+from training.recommenders.blend import Ingredient, blend_of, without_silent
 from training.recommenders.popularity import PopularityParams
 from training.recommenders.recipe import Recipe
 
@@ -69,58 +72,67 @@ def ndcg(bundle: Bundle, held_out: HeldOut) -> float:
 def test_a_blend_knows_what_its_parts_know_together_and_leaves_noise_out() -> None:
     dataset, held_out, vectors = shop()
     bundles = [model(one) for one in vectors]
-    blend = fit_blend([(RECIPE, one) for one in bundles], held_out, None, question_blocks())
-    weights = [one.weight + one.root for one in blend.params]
-    assert min(weights[:2]) > 5 * weights[2]
+    blend = fit_blend([RECIPE] * 3, choices_of(bundles, held_out, None))
+    first, second, noise = (one.new.weight + one.new.root for one in blend.params.ingredients)
+    assert min(first, second) > 5 * abs(noise)
     mixed = blend.mix(bundles, dataset, AT)
     alone = max(ndcg(one, held_out) for one in bundles)
     assert ndcg(mixed, held_out) > 0.95 > alone + 0.1
 
 
+def test_what_is_bought_again_is_weighed_apart_from_what_is_new() -> None:
+    dataset, held_out, vectors = shop()
+    again = held_out.traded  # everybody buys all that he has once more, and nothing else
+    nothing = np.zeros(len(again.items))
+    repeated = replace(held_out, wanted=Wanted(again.starts, again.items, nothing))
+    bundles = [model(vectors[0])]
+    blend = fit_blend([RECIPE], choices_of(bundles, repeated, None))
+    assert blend.params.again > 0
+    answers = evaluate(blend.mix(bundles, dataset, AT), repeated, blocks=question_blocks()[1:])
+    assert answers[REPEAT].means()["recall_20"] == 1.0
+    # The order among new items is what it was: nobody told anything of it.
+    bought_new = fit_blend([RECIPE], choices_of(bundles, held_out, None))
+    assert bought_new.params.ingredients[0].new.root > 0
+    assert bought_new.params.again < 0
+
+
 def test_the_slope_is_that_of_the_loss() -> None:
     random = np.random.default_rng(1)
-    choices = Choices(
-        random.random((9, 4)).astype(np.float32),
-        np.array([1, 0, 0, 1, 1, 0, 0, 1, 0], np.bool_),
-        np.array([0, 3, 7]),
-    )
-    at = random.random(4)
+    wanted = np.array([1, 0, 0, 1, 1, 0, 0, 1, 0], np.bool_)
+    starts = np.array([0, 3, 7])
     error = check_grad(
-        lambda weights: _loss(choices, weights)[0],
-        lambda weights: _loss(choices, weights)[1],
-        at,
-        epsilon=1e-3,
+        lambda scores: softmax_loss(scores, wanted, starts)[0],
+        lambda scores: softmax_loss(scores, wanted, starts)[1],
+        random.random(9),
     )
-    assert error < 2e-3
+    assert error < 1e-6
 
 
 def test_equal_candidates_cost_the_logarithm_of_their_number() -> None:
-    choices = Choices(np.ones((4, 2), np.float32), np.array([1, 0, 0, 0], np.bool_), np.array([0]))
-    assert _loss(choices, np.ones(2))[0] == pytest.approx(np.log(4))
+    wanted = np.array([1, 0, 0, 0], np.bool_)
+    assert softmax_loss(np.ones(4), wanted, np.array([0]))[0] == pytest.approx(np.log(4))
 
 
-def test_candidates_are_what_the_question_may_show() -> None:
+def test_candidates_are_the_best_new_items_of_each_part_and_all_that_a_customer_has() -> None:
     _, held_out, vectors = shop()
-    explore, repeat = choices_of([model(vectors[0])], held_out, None, question_blocks())
-    assert [block.name for block in question_blocks()] == [EXPLORE, REPEAT]
-    assert len(explore.wanted) < len(repeat.wanted)
-    assert explore.wanted.sum() == repeat.wanted.sum() == 4 * CUSTOMERS
-    np.testing.assert_allclose(explore.features[:, 1], np.sqrt(explore.features[:, 0]))
+    choices = choices_of([model(vectors[0])], held_out, None)
+    assert choices.had.sum() == len(held_out.traded.items)
+    assert choices.wanted.sum() == 4 * CUSTOMERS
+    assert not (choices.had & choices.wanted).any()
+    assert 0 <= choices.known.min() <= choices.known.max() == 1.0
 
 
-def test_customers_who_chose_none_of_the_candidates_are_left_out() -> None:
+def test_without_any_choice_all_parts_count_the_same() -> None:
     _, held_out, vectors = shop()
-    silent = bundle_of("graph_filter", NAMES, arrays={IN: vectors[0], OUT: vectors[0]})
-    few = held_out.picked(np.arange(3))
-    none_wanted = HeldOut(
-        few.at,
-        few.until,
-        few.customers,
-        few.items,
-        few.seen,
-        few.traded,
-        few.wanted.where(np.zeros(len(few.wanted.items), np.bool_)),
+    nobody = replace(
+        held_out, wanted=held_out.wanted.where(np.zeros(len(held_out.wanted.items), np.bool_))
     )
-    (choices,) = choices_of([silent], none_wanted, None, question_blocks()[:1])
-    assert len(choices.starts) == len(choices.wanted) == 0
-    assert (fit_weights([choices]) >= 0).all()
+    new, again, _ = fit_weights(choices_of([model(one) for one in vectors], nobody, None))
+    assert new.tolist() == again.tolist() == [1.0] * 6
+
+
+def test_a_part_that_counts_next_to_nothing_is_left_out() -> None:
+    quiet = Ingredient(RECIPE, Say())
+    loud = Ingredient(RECIPE, Say(1.0), Say(0.0, -0.5))
+    assert without_silent(blend_of([quiet, loud, quiet], 0.25)) == blend_of([loud], 0.25)
+    assert without_silent(blend_of([quiet, quiet])) == blend_of([quiet])

@@ -11,6 +11,7 @@ import pytest
 
 from features.errors import NotEnoughData
 from features.progress import Advance, silent
+from serving.model.manifest import Say
 from serving.model.weighting import Weighting
 from tests.unit.training.samples import AT, UNTIL
 from tests.unit.training.tuning.changing import BETTER, DEFAULT, FORGETFUL, changing_ground
@@ -145,16 +146,21 @@ def test_the_best_recipes_are_blended_by_weights_of_validation_time() -> None:
     choice = chosen(Recorded(), {**STARTS, "item_knn": (DEFAULT, BETTER)})
     blend = choice.recipes["blend"]
     assert isinstance(blend, Blend)
-    assert BETTER in [one.recipe for one in blend.params]
-    assert all(one.weight or one.root for one in blend.params)
-    assert choice.found["blend"].score == GROUND.score(GROUND.fit(blend))
+    assert BETTER in [one.recipe for one in blend.params.ingredients]
+    assert not any(one.silent for one in blend.params.ingredients)
     assert choice.found["blend"].score > choice.found["popularity"].score
     assert choice.origin("blend") == "blended"
 
 
+def test_a_blend_is_scored_on_customers_who_did_not_choose_its_weights() -> None:
+    choice = chosen(Recorded(), {**STARTS, "item_knn": (DEFAULT, BETTER)})
+    whole = GROUND.score(GROUND.fit(choice.recipes["blend"]))
+    assert choice.found["blend"].score != whole
+
+
 def test_every_part_of_a_champion_that_is_a_blend_is_tried() -> None:
     lately = Recipe("popularity", PopularityParams(), Weighting(half_life_days=7.0))
-    blend = blend_of([Ingredient(BETTER, 1.0), Ingredient(lately, 0.5)])
+    blend = blend_of([Ingredient(BETTER, Say(1.0)), Ingredient(lately, Say(0.5))])
     starts = starts_of(GROUND.fit(blend).manifest)
     assert set(starts) == set(ALGORITHMS)
     assert starts["item_knn"] == (DEFAULT, BETTER)

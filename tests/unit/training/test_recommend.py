@@ -10,6 +10,7 @@ import pytest
 from features.lake import Lake
 from features.tables import item_table
 from serving.model.bundle import Bundle
+from serving.model.manifest import Say
 from serving.model.weighting import Weighting
 from tests.shop import make_shop
 from tests.unit.training.home import clock_of, fill
@@ -86,7 +87,7 @@ def test_a_blend_is_mixed_of_what_was_fitted_beside_it(
         return History.fit(history, recipe, at)
 
     monkeypatch.setattr(history, "fit", fit)
-    blend = blend_of([Ingredient(knn, 1.0), Ingredient(plain, 0.5)])
+    blend = blend_of([Ingredient(knn, Say(1.0)), Ingredient(plain, Say(0.5))])
     bundles = history.fit_all({"plain": plain, "blend": blend}, history.span.cutoff, silent)
     assert fitted_one_by_one == [plain, knn]
     whole = blend.fit(history.dataset(history.span.cutoff), history.created_at)
