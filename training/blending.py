@@ -132,10 +132,10 @@ def fit_weights(choices: Choices) -> tuple[Floats, Floats, float]:
     had = choices.had[:, None]
     level = np.where(had, 0.0, (features @ new)[:, None])
     columns = np.concatenate([np.where(had, features, 0.0), had, level], axis=1)
-    *again, bonus, scale = _fitted(columns, choices)
+    found = _fitted(columns, choices)
     # A scale of nothing or less would turn the order of new items round.
-    scale = max(scale, LEAST_SCALE)
-    return new, np.array(again) / scale, bonus / scale
+    found /= max(found[-1], LEAST_SCALE)
+    return new, found[:-2], float(found[-2])
 
 
 def _fitted(features: NDArray[np.floating[Any]], choices: Choices) -> Floats:

@@ -12,11 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from features.errors import NotEnoughData
+from features.errors import NotEnoughData, SettingsError
 from features.progress import Stage
 from serving.model.blend import ALGORITHM as BLEND
 from serving.model.manifest import Manifest
 from training.blending import choices_of, fit_blend
+from training.evaluate import question_blocks
 from training.recommend import POPULARITY, History
 from training.recommenders.blend import recipes_of, without_silent
 from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
@@ -46,8 +47,16 @@ class Choice:
 
     @property
     def best(self) -> str | None:
-        """The best algorithm; None when history is too short to tell."""
-        return max(self.found, key=lambda name: self.found[name].score, default=None)
+        """The best algorithm for all blocks; None when history is too short to tell.
+
+        One model serves those that repeat and those that don't, so both scores count alike.
+        """
+
+        def worth(name: str) -> tuple[float, float]:
+            found = self.found[name]
+            return found.score * found.again, found.score
+
+        return max(self.found, key=worth, default=None)
 
     @property
     def recipes(self) -> dict[str, Recipe]:
@@ -91,15 +100,28 @@ class Choice:
         )
 
 
-def starts_of(champion: Manifest | None) -> dict[str, tuple[Recipe, ...]]:
+def starts_of(champion: Manifest | None, algorithms: str) -> dict[str, tuple[Recipe, ...]]:
     """The default of every algorithm, and the recipes that the champion was made by.
 
     So what tuning found once is kept for as long as it is the best, without tuning again.
+
+    Args:
+        champion: Of its bundle; None without one.
+        algorithms: Those that compete, with commas between; popularity always does.
+
+    Raises:
+        SettingsError: One of them is not known.
     """
-    starts: dict[str, tuple[Recipe, ...]] = {name: (default_recipe(name),) for name in ALGORITHMS}
+    names = dict.fromkeys([POPULARITY, *filter(None, map(str.strip, algorithms.split(",")))])
+    for name in names:
+        if name not in ALGORITHMS:
+            message = f"HOMING_ALGORITHMS has {name!r} in it: choose of {', '.join(ALGORITHMS)}"
+            raise SettingsError(message)
+    starts: dict[str, tuple[Recipe, ...]] = {name: (default_recipe(name),) for name in names}
     for kept in () if champion is None else recipes_of(champion):
-        if kept not in starts[kept.algorithm]:
-            starts[kept.algorithm] += (kept,)
+        known = starts.get(kept.algorithm, ())
+        if kept not in known:
+            starts[kept.algorithm] = (*known, kept)
     return starts
 
 
@@ -154,8 +176,19 @@ def choose(history: History, starts: Starts, bench: Bench | None, progress: Stag
             found[name] = found.get(name) or try_starts(ground, recipes)
             advance(done, len(starts))
     with progress("blending"):
+        found = {
+            name: replace(one, bundle=one.bundle or ground.fit(one.recipe))
+            for name, one in found.items()
+        }
         found[BLEND] = _blended(ground, found)
-    return Choice(starts, found)
+    repeating = replace(ground, block=next(one for one in question_blocks() if one.allow_repeats))
+    return Choice(starts, {name: _also_again(repeating, one) for name, one in found.items()})
+
+
+def _also_again(repeating: Ground, found: Found) -> Found:
+    """With its score where repeats are allowed; the bundle is needed no more."""
+    again = 0.0 if found.bundle is None else repeating.score(found.bundle)
+    return replace(found, again=again, bundle=None)
 
 
 def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
@@ -165,7 +198,7 @@ def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
     it meets the other recipes on customers who did not choose its weights.
     """
     recipes = [one.recipe for one in found.values()]
-    bundles = [one.bundle or ground.fit(one.recipe) for one in found.values()]
+    bundles = [one.bundle for one in found.values() if one.bundle is not None]
     choices = choices_of(bundles, ground.held_out, ground.catalogue)
     odd = np.arange(len(ground.held_out.customers)) % 2 == 1
     scores = []
@@ -173,6 +206,7 @@ def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
         blend = fit_blend(recipes, choices.where(~half[choices.customers]))
         mixed = ground.mix(blend, bundles)
         scores.append(ground.among(np.flatnonzero(half)).score(mixed))
-    blend = without_silent(fit_blend(recipes, choices))
+    blend = fit_blend(recipes, choices)
     score = float(np.mean(scores))
-    return Found(blend, score, default=score)
+    mixed = ground.mix(blend, bundles)
+    return Found(without_silent(blend), score, default=score, bundle=mixed)

@@ -160,7 +160,7 @@ class Job:
         name = version_name(RECOMMENDER, champion) if champion else None
         with self._work() as work, open_history(self.lake, span, self.clock.now()) as history:
             rival = self._judged(champion, work)
-            starts = starts_of(rival.manifest if rival else None)
+            starts = starts_of(rival.manifest if rival else None, self.settings.algorithms)
             choice = choose(history, starts, self._bench(span), self.progress)
             with self.progress("fitting recommenders") as advance:
                 bundles = history.fit_all(choice.judged, span.fit_until, advance)

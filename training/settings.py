@@ -18,6 +18,8 @@ class TrainingSettings(Settings):
         gap_days: Days before those on which nothing that is judged is fitted: how old a model is
             when it answers. One, since models are made every night.
         fresh_days: How old history's latest event may be for what replaces a champion.
+        algorithms: Those that compete, with commas between; beside them always popularity and the
+            blend of all. `ease` is there too: it takes long where items are many.
         tune_seconds: How long better recipes are looked for, all algorithms together; not at all
             when 0.
         churn_horizon_days: Days without a purchase that make a customer count as churned; without
@@ -32,6 +34,7 @@ class TrainingSettings(Settings):
     holdout_days: int = Field(default=56, ge=1)
     gap_days: int = Field(default=1, ge=0)
     fresh_days: int = Field(default=7, ge=1)
+    algorithms: str = "personal,item_knn,graph_filter,als"
     tune_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     churn_horizon_days: int | None = Field(default=None, ge=1)
     churn_active_days: int | None = Field(default=None, ge=1)

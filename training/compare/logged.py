@@ -32,5 +32,13 @@ def log_page(
         message = f"{'/'.join(version)} has no run in MLflow to keep a page with"
         raise RegistryUnavailable(message)
     with tracking.client() as client:
-        client.log_text(run, page(comparison), file)
+        client.log_text(run, page(of_nobody(comparison)), file)
     return msgspec.structs.replace(comparison, logged=file)
+
+
+def of_nobody(comparison: Comparison) -> Comparison:
+    """The comparison without its example customers: a registry tells of no single customer."""
+    slates = comparison.slates
+    if slates is None:
+        return comparison
+    return msgspec.structs.replace(comparison, slates=msgspec.structs.replace(slates, examples=()))

@@ -59,7 +59,7 @@ class GraphFilterParams:
     power: float = 0.0
     customer_power: float = 0.3
     neighbours: int | None = 0
-    rank: int = 256
+    rank: int = 128
     low_pass: float = 1.0
     popularity_power: float = 0.45
     exact: bool = False

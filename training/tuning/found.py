@@ -16,7 +16,8 @@ class Found:
 
     Attributes:
         recipe: With the best score.
-        score: Of it.
+        score: Of it, on the question that the gate asks.
+        again: The same metric where repeats are allowed.
         default: Score of the first start.
         trials: Finished, the pruned and the failed included.
         pruned: Of them.
@@ -27,6 +28,7 @@ class Found:
     recipe: Recipe
     score: float
     default: float
+    again: float = 0.0
     trials: int = 0
     pruned: int = 0
     seconds: float = 0.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from features.errors import NotEnoughData
+from features.errors import NotEnoughData, SettingsError
 from features.progress import Advance, silent
 from serving.model.manifest import Say
 from serving.model.weighting import Weighting
@@ -22,6 +22,7 @@ from training.recommenders.als import AlsParams
 from training.recommenders.blend import Blend, Ingredient, blend_of
 from training.recommenders.popularity import PopularityParams
 from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
+from training.settings import TrainingSettings
 from training.span import Span
 from training.tuning.bench import Bench, Budget
 from training.tuning.found import Found
@@ -77,8 +78,9 @@ def test_validation_time_ends_before_the_gap_and_is_as_long_as_what_judges() -> 
 def test_the_best_of_every_algorithm_and_the_best_of_all_is_chosen() -> None:
     starts = {**STARTS, "item_knn": (DEFAULT, BETTER)}
     choice = chosen(Recorded(), starts)
-    scores = {name: one.score for name, one in choice.found.items()}
-    assert choice.best == max(scores, key=scores.__getitem__) != "popularity"
+    worth = {name: one.score * one.again for name, one in choice.found.items()}
+    assert choice.best == max(worth, key=worth.__getitem__) != "popularity"
+    assert min(worth.values()) > 0
     assert choice.recipes["item_knn"] == BETTER
     assert choice.recipes["popularity"] == default_recipe("popularity")
     assert choice.origin("item_knn") == "champion"
@@ -135,11 +137,23 @@ def test_tuning_asks_for_validation_time_alone_and_leaves_popularity_as_it_is(
 
 def test_the_champions_recipe_is_among_what_is_tried() -> None:
     manifest = GROUND.fit(FORGETFUL).manifest
-    starts = starts_of(manifest)
-    assert set(starts) == set(ALGORITHMS)
+    starts = starts_of(manifest, "item_knn, als")
+    assert list(starts) == ["popularity", "item_knn", "als"]
     assert starts["item_knn"] == (DEFAULT, FORGETFUL)
     assert starts["als"] == (Recipe("als", AlsParams(), Weighting()),)
-    assert starts_of(GROUND.fit(DEFAULT).manifest) == starts_of(None)
+    assert starts_of(GROUND.fit(DEFAULT).manifest, "item_knn") == starts_of(None, "item_knn")
+    # What serves stays in the race, whatever the setting says now.
+    assert starts_of(manifest, "")["item_knn"] == (FORGETFUL,)
+
+
+def test_an_algorithm_that_is_not_known_is_refused_with_those_that_are() -> None:
+    with pytest.raises(SettingsError, match=r"HOMING_ALGORITHMS has 'alss'.*item_knn.*als"):
+        starts_of(None, "item_knn,alss")
+
+
+def test_all_algorithms_of_the_default_setting_are_known() -> None:
+    names = starts_of(None, TrainingSettings().algorithms)
+    assert set(names) == set(ALGORITHMS) - {"ease"}
 
 
 def test_the_best_recipes_are_blended_by_weights_of_validation_time() -> None:
@@ -161,8 +175,7 @@ def test_a_blend_is_scored_on_customers_who_did_not_choose_its_weights() -> None
 def test_every_part_of_a_champion_that_is_a_blend_is_tried() -> None:
     lately = Recipe("popularity", PopularityParams(), Weighting(half_life_days=7.0))
     blend = blend_of([Ingredient(BETTER, Say(1.0)), Ingredient(lately, Say(0.5))])
-    starts = starts_of(GROUND.fit(blend).manifest)
-    assert set(starts) == set(ALGORITHMS)
+    starts = starts_of(GROUND.fit(blend).manifest, "item_knn")
     assert starts["item_knn"] == (DEFAULT, BETTER)
     assert starts["popularity"] == (default_recipe("popularity"), lately)
 
@@ -181,5 +194,8 @@ def test_what_was_found_is_chosen_by_its_score() -> None:
         "item_knn": Found(DEFAULT, 0.3, default=0.3),
     }
     choice = Choice({name: (one.recipe,) for name, one in found.items()}, found)
-    assert choice.best == "item_knn"
+    assert choice.best == "item_knn"  # where nothing is bought again, what is new decides
+    repeating = {**found, "als": replace(found["als"], again=0.4)}
+    repeating["item_knn"] = replace(found["item_knn"], again=0.1)
+    assert Choice(choice.starts, repeating).best == "als"
     assert [one.algorithm for one in choice.tuned()] == ["als"]

@@ -71,7 +71,9 @@ def test_what_others_use_up_is_due_for_who_bought_it_once(
     others: int, once: int, who: list[str]
 ) -> None:
     assert REBUYERS == 20
-    again = [e for n in range(others) for e in bought("cup", 30, 22, 14, 6, customer=f"ck_a{n:031}")]
+    again = [
+        e for n in range(others) for e in bought("cup", 30, 22, 14, 6, customer=f"ck_a{n:031}")
+    ]
     never = [e for n in range(once) for e in bought("cup", 1, customer=f"ck_f{n:031}")]
     found = due_of([*again, *never, *bought("cup", 9, customer=BOB)])
     # Bob is a buyer too: in the last case 20 of 42 bought it again.
