@@ -97,8 +97,8 @@ def main(benchmark: str, measure: Callable[[], Sequence[Figure]]) -> None:
         benchmark: Its name, as in `python -m benchmarks.NAME`.
         measure: Takes all measurements.
     """
-    arguments = _parser(benchmark).parse_args()
-    _print(Report(benchmark, tuple(measure()), machine()), as_json=arguments.json)
+    arguments = parser_of(benchmark).parse_args()
+    report(benchmark, measure(), as_json=arguments.json)
 
 
 def main_on_data(benchmark: str, measure: Callable[[Path], Sequence[Figure]]) -> None:
@@ -108,18 +108,33 @@ def main_on_data(benchmark: str, measure: Callable[[Path], Sequence[Figure]]) ->
         benchmark: Its name, as in `python -m benchmarks.NAME`.
         measure: Takes all measurements on the data in a folder.
     """
-    parser = _parser(benchmark)
+    arguments = parsed_on_data(parser_of(benchmark))
+    report(benchmark, measure(arguments.data), as_json=arguments.json)
+
+
+def parser_of(benchmark: str) -> argparse.ArgumentParser:
+    """A parser of a benchmark's command line with `--json`.
+
+    Args:
+        benchmark: Its name, as in `python -m benchmarks.NAME`.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def parsed_on_data(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line, with `--data DIR` for a folder that must be there."""
     parser.add_argument("--data", type=Path, required=True, help="the folder of public data")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         parser.error(f"--data {arguments.data}: no such folder")
-    _print(Report(benchmark, tuple(measure(arguments.data)), machine()), as_json=arguments.json)
+    return arguments
 
 
-def _parser(benchmark: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser
+def report(benchmark: str, figures: Sequence[Figure], *, as_json: bool) -> None:
+    """Print what was measured, and where."""
+    _print(Report(benchmark, tuple(figures), machine()), as_json=as_json)
 
 
 def _print(report: Report, *, as_json: bool) -> None:

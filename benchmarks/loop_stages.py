@@ -6,17 +6,16 @@ on what earlier ones left in HOME.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-import msgspec
 from implicit.cpu.als import AlternatingLeastSquares
 from threadpoolctl import threadpool_limits
 
 from benchmarks.figures import TIMES, seconds
+from benchmarks.stages import Stage, main
 from features.clock import SystemClock
 from features.definitions.table import feature_table
 from features.lake import Lake
@@ -34,36 +33,24 @@ from training.span import Span, span_of
 SECRET = "a secret that benchmarks share, and nothing else"  # noqa: S105 - guards nothing
 
 
-class Stage(msgspec.Struct, frozen=True):
-    """What a stage prints.
-
-    Attributes:
-        seconds: Of the work alone, imports of libraries left out.
-        extra: More figures by name.
-    """
-
-    seconds: float
-    extra: dict[str, float] = {}
-
-
-def settings_of(home: Path) -> TrainingSettings:
+def settings_of(home: str) -> TrainingSettings:
     """Settings of all stages."""
-    return TrainingSettings(home=home, secret=SECRET)
+    return TrainingSettings(home=Path(home), secret=SECRET)
 
 
-def import_stage(home: Path) -> Stage:
+def import_stage(home: str) -> Stage:
     """1.47 M purchase lines, 68,509 products, mails and redemptions."""
     run = lambda: list(import_households(settings_of(home), silent, SystemClock()))  # noqa: E731
     return Stage(seconds(run))
 
 
-def features_stage(home: Path) -> Stage:
+def features_stage(home: str) -> Stage:
     """Every feature of every customer as of the cutoff."""
     lake, span = _lake(home)
     return Stage(seconds(lambda: feature_table(lake, span.cutoff)))
 
 
-def train_stage(home: Path) -> Stage:
+def train_stage(home: str) -> Stage:
     """All recommenders, fitted on what was before the cutoff."""
     lake, span = _lake(home)
     recipes = {name: default_recipe(name) for name in ALGORITHMS}
@@ -72,29 +59,29 @@ def train_stage(home: Path) -> Stage:
         fitted = history.fit_all(recipes, span.cutoff, lambda _done, _total: None)
     spent = time.perf_counter() - began
     for name, bundle in fitted.items():
-        bundle.save(home / "bundles" / name)
+        bundle.save(Path(home) / "bundles" / name)
     return Stage(spent)
 
 
-def evaluate_stage(home: Path) -> Stage:
+def evaluate_stage(home: str) -> Stage:
     """All recommenders on 8 held-out weeks, the whole catalogue ranked, with intervals."""
     lake, span = _lake(home)
-    bundles = {name: load_bundle(home / "bundles" / name) for name in ALGORITHMS}
+    bundles = {name: load_bundle(Path(home) / "bundles" / name) for name in ALGORITHMS}
     with open_history(lake, span, SystemClock().now()) as history:
         return Stage(seconds(lambda: _judge(history, bundles)))
 
 
-def retrain_stage(home: Path) -> Stage:
+def retrain_stage(home: str) -> Stage:
     """The whole of `homing retrain`, churn, registration and publishing included."""
     return Stage(seconds(lambda: bootstrap.retrain(settings_of(home))))
 
 
-def publish_stage(home: Path) -> Stage:
+def publish_stage(home: str) -> Stage:
     """Slates, scores, segments and features of every customer into the profiles."""
     return Stage(seconds(lambda: bootstrap.publish(settings_of(home))))
 
 
-def als_stage(home: Path) -> Stage:
+def als_stage(home: str) -> Stage:
     """The ALS step beside a bare fit by implicit, interleaved."""
     lake, span = _lake(home)
     with open_history(lake, span, SystemClock().now()) as history:
@@ -125,13 +112,13 @@ def _judge(history: History, bundles: dict[str, Bundle]) -> None:
     judge(history, bundles, "als", None, lambda _done, _total: None)
 
 
-def _lake(home: Path) -> tuple[Lake, Span]:
+def _lake(home: str) -> tuple[Lake, Span]:
     settings = settings_of(home)
     lake = Lake(settings.resolved_lake_path())
     return lake, span_of(lake, settings.holdout, SystemClock())
 
 
-STAGES: dict[str, Callable[[Path], Stage]] = {
+STAGES: dict[str, Callable[[str], Stage]] = {
     "import": import_stage,
     "features": features_stage,
     "train": train_stage,
@@ -144,5 +131,4 @@ STAGES: dict[str, Callable[[Path], Stage]] = {
 
 
 if __name__ == "__main__":
-    result = STAGES[sys.argv[1]](Path(sys.argv[2]))
-    sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    main(STAGES)

@@ -45,6 +45,4 @@ def made_up(interactions: int, items: int, seed: int = 1) -> Dataset:
     cells = csr_array(coo_array((ones, (rows, columns)), shape=(customers, items)))
     cells.data[:] = 1.0
     names = [f"{number:07}" for number in range(max(customers, items))]
-    return dataset_of(
-        cells, names[:customers], names[:items], Weighting(half_life_days=None), AT
-    )
+    return dataset_of(cells, names[:customers], names[:items], Weighting(half_life_days=None), AT)
