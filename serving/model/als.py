@@ -6,11 +6,12 @@ With confidence c = 1 + alpha * weight, the vector x of a customer solves (Hu, K
     (Y'Y + Y'(C - I)Y + regularization * I) x = Y'c
 
 where Y are the item factors and C - I is 0 for all but the basket's items, so that with Y'Y cached
-the cost is that of the basket and not of the catalogue. The regularisation of a customer with n
-items grows with them, as Rendle et al., "Revisiting the Performance of iALS on Item Recommendation
-Benchmarks", 2022, found to matter (`frequency` 0 is the plain one)::
+the cost is that of the basket and not of the catalogue. The regularisation of a customer may grow
+with the number n of his items, as Rendle et al., "Revisiting the Performance of iALS on Item
+Recommendation Benchmarks", 2022, found to matter; `frequency` 0 is the plain one, 1 that of Zhou et
+al., "Large-Scale Parallel Collaborative Filtering for the Netflix Prize", 2008::
 
-    regularization * (1 + alpha * n / items) ** frequency
+    regularization * (n / mean n of the customers that it was fitted on) ** frequency
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class AlsScorer:
         self._alpha = _number(bundle, ALPHA)
         self._regularization = _number(bundle, REGULARIZATION)
         self._frequency = _number(bundle, FREQUENCY, 0.0)
+        self._mean = bundle.manifest.data.interactions / max(bundle.manifest.data.customers, 1)
         self._gram = (self._factors.T @ self._factors).astype(np.float64)
         self._norms = np.sqrt(np.einsum("if,if->i", self._factors, self._factors))
 
@@ -124,7 +126,7 @@ class AlsScorer:
             (customers, factors, factors) and (customers, factors, items).
         """
         across = known.transpose(0, 2, 1)
-        grown = (1.0 + self._alpha * counts / len(self._factors)) ** self._frequency
+        grown = (counts / self._mean) ** self._frequency
         ridge = (self._regularization * grown)[:, None, None] * np.eye(len(self._gram))
         systems = self._gram + (across * extra[:, None, :]) @ known + ridge
         return systems, across * (1.0 + extra)[:, None, :]

@@ -41,8 +41,8 @@ class AlsParams:
         factors: Length of an item's vector.
         regularization: Added to the diagonal of every half-step.
         alpha: Confidence of a cell is 1 + alpha * weight.
-        frequency: Power by which regularisation grows with the cells of a customer or an item;
-            0 is the same for all.
+        frequency: Power by which regularisation grows with the cells of a customer or an item,
+            relative to their mean; 0 is the same for all.
         iterations: Full steps.
         seed: Of the random start.
         num_threads: Of implicit's solver.
@@ -159,19 +159,16 @@ def _by_frequency(
 def _groups(side: csr_matrix[Any, Any], params: AlsParams) -> list[tuple[int, int, float]]:
     """Rows, ascending by their cells, in groups of about as many: start, end, regularisation."""
     counts = np.diff(side.indptr)
+    # Rows without a cell are all zeros whatever their regularisation.
+    times = (np.maximum(counts, 1) / counts.mean()) ** params.frequency
     steps = np.geomspace(1, max(int(counts[-1]), 1) + 1, BUCKETS + 1)
     ends = np.searchsorted(counts, steps[1:]).tolist()
     starts = [0, *ends[:-1]]
     return [
-        (start, end, params.regularization * grown(counts[start:end].mean(), side.shape[1], params))
+        (start, end, params.regularization * float(times[start:end].mean()))
         for start, end in zip(starts, ends, strict=True)
         if end > start
     ]
-
-
-def grown(cells: float, others: int, params: AlsParams) -> float:
-    """How much more a row with so many cells is regularised, out of so many columns."""
-    return float((1.0 + params.alpha * cells / others) ** params.frequency)
 
 
 def confidences(matrix: csr_array[Any, Any], params: AlsParams) -> csr_matrix[Any, Any]:

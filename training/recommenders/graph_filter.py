@@ -8,6 +8,12 @@ Recommendation?", 2021: GF-CF, which is `customer_power` 0.5, `popularity_power`
 neighbours, rank 256 and `low_pass` 0.3)::
 
     score = x (R̃'R̃ + low_pass * D_I^-1/2 V V' D_I^popularity_power)
+
+With `ridge` the filter is that of ridge regression instead, q / (q + ridge) at each frequency q of
+R̃'R̃ (the greatest is 1): exact for the `rank` smoothest, and for the rest, where q is far below
+`ridge`, q / ridge, which is R̃'R̃ again and needs no frequencies::
+
+    score = x (R̃'R̃ / ridge + V [q / (q + ridge) - q / ridge] V') D_I^popularity_power
 """
 
 from __future__ import annotations
@@ -50,6 +56,7 @@ class GraphFilterParams:
         low_pass: Its weight beside the linear one.
         popularity_power: On each item's number of customers, which multiplies what the low-pass
             filter gives.
+        ridge: Of ridge regression, relative to the greatest frequency; None for the plain filters.
         exact: Whether the decomposition is exact (ARPACK) or randomised, which is faster and
             also keeps a little of the frequencies beyond.
         num_threads: Of the similarity search.
@@ -62,6 +69,7 @@ class GraphFilterParams:
     rank: int = 128
     low_pass: float = 1.0
     popularity_power: float = 0.45
+    ridge: float | None = None
     exact: bool = False
     num_threads: int = 2
     seed: int = 20170101
@@ -85,9 +93,26 @@ def fit(dataset: Dataset, params: GraphFilterParams, created_at: datetime) -> Bu
         params: See there.
         created_at: Aware, UTC.
     """
-    arrays: dict[str, Array] = low_pass_arrays(dataset, params)
-    if params.neighbours != 0:
-        arrays |= neighbour_arrays(_linear(_graph(dataset, params), params))
+    graph = _graph(dataset, params)
+    rank = min(params.rank, min(graph.shape) - 1)
+    sizes, vectors = _right_vectors(graph, rank, params)
+    counts = customers_of(dataset.matrix)
+    taken, given = powers(counts, -0.5), powers(counts, params.popularity_power)
+    linear = None if params.neighbours == 0 else _linear(graph, params)
+    if params.ridge is None:
+        response = np.full(rank, params.low_pass)
+    else:
+        frequencies = (sizes / sizes.max()) ** 2
+        response = frequencies / (frequencies + params.ridge) - frequencies / params.ridge
+        taken = np.ones(len(counts))
+        if linear is not None:
+            linear = scaled(linear, taken / (params.ridge * sizes.max() ** 2), given)
+    arrays: dict[str, Array] = {
+        IN: (vectors * taken[:, None] * response).astype(np.float32),
+        OUT: (vectors * given[:, None]).astype(np.float32),
+    }
+    if linear is not None:
+        arrays |= neighbour_arrays(linear)
     return make_bundle(
         algorithm=ALGORITHM,
         params={**asdict(params), POWER: params.power},
@@ -97,19 +122,6 @@ def fit(dataset: Dataset, params: GraphFilterParams, created_at: datetime) -> Bu
         data=dataset.data,
         created_at=created_at,
     )
-
-
-def low_pass_arrays(dataset: Dataset, params: GraphFilterParams) -> dict[str, Array]:
-    """What the low-pass filter takes and gives: `IN` and `OUT`."""
-    graph = _graph(dataset, params)
-    rank = min(params.rank, min(graph.shape) - 1)
-    vectors = _right_vectors(graph, rank, params)
-    counts = customers_of(dataset.matrix)
-    gives = params.low_pass * powers(counts, params.popularity_power)
-    return {
-        IN: (vectors * powers(counts, -0.5)[:, None]).astype(np.float32),
-        OUT: (vectors * gives[:, None]).astype(np.float32),
-    }
 
 
 def _graph(dataset: Dataset, params: GraphFilterParams) -> csr_array[Any, Any]:
@@ -123,16 +135,18 @@ def _graph(dataset: Dataset, params: GraphFilterParams) -> csr_array[Any, Any]:
 
 def _right_vectors(
     graph: csr_array[Any, Any], rank: int, params: GraphFilterParams
-) -> NDArray[np.float64]:
-    """The singular vectors of the greatest singular values, (items, rank)."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The greatest singular values, (rank,), and their right vectors, (items, rank)."""
     if params.exact:
         start = np.random.default_rng(params.seed).standard_normal(min(graph.shape))
-        found = svds(graph.astype(np.float64), rank, v0=start, return_singular_vectors="vh")[2]
+        _, sizes, found = svds(
+            graph.astype(np.float64), rank, v0=start, return_singular_vectors="vh"
+        )
     else:
-        found = randomized_svd(
+        _, sizes, found = randomized_svd(
             graph, rank, n_iter=STEPS, power_iteration_normalizer="QR", random_state=params.seed
-        )[2]
-    return np.asarray(found.T)
+        )
+    return np.asarray(sizes, np.float64), np.asarray(found.T, np.float64)
 
 
 def _linear(graph: csr_array[Any, Any], params: GraphFilterParams) -> csr_array[Any, Any]:

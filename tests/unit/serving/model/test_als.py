@@ -59,7 +59,8 @@ def test_a_batch_scores_as_each_alone() -> None:
 def test_who_has_more_items_is_regularised_more_where_frequency_counts() -> None:
     few, many = purchases({0: 1}, items=6), purchases({0: 1, 1: 1, 2: 1}, items=6)
     for basket, count in ((few, 1), (many, 3)):
-        plain = AlsScorer(bundle(regularization=0.5 * (1 + 2.0 * count / 6) ** 1.5))
+        mean = 3 / 2  # interactions and customers of the data that the bundle names
+        plain = AlsScorer(bundle(regularization=0.5 * (count / mean) ** 1.5))
         grown = AlsScorer(bundle(frequency=1.5))
         np.testing.assert_allclose(grown.score(basket), plain.score(basket), rtol=1e-4, atol=1e-6)
 

@@ -3,17 +3,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from features.errors import BundleError
 from features.event import Event, EventType
 from features.profile import history_of
 from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle, load_bundle
+from serving.model.linear import IN, OUT, LinearScorer
+from serving.model.manifest import Say
 from serving.model.scoring import open_scorer
 from serving.model.shares import reasons
+from serving.model.weighting import Weighting
 from serving.ranking.blocks import Block
 from serving.ranking.chain import Ask, slate_rows
 from serving.ranking.view import item_view
@@ -30,7 +36,9 @@ from tests.unit.training.samples import (
     table,
 )
 from training.dataset import Dataset, load_dataset
-from training.recommenders import als, item_knn, personal, popularity
+from training.recommenders import als, ease, graph_filter, item_knn, personal, popularity
+from training.recommenders.blend import Ingredient, blend_of, recipes_of
+from training.recommenders.recipe import Recipe, default_recipe, recipe_of
 
 Fit = Callable[[Dataset], Bundle]
 FITS: dict[str, Fit] = {
@@ -41,11 +49,25 @@ FITS: dict[str, Fit] = {
     ),
     "bm25": lambda data: item_knn.fit(data, item_knn.ItemKnnParams(scheme="bm25", shrink=1.0), AT),
     "personal": lambda data: personal.fit(data, personal.PersonalParams(), AT),
+    "ease": lambda data: ease.fit(data, ease.EaseParams(neighbours=None), AT),
+    "ease of the nearest": lambda data: ease.fit(data, ease.EaseParams(neighbours=4), AT),
+    "graph_filter": lambda data: graph_filter.fit(
+        data, graph_filter.GraphFilterParams(rank=2, neighbours=4), AT
+    ),
+    "graph_filter, exact": lambda data: graph_filter.fit(
+        data, graph_filter.GraphFilterParams(rank=2, exact=True), AT
+    ),
     "als": lambda data: als.fit(data, als.AlsParams(factors=4, regularization=0.1), AT),
     "als by frequency": lambda data: als.fit(
         data, als.AlsParams(factors=4, regularization=0.1, frequency=1.0), AT
     ),
+    "blend": lambda data: blend_of(
+        [Ingredient(default_recipe(name), Say(1.0, 0.5)) for name in ("popularity", "item_knn")]
+    ).fit(data, AT),
 }
+
+
+PERSONAL = [name for name in FITS if name not in {"popularity", "personal", "blend"}]
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -54,9 +76,11 @@ def test_a_fit_says_what_it_is_and_what_it_was_made_of(name: str, tmp_path: Path
     bundle = FITS[name](dataset)
     bundle.save(tmp_path / "1")
     manifest = load_bundle(tmp_path / "1").manifest
-    assert manifest.algorithm in {name, name.partition(" ")[0], "item_knn"}
+    assert manifest.algorithm in {name, name.replace(",", "").partition(" ")[0], "item_knn"}
     assert (manifest.items, manifest.created_at) == (SIZE, AT)
-    assert (manifest.data, manifest.weighting) == (dataset.data, dataset.weighting)
+    assert manifest.data == dataset.data
+    # A blend's parts are weighed each in its own way.
+    assert manifest.weighting == (Weighting() if name == "blend" else dataset.weighting)
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -81,7 +105,7 @@ def test_the_same_data_gives_the_same_bundle(name: str, tmp_path: Path) -> None:
     assert one == other
 
 
-@pytest.mark.parametrize("name", ["item_knn", "tfidf", "bm25", "als", "als by frequency"])
+@pytest.mark.parametrize("name", PERSONAL)
 def test_a_model_finds_the_one_item_that_is_missing(name: str) -> None:
     bundle = FITS[name](checkerboard_dataset())
     view, scorer = item_view(bundle.items, None, bundle.popularity), open_scorer(bundle)
@@ -94,7 +118,7 @@ def test_a_model_finds_the_one_item_that_is_missing(name: str) -> None:
         assert int(bundle.items[reason.row][-2:]) % 2 == rows[0] % 2
 
 
-@pytest.mark.parametrize("name", ["item_knn", "tfidf", "bm25", "als", "als by frequency"])
+@pytest.mark.parametrize("name", PERSONAL)
 def test_similar_items_are_of_the_same_colour(name: str) -> None:
     rows, scores = open_scorer(FITS[name](checkerboard_dataset())).similar(4, 5)
     assert set(rows.tolist()) == {0, 2, 6, 8, 10}
@@ -160,13 +184,24 @@ def test_rows_that_are_alike_are_regularised_alike() -> None:
     counts = {count for side in (matrix, matrix.T.tocsr()) for count in np.diff(side.indptr)}
     assert counts == {SIZE // 2 - 1}
     grown = als.AlsParams(factors=4, regularization=0.1, alpha=2.0, frequency=1.5)
-    plain = 0.1 * (1 + 2.0 * (SIZE / 2 - 1) / SIZE) ** 1.5
     np.testing.assert_allclose(
         als.factorize(matrix, grown),
-        als.factorize(matrix, als.AlsParams(factors=4, regularization=plain, alpha=2.0)),
+        als.factorize(matrix, als.AlsParams(factors=4, regularization=0.1, alpha=2.0)),
         rtol=1e-4,
         atol=1e-5,
     )
+
+
+def test_rows_with_more_cells_are_regularised_more() -> None:
+    counts = np.array([0, 1, 1, 2, 4, 16])
+    side = csr_matrix(np.arange(20) < counts[:, None], dtype=np.float32)
+    groups = als._groups(side, als.AlsParams(regularization=2.0, frequency=0.5))
+    assert [end for _, end, _ in groups][-1] == len(counts)
+    assert [start for start, _, _ in groups] == [0, *(end for _, end, _ in groups[:-1])]
+    strengths = [strength for _, _, strength in groups]
+    assert strengths == sorted(strengths)
+    assert strengths[0] == pytest.approx(2.0 * (1 / counts.mean()) ** 0.5)
+    assert strengths[-1] == pytest.approx(2.0 * (16 / counts.mean()) ** 0.5)
 
 
 def test_an_item_s_loyalty_is_the_share_of_buyers_who_came_back_another_day() -> None:
@@ -191,3 +226,94 @@ def test_what_was_bought_often_and_is_bought_again_comes_first() -> None:
     once_more = baskets_of([history_of([purchase(0, "item-04", AT)])], bundle.index, AT)
     scores = open_scorer(bundle).score(once_more)[0]
     assert np.flatnonzero(scores).tolist() == [bundle.index["item-04"]]
+
+
+def normalised(customer_power: float, item_power: float) -> np.ndarray[tuple[int, int], Any]:
+    """Which items of the checkerboard each customer has, by powers of how many both have."""
+    cells = (checkerboard_dataset().matrix.toarray() > 0).astype(float)
+    rows = cells.sum(axis=1, keepdims=True) ** -customer_power
+    return np.asarray(cells * rows * cells.sum(axis=0) ** -item_power)
+
+
+def test_the_closed_form_regresses_each_item_on_all_others() -> None:
+    params = ease.EaseParams(regularization=0.5, popularity_power=0.0, neighbours=None)
+    bundle = ease.fit(checkerboard_dataset(), params, AT)
+    cells = normalised(0.3, 0.5)
+    gram = cells.T @ cells
+    ridge = 0.5 * gram.diagonal().mean()
+    wanted = np.zeros((SIZE, SIZE))
+    for item in range(SIZE):
+        others = np.delete(np.arange(SIZE), item)
+        system = gram[np.ix_(others, others)] + ridge * np.eye(SIZE - 1)
+        wanted[others, item] = np.linalg.solve(system, gram[others, item])
+    np.testing.assert_allclose(matrix_of(bundle), wanted, atol=1e-6)
+
+
+def matrix_of(bundle: Bundle) -> np.ndarray[tuple[int, int], Any]:
+    """What each item (row) gives to each (column)."""
+    scorer = open_scorer(bundle)
+    assert isinstance(scorer, LinearScorer)
+    assert scorer._sparse is not None
+    return np.asarray(scorer._sparse.toarray())
+
+
+def test_regressions_on_enough_of_the_nearest_are_those_on_all() -> None:
+    whole = ease.EaseParams(neighbours=None)
+    near = ease.EaseParams(neighbours=SIZE - 1)
+    found = [matrix_of(ease.fit(checkerboard_dataset(), one, AT)) for one in (whole, near)]
+    # Items of the other colour are nobody's neighbours, and all others have nothing to add there.
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_too_many_items_for_the_closed_form_are_refused_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ease, "CLOSED_FORM", SIZE - 1)
+    with pytest.raises(BundleError, match=r"12 items.*at most 11.*number of neighbours"):
+        ease.fit(checkerboard_dataset(), ease.EaseParams(neighbours=None), AT)
+
+
+def test_a_graph_filter_keeps_the_smoothest_frequencies() -> None:
+    params = graph_filter.GraphFilterParams(
+        customer_power=0.5, popularity_power=0.5, neighbours=None, rank=3, low_pass=0.3, exact=True
+    )
+    bundle = graph_filter.fit(checkerboard_dataset(), params, AT)
+    cells = normalised(0.5, 0.5)
+    vectors = np.linalg.svd(cells)[2][:3].T
+    counts = (checkerboard_dataset().matrix.toarray() > 0).sum(axis=0)
+    smooth = 0.3 * (vectors / counts[:, None] ** 0.5) @ (vectors * counts[:, None] ** 0.5).T
+    np.testing.assert_allclose(matrix_of(bundle), cells.T @ cells, atol=1e-6)
+    # Equal singular values leave the vectors free to turn; the two greatest stand alone.
+    found = bundle.arrays[IN][:, -2:] @ bundle.arrays[OUT][:, -2:].T
+    alone = (
+        0.3
+        * (vectors[:, :2] / counts[:, None] ** 0.5)
+        @ (vectors[:, :2] * counts[:, None] ** 0.5).T
+    )
+    assert np.linalg.matrix_rank(smooth) == 3
+    np.testing.assert_allclose(np.abs(found).sum(), np.abs(alone).sum(), rtol=1e-4)
+
+
+def test_a_ridge_filter_is_ridge_regression_of_every_item_on_all() -> None:
+    params = graph_filter.GraphFilterParams(
+        customer_power=0.5, popularity_power=0.0, neighbours=None, rank=11, ridge=0.2, exact=True
+    )
+    bundle = graph_filter.fit(checkerboard_dataset(), params, AT)
+    cells = normalised(0.5, 0.5)
+    gram = cells.T @ cells
+    greatest = np.linalg.eigvalsh(gram)[-1]
+    whole = gram @ np.linalg.inv(gram + 0.2 * greatest * np.eye(SIZE))
+    found = matrix_of(bundle) + bundle.arrays[IN] @ bundle.arrays[OUT].T
+    # The one frequency beyond the rank is so small that the linear filter is nearly exact there.
+    np.testing.assert_allclose(found, whole, atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["popularity", "item_knn", "personal", "ease", "als"])
+def test_a_bundle_tells_the_recipe_that_it_was_made_by(name: str, tmp_path: Path) -> None:
+    recipe = Recipe(name, default_recipe(name).params, WEIGHTING)
+    recipe.fit(checkerboard_dataset(), AT).save(tmp_path / "1")
+    manifest = load_bundle(tmp_path / "1").manifest
+    assert recipe_of(manifest) == recipe
+    assert recipes_of(manifest) == (recipe,)
+    other = msgspec.structs.replace(manifest, params={"neighbours": "many", "damping": "a lot"})
+    assert recipe_of(msgspec.structs.replace(other, algorithm="crystal_ball")) is None
