@@ -8,6 +8,7 @@ were best for each question apart, where ours answer all questions with one mode
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import repeat
@@ -22,6 +23,7 @@ from implicit.nearest_neighbours import (
     TFIDFRecommender,
 )
 from implicit.recommender_base import ModelFitError
+from implicit.utils import ParameterWarning
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
@@ -131,7 +133,10 @@ def _item_knn(dataset: Dataset, params: Params) -> Score:
     counts = _counts(dataset)
     rest = {name: value for name, value in params.items() if name != "scheme"}
     model = schemes[params["scheme"]](num_threads=THREADS, **rest)
-    model.fit(counts, show_progress=False)
+    with warnings.catch_warnings():
+        # It weighs into a format of its own, and then warns of it.
+        warnings.simplefilter("ignore", ParameterWarning)
+        model.fit(counts, show_progress=False)
     similarity = csr_matrix(model.similarity)
     return lambda rows: np.asarray((counts[rows] @ similarity).toarray(), np.float32)
 

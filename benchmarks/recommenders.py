@@ -1,7 +1,7 @@
 """Recommenders against published tables and against peers in the same run.
 
-`python -m benchmarks.recommenders --data DIR --json`; `--only gowalla,amazon` for some of it. All
-of it takes hours with the default budget; how long a shop's part takes is `--budget` times ten.
+`python -m benchmarks.recommenders --data DIR --json`, or some of it with `--only gowalla,amazon`. A
+shop takes about ten times `--budget`, and five minutes more.
 """
 
 from __future__ import annotations

@@ -29,9 +29,10 @@ from training.choice import choose, starts_of, validation_of
 from training.evaluate import EXPLORE, REPEAT, evaluate
 from training.metrics import bootstrap_difference
 from training.recommend import History, open_history
-from training.recommenders.recipe import ALGORITHMS
+from training.recommenders.recipe import ALGORITHMS, Recipe
 from training.span import span_of
 from training.tuning.bench import Bench, Budget
+from training.tuning.ground import Ground
 
 HOLDOUT: Final = timedelta(weeks=8)
 QUESTIONS: Final = (EXPLORE, REPEAT)
@@ -39,6 +40,10 @@ QUESTIONS: Final = (EXPLORE, REPEAT)
 OURS_ALS: Final = "als"
 RATIO: Final = "blend / best peer"
 PARITY: Final = "our ALS / implicit's ALS"
+
+
+Answered = Mapping[str, Values]
+"""Question → NDCG of each customer."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,8 @@ class Contest:
     """
 
     single: str
-    ours: Mapping[str, Mapping[str, Values]]
-    peers: Mapping[str, Mapping[str, Values]]
+    ours: Mapping[str, Answered]
+    peers: Mapping[str, Answered]
     trials: Mapping[str, int]
 
 
@@ -77,30 +82,50 @@ def contest(history: History, seconds: float) -> Contest:
         choice = choose(
             history, starts_of(None, ",".join(ALGORITHMS)), Bench(Path(folder), budget), silent
         )
+    singles = {name: found.score for name, found in choice.found.items() if name != BLEND}
+    peers, trials = _peers(history, validation, seconds)
+    ours = {f"our {name}": found.trials for name, found in choice.found.items() if found.trials}
+    return Contest(
+        single=max(singles, key=singles.__getitem__),
+        ours=_ours(history, choice.recipes),
+        peers=peers,
+        trials=ours | trials,
+    )
+
+
+def _ours(history: History, recipes: Mapping[str, Recipe]) -> dict[str, Answered]:
+    """What our algorithms answer in held-out time."""
     span = history.span
-    bundles = history.fit_all(choice.recipes, span.cutoff, lambda _done, _total: None)
+    bundles = history.fit_all(recipes, span.cutoff, lambda _done, _total: None)
     held_out = history.held_out(span.cutoff, span.end)
-    ours = {
-        name: {
-            question: found.per_customer[METRIC]
-            for question, found in evaluate(bundle, held_out, history.catalogue, auc=False).items()
-        }
+    answers = {
+        name: evaluate(bundle, held_out, history.catalogue, auc=False)
         for name, bundle in bundles.items()
     }
-    trials = {name: found.trials for name, found in choice.found.items() if found.trials}
-    peers: dict[str, dict[str, Values]] = {}
-    trained = validation.dataset, Jury(validation.dataset, validation.held_out, history.catalogue)
+    return {
+        name: {question: found.per_customer[METRIC] for question, found in answer.items()}
+        for name, answer in answers.items()
+    }
+
+
+def _peers(
+    history: History, validation: Ground, seconds: float
+) -> tuple[dict[str, Answered], dict[str, int]]:
+    """What peers answer in held-out time, and how many parameters were tried of each."""
+    span = history.span
+    ground = Jury(validation.dataset, validation.held_out, history.catalogue)
     whole = history.dataset(span.cutoff)
-    jury = Jury(whole, held_out, history.catalogue)
+    jury = Jury(whole, history.held_out(span.cutoff, span.end), history.catalogue)
+    answers: dict[str, Answered] = {}
+    trials: dict[str, int] = {}
     for name, peer in PEERS.items():
-        tuned = tune(peer, *trained, seconds)
-        peers[name] = {
+        tuned = tune(peer, validation.dataset, ground, seconds)
+        answers[name] = {
             question: jury.judge(peer.fit(whole, params))[question]
             for question, params in tuned.params.items()
         }
         trials[name] = tuned.trials
-    singles = {name: found.score for name, found in choice.found.items() if name != BLEND}
-    return Contest(max(singles, key=singles.__getitem__), ours, peers, trials)
+    return answers, trials
 
 
 def figures(found: Contest) -> dict[str, float]:
