@@ -79,8 +79,8 @@ class AlsScorer:
             places = weights.indptr[chosen][:, None] + np.arange(width)
             there = np.arange(width) < lengths[chosen][:, None]
             places = np.where(there, places, 0)
-            extra = np.where(there, weights.data[places].astype(np.float64) * self._alpha, 0.0)
-            known = self._factors[weights.indices[places]].astype(np.float64)
+            extra = np.where(there, weights.data[places] * np.float32(self._alpha), np.float32(0))
+            known = self._factors[weights.indices[places]]
             systems, pulls = self._systems(known, extra, lengths[chosen])
             right = (pulls * there[:, None, :]).sum(axis=2, keepdims=True)
             vectors[chosen] = np.linalg.solve(systems, right)[:, :, 0]
@@ -95,8 +95,8 @@ class AlsScorer:
         items = weights.indices
         if not len(items) or not len(rows):
             return no_shares(len(rows))
-        known = self._factors[items].astype(np.float64)[None]
-        extra = self._alpha * weights.data.astype(np.float64)[None]
+        known = self._factors[items][None]
+        extra = np.float32(self._alpha) * weights.data[None]
         systems, pulls = self._systems(known, extra, np.array([len(items)]))
         solved = np.linalg.solve(systems[0], pulls[0])
         return Shares(items, (self._factors[rows] @ solved).astype(np.float32))
@@ -113,8 +113,8 @@ class AlsScorer:
         return best, cosines[best]
 
     def _systems(
-        self, known: Floats, extra: Floats, counts: NDArray[np.int64]
-    ) -> tuple[Floats, Floats]:
+        self, known: Factors, extra: Factors, counts: NDArray[np.int64]
+    ) -> tuple[Floats, Factors]:
         """The half-steps' matrices, and each item's pull on the right sides.
 
         Args:
@@ -128,8 +128,9 @@ class AlsScorer:
         across = known.transpose(0, 2, 1)
         grown = (counts / self._mean) ** self._frequency
         ridge = (self._regularization * grown)[:, None, None] * np.eye(len(self._gram))
+        # Summed in single precision, as implicit does, and solved in double.
         systems = self._gram + (across * extra[:, None, :]) @ known + ridge
-        return systems, across * (1.0 + extra)[:, None, :]
+        return systems, across * (1 + extra)[:, None, :]
 
 
 def _factors(bundle: Bundle) -> Factors:
