@@ -73,8 +73,8 @@ def _churn_line(trained: Trained) -> list[str]:
 
 def _tuned_line(tuned: Tuned, metric: str) -> str:
     return (
-        f"tuned {tuned.algorithm}: {metric} {tuned.default:.4f} → {tuned.best:.4f} on validation time, "
-        f"{tuned.trials:,} trials ({tuned.pruned:,} pruned) in {tuned.seconds:.1f} s"
+        f"tuned {tuned.algorithm}: {metric} {tuned.default:.4f} → {tuned.best:.4f} on validation "
+        f"time, {tuned.trials:,} trials ({tuned.pruned:,} pruned) in {tuned.seconds:.1f} s"
     )
 
 
