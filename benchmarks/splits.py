@@ -91,7 +91,7 @@ RECIPES: Final[Mapping[str, Blend]] = {
     AMAZON: three(rank=8, regularization=8.1, says=(1.0, 1.0, 1.0)),
 }
 """Chosen on a cut of each training part, a fifth of every user's items held out at random. Where
-the cut could not tell two sets of weights apart, Amazon's are those that its test part preferred."""
+the cut could not tell two sets of weights apart, Amazon's are what its test part preferred."""
 
 
 def load(folder: Path) -> Split:
