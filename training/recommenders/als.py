@@ -9,7 +9,7 @@ the Performance of iALS on Item Recommendation Benchmarks", 2022).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,9 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from features.errors import BundleError
 from serving.model.als import ALGORITHM, FACTORS
-from serving.model.bundle import POPULARITY, Bundle, make_bundle
+from serving.model.bundle import Bundle
 from training.dataset import Dataset
-from training.recommenders.popularity import popularity_of
+from training.recommenders.popularity import made_of
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -76,15 +76,8 @@ def fit(dataset: Dataset, params: AlsParams, created_at: datetime) -> Bundle:
         params: See there.
         created_at: Aware, UTC.
     """
-    return make_bundle(
-        algorithm=ALGORITHM,
-        params=asdict(params),
-        weighting=dataset.weighting,
-        items=dataset.items,
-        arrays={POPULARITY: popularity_of(dataset), FACTORS: factorize(dataset.matrix, params)},
-        data=dataset.data,
-        created_at=created_at,
-    )
+    arrays = {FACTORS: factorize(dataset.matrix, params)}
+    return made_of(dataset, ALGORITHM, params, arrays, created_at)
 
 
 def factorize(matrix: csr_array[Any, Any], params: AlsParams) -> NDArray[np.float32]:

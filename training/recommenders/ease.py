@@ -15,7 +15,7 @@ the columns by that of the item's customers, as graph filters do.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,15 +26,15 @@ from scipy.sparse import csr_array, csr_matrix, diags_array
 from threadpoolctl import threadpool_limits
 
 from features.errors import BundleError
-from serving.model.bundle import POPULARITY, Bundle, make_bundle
+from serving.model.bundle import Bundle
 from training.dataset import Dataset
-from training.recommenders.popularity import popularity_of
+from training.recommenders.popularity import made_of
 from training.recommenders.sparse import (
     Matrix,
     customers_of,
+    graph_of,
     neighbour_arrays,
     powers,
-    scaled,
 )
 
 if TYPE_CHECKING:
@@ -99,25 +99,11 @@ def fit(dataset: Dataset, params: EaseParams, created_at: datetime) -> Bundle:
         BundleError: All items are to be read, and there are too many.
     """
     matrix = dataset.matrix
-    cells = matrix.data.astype(np.float64) ** params.power
-    raised = csr_array((cells, matrix.indices, matrix.indptr), shape=matrix.shape)
-    counts = customers_of(matrix)
-    rows = powers(np.diff(matrix.indptr), -params.customer_power)
-    graph = scaled(raised, rows, powers(counts, -params.item_power))
+    graph = graph_of(matrix, params.power, params.customer_power, params.item_power)
     weights = closed_form if params.neighbours is None else near
-    given = diags_array(powers(counts, params.popularity_power))
-    return make_bundle(
-        algorithm=ALGORITHM,
-        params=asdict(params),
-        weighting=dataset.weighting,
-        items=dataset.items,
-        arrays={
-            POPULARITY: popularity_of(dataset),
-            **neighbour_arrays(csr_array(weights(graph, params) @ given)),
-        },
-        data=dataset.data,
-        created_at=created_at,
-    )
+    given = diags_array(powers(customers_of(matrix), params.popularity_power))
+    arrays = neighbour_arrays(csr_array(weights(graph, params) @ given))
+    return made_of(dataset, ALGORITHM, params, arrays, created_at)
 
 
 def closed_form(graph: Matrix, params: EaseParams) -> Matrix:

@@ -18,7 +18,7 @@ R̃'R̃ (the greatest is 1): exact for the `rank` smoothest, and for the rest, w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,11 +30,11 @@ from scipy.sparse.linalg import svds
 from sklearn.utils.extmath import randomized_svd
 
 from serving.model.arrays import Array
-from serving.model.bundle import POPULARITY, Bundle, make_bundle
-from serving.model.linear import IN, OUT, POWER
+from serving.model.bundle import Bundle
+from serving.model.linear import IN, OUT
 from training.dataset import Dataset
-from training.recommenders.popularity import popularity_of
-from training.recommenders.sparse import customers_of, neighbour_arrays, powers, scaled
+from training.recommenders.popularity import made_of
+from training.recommenders.sparse import customers_of, graph_of, neighbour_arrays, powers, scaled
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -93,8 +93,8 @@ def fit(dataset: Dataset, params: GraphFilterParams, created_at: datetime) -> Bu
         params: See there.
         created_at: Aware, UTC.
     """
-    graph = _graph(dataset, params)
-    rank = min(params.rank, min(graph.shape) - 1)
+    graph = graph_of(dataset.matrix, params.power, params.customer_power, 0.5)
+    rank = min(params.rank, *graph.shape)
     sizes, vectors = _right_vectors(graph, rank, params)
     counts = customers_of(dataset.matrix)
     taken, given = powers(counts, -0.5), powers(counts, params.popularity_power)
@@ -113,31 +113,15 @@ def fit(dataset: Dataset, params: GraphFilterParams, created_at: datetime) -> Bu
     }
     if linear is not None:
         arrays |= neighbour_arrays(linear)
-    return make_bundle(
-        algorithm=ALGORITHM,
-        params={**asdict(params), POWER: params.power},
-        weighting=dataset.weighting,
-        items=dataset.items,
-        arrays={POPULARITY: popularity_of(dataset), **arrays},
-        data=dataset.data,
-        created_at=created_at,
-    )
-
-
-def _graph(dataset: Dataset, params: GraphFilterParams) -> csr_array[Any, Any]:
-    """R̃."""
-    matrix = dataset.matrix
-    cells = matrix.data.astype(np.float64) ** params.power
-    raised = csr_array((cells, matrix.indices, matrix.indptr), shape=matrix.shape)
-    rows = powers(np.diff(matrix.indptr), -params.customer_power)
-    return scaled(raised, rows, powers(customers_of(matrix), -0.5))
+    return made_of(dataset, ALGORITHM, params, arrays, created_at)
 
 
 def _right_vectors(
     graph: csr_array[Any, Any], rank: int, params: GraphFilterParams
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The greatest singular values, (rank,), and their right vectors, (items, rank)."""
-    if params.exact:
+    # ARPACK can't give all of them; random directions as many as there are miss nothing either.
+    if params.exact and rank < min(graph.shape):
         start = np.random.default_rng(params.seed).standard_normal(min(graph.shape))
         _, sizes, found = svds(
             graph.astype(np.float64), rank, v0=start, return_singular_vectors="vh"

@@ -9,7 +9,7 @@ Framework: BM25 and Beyond", 2009).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
@@ -18,9 +18,9 @@ from implicit.nearest_neighbours import ItemItemRecommender
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 
-from serving.model.bundle import POPULARITY, Bundle, make_bundle
+from serving.model.bundle import Bundle
 from training.dataset import Dataset
-from training.recommenders.popularity import popularity_of
+from training.recommenders.popularity import made_of
 from training.recommenders.sparse import customers_of, neighbour_arrays, powers
 
 if TYPE_CHECKING:
@@ -90,18 +90,7 @@ def fit(dataset: Dataset, params: ItemKnnParams, created_at: datetime) -> Bundle
     similarity.data *= powers(customers_of(dataset.matrix), params.popularity_power)[
         similarity.indices
     ]
-    return make_bundle(
-        algorithm=ALGORITHM,
-        params=asdict(params),
-        weighting=dataset.weighting,
-        items=dataset.items,
-        arrays={
-            POPULARITY: popularity_of(dataset),
-            **neighbour_arrays(similarity),
-        },
-        data=dataset.data,
-        created_at=created_at,
-    )
+    return made_of(dataset, ALGORITHM, params, neighbour_arrays(similarity), created_at)
 
 
 def _scaled(matrix: csr_array[Any, Any], params: ItemKnnParams) -> csr_matrix[Any, Any]:

@@ -9,7 +9,7 @@ come back to: a customer who bought milk once will again, who bought a frying pa
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -19,9 +19,9 @@ from scipy.sparse import csr_array, diags_array
 
 from features.event import EventType
 from serving.model.basket import KINDS
-from serving.model.bundle import POPULARITY, Bundle, make_bundle
+from serving.model.bundle import Bundle
 from training.dataset import Dataset
-from training.recommenders.popularity import popularity_of
+from training.recommenders.popularity import made_of
 from training.recommenders.sparse import neighbour_arrays
 
 if TYPE_CHECKING:
@@ -64,18 +64,8 @@ def fit(dataset: Dataset, params: PersonalParams, created_at: datetime) -> Bundl
         created_at: Aware, UTC.
     """
     gains = return_rates(dataset, params.prior) ** params.loyalty
-    return make_bundle(
-        algorithm=ALGORITHM,
-        params=asdict(params),
-        weighting=dataset.weighting,
-        items=dataset.items,
-        arrays={
-            POPULARITY: popularity_of(dataset),
-            **neighbour_arrays(csr_array(diags_array(gains))),
-        },
-        data=dataset.data,
-        created_at=created_at,
-    )
+    arrays = neighbour_arrays(csr_array(diags_array(gains)))
+    return made_of(dataset, ALGORITHM, params, arrays, created_at)
 
 
 def return_rates(dataset: Dataset, prior: float) -> NDArray[np.float64]:

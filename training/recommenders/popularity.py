@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.model.arrays import Array
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
 from serving.model.popularity import ALGORITHM
 from training.dataset import Dataset
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from optuna import Trial
 
 
@@ -42,12 +45,36 @@ def fit(dataset: Dataset, params: PopularityParams, created_at: datetime) -> Bun
         params: See there.
         created_at: Aware, UTC.
     """
+    arrays = {POPULARITY: popularity_of(dataset, params)}
+    return made_of(dataset, ALGORITHM, params, arrays, created_at)
+
+
+def made_of(
+    dataset: Dataset,
+    algorithm: str,
+    params: DataclassInstance,
+    arrays: Mapping[str, Array],
+    created_at: datetime,
+) -> Bundle:
+    """The bundle of what an algorithm made of a dataset.
+
+    Args:
+        dataset: Customers x items.
+        algorithm: Its name.
+        params: What it was made with; its fields are the manifest's parameters.
+        arrays: What it made; the popularity that every bundle has is added where it is missing.
+        created_at: Aware, UTC.
+
+    Raises:
+        BundleError: An array is not finite, or does not fit the items.
+    """
+    everything = arrays if POPULARITY in arrays else {POPULARITY: popularity_of(dataset), **arrays}
     return make_bundle(
-        algorithm=ALGORITHM,
+        algorithm=algorithm,
         params=asdict(params),
         weighting=dataset.weighting,
         items=dataset.items,
-        arrays={POPULARITY: popularity_of(dataset, params)},
+        arrays=everything,
         data=dataset.data,
         created_at=created_at,
     )

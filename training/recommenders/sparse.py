@@ -38,6 +38,21 @@ def scaled(
     return csr_array((cells.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
+def graph_of(matrix: Matrix, power: float, customer_power: float, item_power: float) -> Matrix:
+    """R̃: customers × items with cells to a power, divided by powers of how many both have.
+
+    Args:
+        matrix: (customers, items).
+        power: On the cells; 0 asks only whether.
+        customer_power: On each customer's number of items, which divides the row.
+        item_power: On each item's number of customers, which divides the column.
+    """
+    cells = matrix.data.astype(np.float64) ** power
+    raised = csr_array((cells, matrix.indices, matrix.indptr), shape=matrix.shape)
+    rows = powers(np.diff(matrix.indptr), -customer_power)
+    return scaled(raised, rows, powers(customers_of(matrix), -item_power))
+
+
 def customers_of(matrix: Matrix) -> NDArray[np.int64]:
     """How many customers have each item, (items,)."""
     return np.bincount(matrix.indices, minlength=matrix.shape[1])

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix
 
 from features.errors import BundleError
 from features.event import Event, EventType
@@ -35,7 +35,7 @@ from tests.unit.training.samples import (
     purchase,
     table,
 )
-from training.dataset import Dataset, load_dataset
+from training.dataset import Dataset, dataset_of, load_dataset
 from training.recommenders import als, ease, graph_filter, item_knn, personal, popularity
 from training.recommenders.blend import Ingredient, blend_of, recipes_of
 from training.recommenders.recipe import Recipe, default_recipe, recipe_of
@@ -81,6 +81,15 @@ def test_a_fit_says_what_it_is_and_what_it_was_made_of(name: str, tmp_path: Path
     assert manifest.data == dataset.data
     # A blend's parts are weighed each in its own way.
     assert manifest.weighting == (Weighting() if name == "blend" else dataset.weighting)
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_two_customers_and_one_item_are_enough(name: str) -> None:
+    smallest = dataset_of(csr_array(np.ones((2, 1))), ["ck_0", "ck_1"], ["only"], WEIGHTING, AT)
+    bundle = FITS[name](smallest)
+    scores = open_scorer(bundle).score(smallest.baskets)
+    assert scores.shape == (2, 1)
+    assert np.isfinite(scores).all()
 
 
 @pytest.mark.parametrize("name", FITS)
