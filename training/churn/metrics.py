@@ -30,7 +30,7 @@ BINS: Final = 10
 CLIP: Final = 1e-6
 """Probabilities nearer to 0 or 1 than this count as this in the log-loss."""
 NEWTON: Final = 12
-"""Steps to the regression of all rows; it halves its digits' distance at least each."""
+"""Steps to the regression of all rows."""
 TINY: Final = 1e-10
 """A regression on what hardly differs has no slope."""
 LEVEL: Final = 0.95
@@ -143,6 +143,11 @@ def lift_by_decile(happened: Bools, said: Floats, weights: Floats) -> Floats:
         return np.asarray((rates / _mean(happened.astype(np.float64), weights)[:, None]).T[::-1])
 
 
+def of_all(metric: Metric, happened: Bools, said: Floats) -> float:
+    """The metric of all rows, each of them once."""
+    return float(metric(happened, said, np.ones((1, len(happened))))[0])
+
+
 METRICS: Final[Mapping[str, Metric]] = {
     AUC: auc,
     PR_AUC: pr_auc,
@@ -193,18 +198,15 @@ def difference(
     outcome: Outcome, one: str, other: str, metric: str, *, samples: int = 1_000, seed: int = 0
 ) -> Interval:
     """`one` minus `other` in one metric, paired: the same resamples of customers for both."""
-    ones = np.ones((1, len(outcome.happened)))
     drawn = _resampled(outcome, [metric], samples, seed)
     measure = METRICS[metric]
-    point = [float(measure(outcome.happened, outcome.said[name], ones)[0]) for name in (one, other)]
+    point = [of_all(measure, outcome.happened, outcome.said[name]) for name in (one, other)]
     low, high = _ends(drawn[one][metric] - drawn[other][metric])
     return Interval(point[0] - point[1], low, high)
 
 
 def _interval(measure: Metric, outcome: Outcome, model: str, values: Floats) -> Interval:
-    ones = np.ones((1, len(outcome.happened)))
-    low, high = _ends(values)
-    return Interval(float(measure(outcome.happened, outcome.said[model], ones)[0]), low, high)
+    return Interval(of_all(measure, outcome.happened, outcome.said[model]), *_ends(values))
 
 
 def _ends(values: Floats) -> tuple[float, float]:
@@ -254,8 +256,21 @@ def _recalibration(happened: Bools, said: Floats, weights: Floats) -> Floats:
     design = np.stack([np.ones_like(odds), odds])
     found, together = np.array([0.0, 1.0]), weights.sum(axis=0)[None, :]
     for _ in range(NEWTON):
-        found = found + _newton(design, happened, found, together)[:, 0]
+        step = _newton(design, happened, found, together)[:, 0]
+        if not np.isfinite(step).all():
+            break
+        here = _likelihood(design, happened, found, together)
+        # A whole step overshoots where what was said is far too sure.
+        while _likelihood(design, happened, found + step, together) < here:
+            step = step / 2
+        found = found + step
     return found[:, None] + _newton(design, happened, found, weights)
+
+
+def _likelihood(design: Floats, happened: Bools, at: Floats, weights: Floats) -> float:
+    """The log-likelihood of the logistic regression at one place; weights (1, rows)."""
+    odds = at @ design
+    return float((weights @ (happened * odds - np.logaddexp(0, odds)))[0])
 
 
 def _newton(design: Floats, happened: Bools, at: Floats, weights: Floats) -> Floats:

@@ -79,6 +79,14 @@ def test_slope_and_intercept_are_those_of_the_logistic_regression_on_what_was_sa
     assert value(INTERCEPT, came, said) == pytest.approx(regression.intercept_[0], abs=1e-4)
 
 
+@pytest.mark.parametrize("slope", [-0.9, 0.0, 0.2])
+def test_a_model_that_is_far_too_sure_has_a_slope(slope: float) -> None:
+    random = np.random.default_rng(4)
+    odds = random.normal(0, 3, 4_000)
+    came = random.uniform(size=4_000) < 1 / (1 + np.exp(-slope * odds))
+    assert value(SLOPE, came, 1 / (1 + np.exp(-odds))) == pytest.approx(slope, abs=0.05)
+
+
 def test_resampled_slopes_are_as_wide_as_those_of_regressions_of_their_own() -> None:
     one = outcome(800)
     odds = np.log(one.said["knows"] / (1 - one.said["knows"]))[:, None]
