@@ -17,7 +17,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from training.churn.metrics import CLIP, log_loss
+from training.churn.metrics import CLIP, log_loss, of_all
 
 Kind = Literal["none", "sigmoid", "isotonic"]
 Floats = NDArray[np.float64]
@@ -99,16 +99,12 @@ def choose_calibration(raw: Floats, happened: Bools, *, seed: int = 0) -> Calibr
     folds = list(
         StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(raw[:, None], happened)
     )
-    best, least = KINDS[0], _loss(happened, raw)
+    best, least = KINDS[0], of_all(log_loss, happened, raw)
     for kind in KINDS[1:]:
         said = np.empty_like(raw)
         for fitted, held in folds:
             said[held] = fit_calibration(kind, raw[fitted], happened[fitted]).apply(raw[held])
-        loss = _loss(happened, said)
+        loss = of_all(log_loss, happened, said)
         if loss < least - WORTH:
             best, least = kind, loss
     return fit_calibration(best, raw, happened)
-
-
-def _loss(happened: Bools, said: Floats) -> float:
-    return float(log_loss(happened, said, np.ones((1, len(said))))[0])

@@ -37,7 +37,7 @@ from training.churn.cores import (
     Logistic,
     as_logged,
 )
-from training.churn.metrics import CLIP, log_loss
+from training.churn.metrics import CLIP, log_loss, of_all
 from training.churn.model import ChurnFacts, ChurnManifest, ChurnModel, table_of
 from training.churn.rhythm import RHYTHM, RHYTHM_COLUMNS, SILENCE
 from training.churn.snapshots import Horizon, Snapshot
@@ -237,7 +237,8 @@ def _boosted(data: _Data, params: BoostingParams) -> tuple[HistGradientBoostingC
         early_stopping=False,
         random_state=params.seed,
     ).fit(data.table, data.churned)
-    losses = [_loss(data.came, said[:, 1]) for said in fitted.staged_predict_proba(data.later)]
+    said = (rows[:, 1] for rows in fitted.staged_predict_proba(data.later))
+    losses = [of_all(log_loss, data.came, one) for one in said]
     return fitted, int(np.argmin(losses)) + 1
 
 
@@ -282,10 +283,6 @@ def _calibrated_losses(core: Core, data: _Data) -> Floats:
     raw = sigmoid(core.log_odds(data.later))
     said = fit_calibration("sigmoid", raw, data.came).apply(raw)
     return np.asarray(-np.log(np.clip(np.where(data.came, said, 1 - said), CLIP, 1)))
-
-
-def _loss(came: Bools, said: Floats) -> float:
-    return float(log_loss(came, said, np.ones((1, len(came))))[0])
 
 
 def _model(

@@ -14,12 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.linear_model import LogisticRegression
 
 from training.checks import BETTER, check, reason_of
 from training.churn.calibrate import log_odds
 from training.churn.cores import BLEND, RFM_LOGISTIC
-from training.churn.metrics import AUC, LOG_LOSS, Outcome, difference
+from training.churn.metrics import AUC, LOG_LOSS, Outcome, difference, of_all, slope
 from training.churn.model import ChurnModel
 from training.churn.snapshots import Snapshot
 from training.metrics import FEWEST, Interval, too_few
@@ -238,25 +237,17 @@ def check_skill(outcome: Outcome, name: str) -> Check:
 def check_calibration(happened: NDArray[np.bool_], said: Floats) -> Check:
     """What is said comes about as often as it says."""
     off = float(said.mean() - happened.mean())
-    slope = _slope(happened, said)
+    steep = of_all(slope, happened, said)
     return check(
         "calibration",
-        passed=abs(off) <= MEAN_OFF and SLOPES[0] <= slope <= SLOPES[1],
+        passed=abs(off) <= MEAN_OFF and SLOPES[0] <= steep <= SLOPES[1],
         found=(
             f"{said.mean():.1%} said on average, {happened.mean():.1%} came; slope of log-odds "
-            f"{slope:.2f}"
+            f"{steep:.2f}"
         ),
         cure=f"a slope from {SLOPES[0]} to {SLOPES[1]} is expected: more history, or recalibrate",
-        evidence={"off": off, "slope": slope, "at_least": SLOPES[0], "at_most": SLOPES[1]},
+        evidence={"off": off, "slope": steep, "at_least": SLOPES[0], "at_most": SLOPES[1]},
     )
-
-
-def _slope(happened: NDArray[np.bool_], said: Floats) -> float:
-    """Cox's calibration slope; NaN where it can't be told."""
-    odds = log_odds(said)
-    if not np.isfinite(odds).all() or np.ptp(odds) == 0:
-        return float("nan")
-    return float(LogisticRegression(C=1e6).fit(odds[:, None], happened).coef_[0, 0])
 
 
 def _columns(snapshots: Sequence[Snapshot]) -> Mapping[str, Floats]:
