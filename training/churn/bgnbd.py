@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from scipy.special import betaln, digamma, gammaln, hyp2f1
 
 from features.errors import InvalidArgument, NotEnoughData
+from training.churn.odds import sigmoid
 
 Floats = NDArray[np.float64]
 
@@ -86,7 +87,7 @@ class BgNbd(msgspec.Struct, frozen=True):
         # The odds of having stopped, as a logarithm so that no power overflows.
         power = (self.r + x) * np.log((self.alpha + age) / (self.alpha + last))
         stopped = np.log(self.a) - np.log(self.b + np.maximum(x, 1) - 1) + power
-        return np.where(x > 0, 0.5 * (1 - np.tanh(0.5 * stopped)), 1.0)
+        return np.where(x > 0, sigmoid(-stopped), 1.0)
 
     def p_silent(self, buyers: Buyers, ahead: float) -> Floats:
         """The chance that each buys nothing in the days (T, T + ahead], (customers,).

@@ -17,7 +17,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from training.churn.metrics import CLIP, log_loss, of_all
+from training.churn.metrics import log_loss, of_all
+from training.churn.odds import CLIP, log_odds, sigmoid
 
 Kind = Literal["none", "sigmoid", "isotonic"]
 Floats = NDArray[np.float64]
@@ -52,17 +53,6 @@ class Calibration(msgspec.Struct, frozen=True):
         if self.kind == "isotonic":
             return np.interp(raw, self.x, self.y)
         return np.asarray(raw)
-
-
-def sigmoid(values: Floats) -> Floats:
-    """1 / (1 + e^−values), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * values)))
-
-
-def log_odds(probabilities: Floats) -> Floats:
-    """ln(p / (1 − p)), with p kept `CLIP` away from 0 and 1."""
-    clipped = np.clip(probabilities, CLIP, 1 - CLIP)
-    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 def fit_calibration(kind: Kind, raw: Floats, happened: Bools) -> Calibration:

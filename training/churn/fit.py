@@ -26,7 +26,7 @@ from features.definitions.table import FEATURES
 from features.errors import NotEnoughData
 from training.churn.bands import thresholds
 from training.churn.bgnbd import BgNbd, fit_bgnbd
-from training.churn.calibrate import choose_calibration, fit_calibration, sigmoid
+from training.churn.calibrate import choose_calibration, fit_calibration
 from training.churn.cores import (
     BG_NBD,
     BLEND,
@@ -37,8 +37,9 @@ from training.churn.cores import (
     Logistic,
     as_logged,
 )
-from training.churn.metrics import CLIP, log_loss, of_all
+from training.churn.metrics import log_loss, losses, of_all
 from training.churn.model import ChurnFacts, ChurnManifest, ChurnModel, table_of
+from training.churn.odds import sigmoid
 from training.churn.rhythm import RHYTHM, RHYTHM_COLUMNS, SILENCE
 from training.churn.snapshots import Horizon, Snapshot
 from training.churn.trees import trees_of
@@ -238,8 +239,8 @@ def _boosted(data: _Data, params: BoostingParams) -> tuple[HistGradientBoostingC
         random_state=params.seed,
     ).fit(data.table, data.churned)
     said = (rows[:, 1] for rows in fitted.staged_predict_proba(data.later))
-    losses = [of_all(log_loss, data.came, one) for one in said]
-    return fitted, int(np.argmin(losses)) + 1
+    lost = [of_all(log_loss, data.came, one) for one in said]
+    return fitted, int(np.argmin(lost)) + 1
 
 
 def _logistic(data: _Data, columns: Sequence[str], read: Mapping[str, bool]) -> Logistic:
@@ -272,17 +273,16 @@ def _chosen(blends: Sequence[Blend], data: _Data) -> Blend:
         blends: From the simplest.
         data: Judged on its latest snapshot.
     """
-    losses = np.stack([_calibrated_losses(one, data) for one in blends])
-    behind = losses - losses[np.argmin(losses.mean(axis=1))]
-    error = behind.std(axis=1) / np.sqrt(losses.shape[1])
+    lost = np.stack([_calibrated_losses(one, data) for one in blends])
+    behind = lost - lost[np.argmin(lost.mean(axis=1))]
+    error = behind.std(axis=1) / np.sqrt(lost.shape[1])
     return blends[int(np.argmax(behind.mean(axis=1) <= error))]
 
 
 def _calibrated_losses(core: Core, data: _Data) -> Floats:
     """-ln of what was said of what came, after a sigmoid, (rows,)."""
     raw = sigmoid(core.log_odds(data.later))
-    said = fit_calibration("sigmoid", raw, data.came).apply(raw)
-    return np.asarray(-np.log(np.clip(np.where(data.came, said, 1 - said), CLIP, 1)))
+    return losses(data.came, fit_calibration("sigmoid", raw, data.came).apply(raw))
 
 
 def _model(

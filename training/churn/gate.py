@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from training.checks import BETTER, check, reason_of
-from training.churn.calibrate import log_odds
 from training.churn.cores import BLEND, RFM_LOGISTIC
 from training.churn.metrics import AUC, LOG_LOSS, Outcome, difference, of_all, slope
 from training.churn.model import ChurnModel
+from training.churn.odds import log_odds
 from training.churn.snapshots import Snapshot
 from training.metrics import FEWEST, Interval, too_few
 from training.reports import Check, Verdict

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from training.churn.odds import CLIP, log_odds, sigmoid
 from training.metrics import Interval
 
 AUC: Final = "auc"
@@ -27,8 +28,6 @@ LIFT: Final = "lift"
 LOWER_IS_BETTER: Final = frozenset({LOG_LOSS, BRIER, ECE})
 BINS: Final = 10
 """Bins of the calibration error, of equal numbers of rows each."""
-CLIP: Final = 1e-6
-"""Probabilities nearer to 0 or 1 than this count as this in the log-loss."""
 NEWTON: Final = 12
 """Steps to the regression of all rows."""
 TINY: Final = 1e-10
@@ -76,9 +75,14 @@ def pr_auc(happened: Bools, said: Floats, weights: Floats) -> Floats:
 
 
 def log_loss(happened: Bools, said: Floats, weights: Floats) -> Floats:
-    """Mean of −ln(probability of what came)."""
+    """Mean of `losses`."""
+    return _mean(losses(happened, said), weights)
+
+
+def losses(happened: Bools, said: Floats) -> Floats:
+    """−ln(probability of what came) of each row, (rows,)."""
     clipped = np.clip(said, CLIP, 1 - CLIP)
-    return _mean(-np.log(np.where(happened, clipped, 1 - clipped)), weights)
+    return np.asarray(-np.log(np.where(happened, clipped, 1 - clipped)))
 
 
 def brier(happened: Bools, said: Floats, weights: Floats) -> Floats:
@@ -251,8 +255,7 @@ def _mean(values: Floats, weights: Floats) -> Floats:
 
 def _recalibration(happened: Bools, said: Floats, weights: Floats) -> Floats:
     """Intercept and slope of the logistic regression on what was said, (2, resamples)."""
-    clipped = np.clip(said, CLIP, 1 - CLIP)
-    odds = np.log(clipped / (1 - clipped))
+    odds = log_odds(said)
     design = np.stack([np.ones_like(odds), odds])
     found, together = np.array([0.0, 1.0]), weights.sum(axis=0)[None, :]
     for _ in range(NEWTON):
@@ -275,7 +278,7 @@ def _likelihood(design: Floats, happened: Bools, at: Floats, weights: Floats) ->
 
 def _newton(design: Floats, happened: Bools, at: Floats, weights: Floats) -> Floats:
     """The step of Newton's method from one place, (2, resamples); NaN where all came or none."""
-    chance = 0.5 * (1 + np.tanh(0.5 * (at @ design)))
+    chance = sigmoid(at @ design)
     bend = chance * (1 - chance)
     ahead, across = (weights @ (design * (happened - chance)).T).T
     flat, tilted, steep = (weights @ np.stack([bend, bend * design[1], bend * design[1] ** 2]).T).T

@@ -15,8 +15,9 @@ from features.errors import BundleError
 from serving.model.manifest import ArrayFile
 from training.churn.bands import Band, Thresholds, bands
 from training.churn.bgnbd import BgNbd
-from training.churn.calibrate import Calibration, sigmoid
+from training.churn.calibrate import Calibration
 from training.churn.cores import Algorithm, Core
+from training.churn.odds import sigmoid
 from training.churn.rhythm import RHYTHM_COLUMNS, rhythm_columns
 
 FORMAT: Final = 1

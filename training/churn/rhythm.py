@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.churn.bgnbd import BgNbd, Buyers
-from training.churn.calibrate import log_odds
+from training.churn.odds import log_odds
 
 RHYTHM: Final = ("purchase_days", "recency_days", "buying_days")
 """The features that BG/NBD reads."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.churn.metrics import CLIP, LOG_LOSS, METRICS, Outcome, difference, judge
+from training.churn.metrics import LOG_LOSS, METRICS, Outcome, difference, judge, losses
 from training.churn.snapshots import Snapshot
 from training.compare.found import Found, pair, sliced
 from training.compare.report import Curve, Drifted, Paired, Slice
@@ -62,17 +62,11 @@ def _slices(outcome: Outcome, snapshots: Sequence[Snapshot]) -> tuple[Slice, ...
     labels = np.array([name for one in snapshots for name in segments(one.features)])
     _, first, place = np.unique(outcome.customers, return_index=True, return_inverse=True)
     a, b = (
-        np.bincount(place, _losses(outcome.happened, outcome.said[side])) / np.bincount(place)
+        np.bincount(place, losses(outcome.happened, outcome.said[side])) / np.bincount(place)
         for side in "ab"
     )
     masks = {f"segment {name}": labels[first] == name for name in SEGMENTS}
     return sliced(LOG_LOSS, a, b, masks)
-
-
-def _losses(happened: Bools, said: Floats) -> Floats:
-    """What each row adds to the log-loss."""
-    clipped = np.clip(said, CLIP, 1 - CLIP)
-    return np.asarray(-np.log(np.where(happened, clipped, 1 - clipped)))
 
 
 def _curve(name: str, said: Floats, happened: Bools) -> Curve:

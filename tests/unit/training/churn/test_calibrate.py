@@ -8,10 +8,9 @@ from training.churn.calibrate import (
     Calibration,
     choose_calibration,
     fit_calibration,
-    log_odds,
-    sigmoid,
 )
 from training.churn.metrics import ece, log_loss
+from training.churn.odds import log_odds, sigmoid
 
 RANDOM = np.random.default_rng(8)
 TRUTH = RANDOM.uniform(0.02, 0.6, 3_000)
