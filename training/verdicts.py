@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-import numpy as np
 
 from serving.model.bundle import Bundle
 from training.checks import named, reason_of
@@ -44,8 +43,7 @@ def recommender_verdict(
         judged.answers[judged.chosen],
         judged.answers[CHAMPION if rival else POPULARITY],
     )
-    asked = np.isin(held_out.customers, answers[PRIMARY].customers)
-    slices = slices_of(held_out.picked(np.flatnonzero(asked)), history.catalogue)
+    slices = slices_of(held_out.of(answers[PRIMARY].customers), history.catalogue)
     against = None if rival is None else "the champion"
     primary = contest(answers[PRIMARY], others[PRIMARY], slices, against=against)
     rest = [

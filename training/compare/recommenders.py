@@ -92,8 +92,7 @@ def _slices(
     sides: tuple[Evaluation, Evaluation], held_out: HeldOut, catalogue: Mapping[str, Item] | None
 ) -> tuple[Slice, ...]:
     a, b = (side.per_customer[GATE_METRIC] for side in sides)
-    asked = np.isin(held_out.customers, sides[0].customers)
-    masks = slices_of(held_out.picked(np.flatnonzero(asked)), catalogue)
+    masks = slices_of(held_out.of(sides[0].customers), catalogue)
     return sliced(figure_name(PRIMARY, GATE_METRIC), a, b, masks)
 
 
