@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Final
 
 from features.errors import NotEnoughData
+from training.champions import HISTORY
 from training.compare.report import Cost
 from training.costs import COST
-from training.register import version_name
+from training.register import CHECKS, NOTE, version_name
 from training.tracking import Tracking
 
-LONG: Final = ("gate.checks", "mlflow.note.content", "promotions")
+LONG: Final = (CHECKS, NOTE, HISTORY)
 """Tags that are documents of their own."""
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
 
 from features.clock import Clock
 from features.errors import InvalidArgument, LakeMissing, NotEnoughData
@@ -31,13 +30,10 @@ from training.entries import figure
 from training.evaluate import evaluate
 from training.metrics import Interval
 from training.recommend import open_history
-from training.register import JUDGED, RECOMMENDER, fetch
+from training.register import HIGH, JUDGED, LOW, RECOMMENDER, fetch
 from training.reports import Figure
 from training.span import Span, span_of
 from training.tracking import Tracking
-
-ENDS: Final = ("_low", "_high")
-"""What the names of an interval's ends are logged with."""
 
 
 def compare_versions(
@@ -169,7 +165,7 @@ def _as_logged(model: str, data: DataPair, error: Exception) -> Comparison:
                 mark="unknown",
             )
             for name in names
-            if not name.endswith(ENDS)
+            if not name.endswith((LOW, HIGH))
         ),
         drift=data.drift(()),
         costs=costs_of_both(a, b),
@@ -181,5 +177,5 @@ def _logged(side: Side, letter: str, name: str) -> Figure | None:
     """A metric with its interval, where that was logged."""
     if name not in side.metrics:
         return None
-    low, high = (side.metrics.get(f"{name}{end}", float("nan")) for end in ENDS)
+    low, high = (side.metrics.get(f"{name}{end}", float("nan")) for end in (LOW, HIGH))
     return figure(letter, name, Interval(side.metrics[name], low, high))
