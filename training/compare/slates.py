@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -49,13 +50,13 @@ class Beside:
     a: tuple[tuple[str, ...], ...]
     b: tuple[tuple[str, ...], ...]
 
-    @property
+    @cached_property
     def common(self) -> NDArray[np.int64]:
         """Items that both show, (customers,)."""
         pairs = zip(self.a, self.b, strict=True)
         return np.array([len(set(one) & set(other)) for one, other in pairs], np.int64)
 
-    @property
+    @cached_property
     def alike(self) -> NDArray[np.float64]:
         """Share of the longer slate that both show, (customers,); 1 where both are empty."""
         pairs = zip(self.a, self.b, strict=True)
