@@ -32,12 +32,12 @@ from serving.ranking.chain import Ask, rank_many
 from serving.ranking.view import ItemView, item_view
 from training.churn.model import ChurnModel
 from training.dataset import load_dataset
-from training.known import CHURN, Known, know
+from training.known import Known, know
+from training.register import CHURN, RECOMMENDER
 from training.segments import NEW
 from training.shelves import make_shelves
 from training.staging import Plan, Staging
 
-RECOMMENDER: Final = "recommender"
 CELLS: Final = 1 << 25
 """Scores held at once at the most: bounds a batch to 128 MiB however large the catalogue is."""
 
