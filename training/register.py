@@ -62,7 +62,8 @@ class DataVersion:
         path: Of the lake's table of events.
         version: Of that table.
         as_of: Events before it were read.
-        cutoff: Events before it made the judged twin.
+        cutoff: Where held-out time begins: the judged twin was fitted on events before it, and as
+            long before as `Span.gap` says.
         checksum: Of what the fit read, hex digits.
     """
 
