@@ -100,9 +100,7 @@ def rank(snapshot: Snapshot, questions: Sequence[Question]) -> list[Ranked | Non
     """
     model, view = snapshot.model, snapshot.view
     ranked: list[Ranked | None] = [None] * len(questions)
-    if model is None or view is None:
-        return ranked
-    if not questions:
+    if model is None or view is None or not questions:
         return ranked
     histories = [question.history for question in questions]
     baskets = baskets_of(histories, model.bundle.index, questions[0].now)
