@@ -17,8 +17,6 @@ HIT_RATE = "hit_rate"
 AUC = "auc"
 COVERAGE = "coverage"
 
-AT_K = (NDCG, RECALL, PRECISION, MAP, MRR, HIT_RATE)
-"""Metrics of the first k places; `name_at` gives their full names."""
 CUTOFFS = (4, 10, 20)
 """The k that are reported: a slate of a mail, a page of a shop, what the literature compares."""
 RESAMPLES = 2_000
