@@ -27,6 +27,7 @@ from homing.mappings import packaged
 from serving.model.blend import ALGORITHM as BLEND
 from training.choice import choose, starts_of, validation_of
 from training.evaluate import EXPLORE, REPEAT, evaluate
+from training.heldout import HeldOut
 from training.metrics import bootstrap_difference
 from training.recommend import History, open_history
 from training.recommenders.recipe import ALGORITHMS, Recipe
@@ -83,21 +84,22 @@ def contest(history: History, seconds: float) -> Contest:
             history, starts_of(None, ",".join(ALGORITHMS)), Bench(Path(folder), budget), silent
         )
     singles = {name: found.score for name, found in choice.found.items() if name != BLEND}
-    peers, trials = _peers(history, validation, seconds)
+    held_out = history.held_out(history.span.cutoff, history.span.end)
+    peers, trials = _peers(history, (validation, held_out), seconds)
     ours = {f"our {name}": found.trials for name, found in choice.found.items() if found.trials}
     return Contest(
         single=max(singles, key=singles.__getitem__),
-        ours=_ours(history, choice.recipes),
+        ours=_ours(history, choice.recipes, held_out),
         peers=peers,
         trials=ours | trials,
     )
 
 
-def _ours(history: History, recipes: Mapping[str, Recipe]) -> dict[str, Answered]:
+def _ours(
+    history: History, recipes: Mapping[str, Recipe], held_out: HeldOut
+) -> dict[str, Answered]:
     """What our algorithms answer in held-out time."""
-    span = history.span
-    bundles = history.fit_all(recipes, span.cutoff, lambda _done, _total: None)
-    held_out = history.held_out(span.cutoff, span.end)
+    bundles = history.fit_all(recipes, history.span.cutoff, lambda _done, _total: None)
     answers = {
         name: evaluate(bundle, held_out, history.catalogue, auc=False)
         for name, bundle in bundles.items()
@@ -109,13 +111,19 @@ def _ours(history: History, recipes: Mapping[str, Recipe]) -> dict[str, Answered
 
 
 def _peers(
-    history: History, validation: Ground, seconds: float
+    history: History, times: tuple[Ground, HeldOut], seconds: float
 ) -> tuple[dict[str, Answered], dict[str, int]]:
-    """What peers answer in held-out time, and how many parameters were tried of each."""
-    span = history.span
+    """What peers answer in held-out time, and how many parameters were tried of each.
+
+    Args:
+        history: Of the shop.
+        times: Validation time, which tunes, and held-out time.
+        seconds: Of tuning for each.
+    """
+    validation, held_out = times
     ground = Jury(validation.dataset, validation.held_out, history.catalogue)
-    whole = history.dataset(span.cutoff)
-    jury = Jury(whole, history.held_out(span.cutoff, span.end), history.catalogue)
+    whole = history.dataset(history.span.cutoff)
+    jury = Jury(whole, held_out, history.catalogue)
     answers: dict[str, Answered] = {}
     trials: dict[str, int] = {}
     for name, peer in PEERS.items():
