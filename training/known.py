@@ -174,7 +174,7 @@ def know(
     """
     table = feature_table(lake, plan.as_of, plan.lake_version)
     customers: list[str] = table.column(c.CUSTOMER).to_pylist()
-    features = columns_of(table, np.arange(len(customers)))
+    features = columns_of(table)
     return Known(
         customers=customers,
         features=features,

@@ -6,7 +6,7 @@ looked at apart (`training.gate.data`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -20,7 +20,7 @@ from training.churn.cores import BLEND, RFM_LOGISTIC
 from training.churn.metrics import AUC, LOG_LOSS, Outcome, difference, of_all, slope
 from training.churn.model import ChurnModel
 from training.churn.odds import log_odds
-from training.churn.snapshots import Snapshot
+from training.churn.snapshots import Snapshot, joined
 from training.metrics import FEWEST, Interval, too_few
 from training.reports import Check, Verdict
 
@@ -154,7 +154,7 @@ def check_probabilities(said: Floats) -> Check:
 
 def check_features(fitted_on: Sequence[Snapshot], tested_on: Sequence[Snapshot]) -> Check:
     """What told customers apart when it was fitted still does, and is a number."""
-    fitted, tested = (_columns(snapshots) for snapshots in (fitted_on, tested_on))
+    fitted, tested = (joined(snapshots) for snapshots in (fitted_on, tested_on))
     broken = sorted(name for name, values in tested.items() if not np.isfinite(values).all())
     steady = sorted(
         name
@@ -190,7 +190,7 @@ def check_base_rate(fitted: float, came: float) -> Check:
 def check_twins(trial: Trial) -> Check:
     """What will serve reads the same features as its judged twin, and says much the same."""
     ours, theirs = trial.final.manifest, trial.judged.manifest
-    features = _columns(trial.tested_on)
+    features = joined(trial.tested_on)
     same = (ours.algorithm, ours.features, ours.horizon_days, ours.active_days) == (
         theirs.algorithm,
         theirs.features,
@@ -248,14 +248,6 @@ def check_calibration(happened: NDArray[np.bool_], said: Floats) -> Check:
         cure=f"a slope from {SLOPES[0]} to {SLOPES[1]} is expected: more history, or recalibrate",
         evidence={"off": off, "slope": steep, "at_least": SLOPES[0], "at_most": SLOPES[1]},
     )
-
-
-def _columns(snapshots: Sequence[Snapshot]) -> Mapping[str, Floats]:
-    """Feature → its values in all of the snapshots."""
-    return {
-        name: np.concatenate([one.features[name] for one in snapshots])
-        for name in snapshots[0].features
-    }
 
 
 def _varied(values: Floats) -> float:

@@ -8,7 +8,7 @@ before T, so a snapshot is what a publish at T would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -116,17 +116,23 @@ def load_snapshot(lake: Lake, at: datetime, horizon: Horizon, version: int) -> S
     rows = np.array([row for row, key in enumerate(keys) if key in retained], dtype=np.int64)
     customers = tuple(keys[row] for row in rows)
     churned = np.array([not retained[key] for key in customers], dtype=np.bool_)
-    everyone = columns_of(table, np.arange(len(keys)))
+    everyone = columns_of(table)
     bought = everyone["purchase_days"] > 0
     buyers = buyers_of({name: everyone[name][bought] for name in RHYTHM})
     features = {name: column[rows] for name, column in everyone.items()}
     return Snapshot(at, customers, features, churned, buyers)
 
 
-def columns_of(table: pa.Table, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Some rows of a table of features, as a column a name."""
+def columns_of(table: pa.Table) -> dict[str, NDArray[np.float64]]:
+    """A table of features, as a column a name."""
+    return {name: np.asarray(table.column(name).to_numpy(), dtype=np.float64) for name in FEATURES}
+
+
+def joined(snapshots: Sequence[Snapshot]) -> dict[str, NDArray[np.float64]]:
+    """Feature name → its values in all of the snapshots, one after the other."""
     return {
-        name: np.asarray(table.column(name).to_numpy(), dtype=np.float64)[rows] for name in FEATURES
+        name: np.concatenate([one.features[name] for one in snapshots])
+        for name in snapshots[0].features
     }
 
 

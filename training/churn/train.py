@@ -31,7 +31,7 @@ from training.churn.fit import (
 from training.churn.gate import CHAMPION, Trial, decide
 from training.churn.metrics import Outcome, judge
 from training.churn.model import ChurnModel
-from training.churn.snapshots import Horizon, Snapshot, load_snapshot, snapshot_times
+from training.churn.snapshots import Horizon, Snapshot, joined, load_snapshot, snapshot_times
 from training.metrics import Interval
 from training.reports import Verdict
 from training.span import Span
@@ -138,12 +138,10 @@ def drivers_of(model: ChurnModel, snapshots: Sequence[Snapshot]) -> dict[str, fl
         model: Explained.
         snapshots: Of later time than it was fitted on.
     """
-    table = {
-        name: np.concatenate([one.features[name] for one in snapshots])
-        for name in model.manifest.features
-    }
     step = -(-sum(len(one.churned) for one in snapshots) // EXPLAINED) or 1
-    added, _ = model.contributions({name: column[::step] for name, column in table.items()})
+    added, _ = model.contributions(
+        {name: column[::step] for name, column in joined(snapshots).items()}
+    )
     means = dict(zip(model.manifest.columns, np.abs(added).mean(axis=0).tolist(), strict=True))
     return dict(sorted(means.items(), key=lambda one: -one[1]))
 

@@ -138,7 +138,7 @@ def _people(lake: Lake, side: Side) -> People:
 def _read(lake: Lake, as_of: datetime, version: int) -> People:
     table = feature_table(lake, as_of, version)
     customers = tuple(table.column(c.CUSTOMER).to_pylist())
-    features = columns_of(table, np.arange(len(customers)))
+    features = columns_of(table)
     return People(lake, as_of, version, customers, features)
 
 
