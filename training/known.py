@@ -196,13 +196,13 @@ def _scored(
 ) -> Scored:
     lately = timedelta(days=churn.manifest.active_days)
     active = active_customers(lake, plan.as_of, lately, plan.lake_version)
-    chance = churn.probability(features)
-    bands = churn.band(chance)
-    asked = np.array([customer in active for customer in customers], dtype=np.bool_)
-    chance[~asked] = np.nan
-    drivers = churn.drivers({name: column[asked] for name, column in features.items()}, DRIVERS)
+    rows = [row for row, customer in enumerate(customers) if customer in active]
+    asked = {name: column[rows] for name, column in features.items()}
+    chance = np.full(len(customers), np.nan)
+    chance[rows] = churn.probability(asked)
+    drivers = churn.drivers(asked, DRIVERS)
     said = ({one.feature: round(one.contribution, DECIMALS) for one in of} for of in drivers)
-    return Scored(chance, bands, dict(zip(np.flatnonzero(asked).tolist(), said, strict=True)))
+    return Scored(chance, churn.band(chance), dict(zip(rows, said, strict=True)))
 
 
 def _pace(churn: ChurnModel | None, features: Mapping[str, Floats]) -> Floats | None:
