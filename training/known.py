@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from features import columns as c
 from features.definitions.table import feature_table
+from features.definitions.window import DAY_SECONDS
 from features.event import EventType
 from features.item import Item
 from features.lake import Lake
@@ -28,7 +29,6 @@ from training.staging import Plan
 
 CHURN: Final = "churn"
 """Name of its score and its band."""
-DAY_SECONDS: Final = 86_400
 DRIVERS: Final = 3
 """Kept of a customer, the strongest."""
 DECIMALS: Final = 4

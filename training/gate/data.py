@@ -7,7 +7,7 @@ or small shop has too little of that, and passes: the other checks look at what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -80,7 +80,7 @@ def check_fresh(facts: HistoryFacts, fresh_days: int, champion_as_of: datetime |
 
     Without a champion, a model of an old history is better than none.
     """
-    age = (facts.now - facts.last).total_seconds() / 86_400
+    age = (facts.now - facts.last) / timedelta(days=1)
     older = champion_as_of is not None and facts.last < champion_as_of
     stale = champion_as_of is not None and age > fresh_days
     found = f"the latest event is of {facts.last:%Y-%m-%d %H:%M}, {age:.1f} days old"

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from features.definitions.window import DAY_SECONDS
 from features.event import EventType
 from features.item import Item
 from training.heldout import HeldOut, number_of
@@ -15,7 +16,6 @@ from training.segments import segments
 from training.slices import Mask, slices
 
 QUARTER: Final = 91
-SECONDS_A_DAY: Final = 86_400
 
 
 def slices_of(held_out: HeldOut, catalogue: Mapping[str, Item] | None) -> dict[str, Mask]:
@@ -32,11 +32,9 @@ def slices_of(held_out: HeldOut, catalogue: Mapping[str, Item] | None) -> dict[s
 def _rhythm(held_out: HeldOut) -> dict[str, NDArray[np.float64]]:
     """What segments are told by, as the features of the same names."""
     seen, count = held_out.seen, len(held_out.customers)
-    today = held_out.at.timestamp() / SECONDS_A_DAY
+    today = held_out.at.timestamp() / DAY_SECONDS
     bought = seen.kinds == number_of(EventType.PURCHASE)
-    days = np.unique(
-        np.stack([seen.customers[bought], seen.times[bought] // SECONDS_A_DAY]), axis=1
-    )
+    days = np.unique(np.stack([seen.customers[bought], seen.times[bought] // DAY_SECONDS]), axis=1)
     customers, day = days[0], days[1].astype(np.float64)
     first, last = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(first, customers, day)
