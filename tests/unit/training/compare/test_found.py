@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.unit.training.compare.samples import paired
-from training.compare.found import pair, verdict
+from training.compare.found import LEAST_SLICE, pair, sliced, verdict
 from training.compare.report import Slice
 from training.metrics import Interval
 
@@ -45,6 +46,25 @@ def test_the_verdict_names_metric_interval_and_customers() -> None:
     assert verdict(NAMES, paired("ndcg_20", -0.05), 10, ())[1].startswith(
         "recommender/2 is worse than recommender/1"
     )
+
+
+def test_of_many_slices_of_chance_alone_none_is_called_different() -> None:
+    random = np.random.default_rng(4)
+    a, b = random.normal(size=(2, 3_000))
+    masks = {f"slice {n}": np.arange(3_000) % 60 == n for n in range(60)}
+    assert {one.found.mark for one in sliced("ndcg_20", a, b, masks)} == {"level"}
+    # Asked one by one, some would be.
+    alone = [sliced("ndcg_20", a, b, {name: mask})[0] for name, mask in masks.items()]
+    assert {one.found.mark for one in alone} > {"level"}
+
+
+def test_a_slice_is_told_of_its_own_customers_if_they_are_enough() -> None:
+    a, b = np.zeros(40), np.where(np.arange(40) < LEAST_SLICE, 1.0, 0.0)
+    few, enough = np.arange(40) < LEAST_SLICE - 1, np.arange(40) < LEAST_SLICE
+    [found] = sliced("ndcg_20", a, b, {"few": few, "enough": enough})
+    assert (found.name, found.customers, found.found.mark) == ("enough", LEAST_SLICE, "better")
+    assert found.found.difference is not None
+    assert found.found.difference.value == 1.0
 
 
 def test_the_verdict_says_who_fares_otherwise() -> None:
