@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from tests.unit.serving.model.samples import bundle_of
 from tests.unit.training.samples import AT, checkerboard_dataset
 from training.compare.drift import (
     drifted_features,
@@ -98,3 +99,11 @@ def test_items_that_are_wanted_otherwise_drift() -> None:
     assert found.ks == pytest.approx(1, abs=1e-6)
     assert found.psi > 5
     assert (found.a > 0.5, found.b) == (True, 0)
+
+
+def test_items_that_only_the_second_knows_are_a_bin_of_their_own() -> None:
+    halves, quarters = np.array([2, 2], np.float32), np.array([1, 1, 2], np.float32)
+    first = bundle_of("popularity", ("a", "b"), arrays={"popularity": halves})
+    second = bundle_of("popularity", ("a", "b", "new"), arrays={"popularity": quarters})
+    shares = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.25, 0.5])
+    assert drifted_items(first, second).psi == pytest.approx(stability_index(*shares))
