@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from features.errors import NotEnoughData, SettingsError
@@ -15,6 +16,7 @@ from serving.model.manifest import Say
 from serving.model.weighting import Weighting
 from tests.unit.training.samples import AT, UNTIL
 from tests.unit.training.tuning.changing import BETTER, DEFAULT, FORGETFUL, changing_ground
+from training.blending import choices_of, fit_blend
 from training.choice import CUSTOMERS, Choice, Starts, choose, starts_of
 from training.dataset import Dataset
 from training.heldout import HeldOut
@@ -170,6 +172,15 @@ def test_a_blend_is_scored_on_customers_who_did_not_choose_its_weights() -> None
     choice = chosen(Recorded(), {**STARTS, "item_knn": (DEFAULT, BETTER)})
     whole = GROUND.score(GROUND.fit(choice.recipes["blend"]))
     assert choice.found["blend"].score != whole
+    recipes = [one.recipe for name, one in choice.found.items() if name != "blend"]
+    bundles = [GROUND.fit(recipe) for recipe in recipes]
+    places = np.arange(len(GROUND.held_out.customers))
+    halves, scores = (places[::2], places[1::2]), []
+    for chose, asked in (halves, halves[::-1]):
+        choices = choices_of(bundles, GROUND.among(chose).held_out, None)
+        mixed = GROUND.mix(fit_blend(recipes, choices), bundles)
+        scores.append(GROUND.among(asked).score(mixed))
+    assert choice.found["blend"].score == pytest.approx(np.mean(scores))
 
 
 def test_every_part_of_a_champion_that_is_a_blend_is_tried() -> None:
