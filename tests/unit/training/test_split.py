@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from datetime import timedelta
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -113,6 +114,22 @@ def test_the_spend_on_a_target_is_the_sum_of_its_lines() -> None:
     one = held_out.picked(np.array([held_out.customers.index(key(0))]))
     assert [held_out.items[item] for item in one.wanted.items] == ["a", "b", "c"]
     assert one.wanted.spend.tolist() == [3.75, 7.0, 0.0]
+
+
+def test_the_order_of_events_makes_no_difference_to_the_spend_to_the_bit() -> None:
+    paid = np.random.default_rng(8).integers(1, 9_999, 40) / 100
+    lines = [
+        msgspec.structs.replace(purchase(0, "a", AT + timedelta(minutes=n)), value=value)
+        for n, value in enumerate(paid.tolist())
+    ]
+    others = [purchase(1, "c", AT), *(purchase(n, "old", AT - DAY) for n in range(2))]
+    there, back = (
+        load_held_out(table([*some, *others]), AT, UNTIL).wanted.spend.tolist()
+        for some in (lines, lines[::-1])
+    )
+    assert there == back
+    # Added up as they come they would differ.
+    assert np.add.reduceat(paid, [0])[0] != np.add.reduceat(paid[::-1], [0])[0]
 
 
 def test_too_few_customers_are_refused_with_their_counts() -> None:
