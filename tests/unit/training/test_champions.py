@@ -121,6 +121,14 @@ def test_what_did_not_pass_is_refused_with_the_gates_reason(
         promote(tracking, number)
 
 
+def test_a_challenger_waits_while_another_version_is_promoted(
+    tracking: Tracking, folder: Path
+) -> None:
+    number, newest = (add(tracking, folder, NOBODY) for _ in range(2))
+    promote(tracking, number, force=True, reason="for the test")
+    assert tracking.alias("churn", CHALLENGER) == newest
+
+
 def test_a_champion_that_is_promoted_again_stays(tracking: Tracking, folder: Path) -> None:
     number = add(tracking, folder, NOBODY)
     promote(tracking, number, force=True, reason="for the test")

@@ -105,3 +105,12 @@ def test_shares_are_those_of_the_categories_bought_most() -> None:
     food = {"customer": ANN, "category": "food", "share": 0.75}
     assert both == [food, {"customer": ANN, "category": "home", "share": 0.25}]
     assert top == [food]
+
+
+def test_of_equal_shares_the_first_by_name_is_told_first() -> None:
+    events = [*bought("lamp", 1), *bought("milk", 2)]
+    engine = open_engine()
+    with closing(engine.con):
+        tables = ibis.memtable(event_table(events)), ibis.memtable(item_table(ITEMS))
+        told = engine.to_pyarrow(shares(*tables, T, 5)).to_pylist()
+    assert [one["category"] for one in told] == ["food", "home"]

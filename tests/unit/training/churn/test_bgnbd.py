@@ -6,7 +6,7 @@ from scipy.integrate import quad
 from scipy.special import betaln
 
 from features.errors import InvalidArgument, NotEnoughData
-from training.churn.bgnbd import BgNbd, Buyers, _likelihood, fit_bgnbd
+from training.churn.bgnbd import MOST, BgNbd, Buyers, _likelihood, fit_bgnbd
 
 TRUE = BgNbd(r=0.9, alpha=20.0, a=0.8, b=2.5)
 SOME = Buyers(np.array([0.0, 1, 4, 30]), np.array([0.0, 10, 60, 85]), np.array([40.0, 90, 90, 90]))
@@ -43,6 +43,14 @@ def test_a_fit_finds_the_parameters_that_made_the_data(
     assert found.alpha == pytest.approx(TRUE.alpha, rel=0.06)
     assert found.a / (found.a + found.b) == pytest.approx(0.8 / 3.3, rel=0.06)
     assert found.log_likelihood(simulated[0]) >= TRUE.log_likelihood(simulated[0])
+
+
+def test_a_fit_looks_at_a_sample_that_is_spread_over_all() -> None:
+    ages = np.arange(2.0 * MOST + 1)
+    some = Buyers(np.zeros_like(ages), np.zeros_like(ages), ages).thinned()
+    assert MOST / 2 < len(some.age) <= MOST
+    assert set(np.diff(some.age)) == {3.0}
+    assert SOME.thinned().age.tolist() == SOME.age.tolist()
 
 
 def test_silence_and_purchases_ahead_come_as_often_as_is_said(

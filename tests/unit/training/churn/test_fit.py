@@ -71,6 +71,12 @@ def test_the_blend_takes_the_trees_where_only_they_see_what_matters() -> None:
     assert float(str(shares[1][1])) < 1.0
 
 
+@pytest.mark.parametrize("seed", [1, 3, 4])
+def test_the_blend_takes_no_trees_that_are_better_by_luck(seed: int) -> None:
+    snapshots = [make_snapshot(200, number=n, seed=seed) for n in range(3)]
+    assert fit_blend(snapshots, PARAMS, SOURCE, AT).manifest.params["share"] == 0.0
+
+
 def test_the_manifest_says_what_it_came_from(fitted: ChurnModel) -> None:
     facts = fitted.manifest.data
     assert facts.rows == 1_200

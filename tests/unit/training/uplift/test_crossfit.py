@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,19 @@ def test_nobodys_own_outcome_tells_what_is_said_of_them() -> None:
     assert abs(np.corrcoef(noise, own)[0, 1]) < 0.1
     assert steps == [(done, FOLDS) for done in range(1, FOLDS + 1)]
     assert len(crossed.learners) == FOLDS
+
+
+def test_what_is_said_of_somebody_does_not_depend_on_what_came_of_them() -> None:
+    campaign = simulated(same, customers=300)
+    outcome = campaign.outcome.copy()
+    outcome[5] += 100.0
+    one, other = (
+        cross_fit(asked, lambda *_: None)
+        for asked in (campaign, replace(campaign, outcome=outcome))
+    )
+    assert other.mean[5].tolist() == one.mean[5].tolist()
+    assert other.effect[5].tolist() == one.effect[5].tolist()
+    assert (other.mean != one.mean).any()
 
 
 @pytest.mark.parametrize("said", [0.0, 1.5, 9.0])

@@ -8,8 +8,10 @@ import pytest
 
 from features.errors import InvalidArgument
 from tests.unit.training.uplift.simulated import Floats, crossing, same, simulated, useless
+from training.metrics import Interval
 from training.uplift.plot import uplift_plot
-from training.uplift.report import UpliftReport, analyse
+from training.uplift.policy import Value
+from training.uplift.report import UpliftReport, analyse, conclude
 
 
 def analysed(effect: Callable[[Floats], Floats]) -> UpliftReport:
@@ -31,6 +33,17 @@ def test_where_choosing_pays_it_is_found_and_said(crossed: UpliftReport) -> None
     assert all(one.gain_robust.low > 0.2 for one in single)
     assert crossed.says.startswith("Choose for each customer: +0.3")
     assert "for everybody" in crossed.says
+
+
+def test_choosing_must_be_surely_better_than_every_arm_and_not_the_best_alone() -> None:
+    def value(policy: str, worth: float, least: float) -> Value:
+        here = Interval(worth, worth, worth)
+        return Value(policy, here, here, here, Interval(3 - worth, least, 4 - worth))
+
+    chosen, best = value("each their own", 3, 0), value("red", 2, 0.1)
+    unsure, sure = value("none", 1, -0.1), value("none", 1, 0.1)
+    assert conclude([chosen, unsure, best], "none", "spend")[:2] == ("red", False)
+    assert conclude([chosen, sure, best], "none", "spend")[:2] == ("red", True)
 
 
 def test_the_groups_say_who_gets_what(crossed: UpliftReport) -> None:
