@@ -9,8 +9,6 @@ import logging
 import sys
 from typing import Literal
 
-import structlog
-
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
@@ -20,6 +18,8 @@ def configure_logs(level: Level = "info") -> None:
     Args:
         level: The least that is written.
     """
+    import structlog  # noqa: PLC0415 - slow; settings name levels where nothing is logged
+
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[

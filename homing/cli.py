@@ -6,9 +6,12 @@ is imported inside it, so that the image that serves has to hold no training lib
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -183,7 +186,8 @@ def promote(
     from training.settings import TrainingSettings
 
     settings = load_settings(TrainingSettings)
-    report = promotions.promote(settings, version, reason=reason, force=force)
+    with _at_once():
+        report = promotions.promote(settings, version, reason=reason, force=force)
     Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
 
 
@@ -197,7 +201,8 @@ def rollback(
     from training import promotions
     from training.settings import TrainingSettings
 
-    report = promotions.rollback(load_settings(TrainingSettings), model, reason=reason)
+    with _at_once():
+        report = promotions.rollback(load_settings(TrainingSettings), model, reason=reason)
     Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
 
 
@@ -211,7 +216,8 @@ def promotions_(
     from training import promotions
     from training.settings import TrainingSettings
 
-    report = promotions.promotions(load_settings(TrainingSettings), model)
+    with _at_once():
+        report = promotions.promotions(load_settings(TrainingSettings), model)
     Output(as_json=as_json).answer(report, [promotions_table(report)])
 
 
@@ -293,6 +299,20 @@ def main() -> None:
             raise
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         _end(f"a fault of its own, {what}; HOMING_LOG_LEVEL=debug shows where, please report it")
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """Without garbage collection, for a command that ends right after.
+
+    Where a registry on disk needs MLflow's library, the collector would go through all that was
+    imported again and again, and once more at the end: two fifths of the time that it takes.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
 
 
 def _tuned(seconds: float | None) -> dict[str, float]:

@@ -18,9 +18,9 @@ from typing import Final
 import msgspec
 
 from features.errors import GateRefused, InvalidArgument, Refused, RegistryUnavailable
+from serving.model.versions import Versions
 from training.register import CHALLENGER, CHAMPION, MODELS, verdict_of, version_name
 from training.reports import Change, Evidence, Promotion, Promotions, Verdict
-from training.tracking import Tracking
 
 HISTORY: Final = "promotions"
 """The tag that holds a version's history."""
@@ -53,13 +53,13 @@ class Act:
     by: str = field(default_factory=_who)
 
 
-def parse_version(text: str, tracking: Tracking) -> tuple[str, str]:
+def parse_version(text: str, versions: Versions) -> tuple[str, str]:
     """Registered model and number of what a user wrote.
 
     Args:
         text: `recommender/12`, `recommender@champion`, `recommender` (its challenger),
             `champion` or `12` (of the recommender).
-        tracking: Knows the aliases.
+        versions: Of the registry, which knows the aliases.
 
     Raises:
         InvalidArgument: It is none of these.
@@ -76,7 +76,7 @@ def parse_version(text: str, tracking: Tracking) -> tuple[str, str]:
     model, alias = found["model"], found["alias"]
     if not alias:
         return model, found["number"]
-    number = tracking.alias(model, alias)
+    number = versions.alias(model, alias)
     if number is None:
         message = f"{model} has no {alias} yet: run `homing train`"
         raise RegistryUnavailable(message)
@@ -93,7 +93,7 @@ def _spelled_out(text: str) -> str:
 
 
 def promote(
-    tracking: Tracking, model: str, number: str, act: Act, *, force: bool = False
+    versions: Versions, model: str, number: str, act: Act, *, force: bool = False
 ) -> Promotion:
     """Make a version the champion, if the gate let it pass against the present one.
 
@@ -101,8 +101,8 @@ def promote(
         GateRefused: It was refused, never judged, or judged against another champion.
         RegistryUnavailable: MLflow does not answer, or has no such version.
     """
-    tags = dict(tracking.version(model, number).tags)
-    former = tracking.alias(model, CHAMPION)
+    tags = versions.version(model, number).tags
+    former = versions.alias(model, CHAMPION)
     verdict = verdict_of(tags)
     refusal = _refusal(verdict, model, number, former)
     if refusal and not force:
@@ -119,22 +119,22 @@ def promote(
         forced=bool(refusal),
         evidence=_evidence(verdict),
     )
-    _become(tracking, model, number, tags, change)
+    _become(versions, model, number, tags, change)
     return _promotion(model, number, change)
 
 
-def rollback(tracking: Tracking, model: str, act: Act) -> Promotion:
+def rollback(versions: Versions, model: str, act: Act) -> Promotion:
     """Put the champion back that was before the present one; again goes further back.
 
     Raises:
         Refused: There is no champion, or there was none before it.
         RegistryUnavailable: MLflow does not answer.
     """
-    number = tracking.alias(model, CHAMPION)
+    number = versions.alias(model, CHAMPION)
     if number is None:
         message = f"{model} has no champion to roll back from"
         raise Refused(message)
-    tags = tracking.version(model, number).tags
+    tags = versions.version(model, number).tags
     promotions = [one for one in _changes(tags) if one.did == "promote"]
     former = promotions[-1].former if promotions else None
     if former is None:
@@ -143,7 +143,7 @@ def rollback(tracking: Tracking, model: str, act: Act) -> Promotion:
             "by `homing promote` instead"
         )
         raise Refused(message)
-    tags = dict(tracking.version(model, former).tags)
+    tags = versions.version(model, former).tags
     change = Change(
         did="rollback",
         at=act.at,
@@ -153,20 +153,20 @@ def rollback(tracking: Tracking, model: str, act: Act) -> Promotion:
         former=number,
         evidence=_evidence(verdict_of(tags)),
     )
-    _become(tracking, model, former, tags, change)
+    _become(versions, model, former, tags, change)
     return _promotion(model, former, change)
 
 
-def promotions(tracking: Tracking, model: str) -> Promotions:
+def promotions(versions: Versions, model: str) -> Promotions:
     """Every change of a model's champion, the newest first.
 
     Raises:
         RegistryUnavailable: MLflow does not answer.
     """
-    champion = tracking.alias(model, CHAMPION)
+    champion = versions.alias(model, CHAMPION)
     found = [
-        (version_name(model, str(version.version)), change)
-        for version in tracking.versions(model)
+        (version_name(model, version.number), change)
+        for version in versions.versions(model)
         for change in _changes(version.tags)
     ]
     found.sort(key=lambda pair: pair[1].at, reverse=True)
@@ -218,16 +218,14 @@ def _refusal(verdict: Verdict | None, model: str, number: str, champion: str | N
 
 
 def _become(
-    tracking: Tracking, model: str, number: str, tags: Mapping[str, str], change: Change
+    versions: Versions, model: str, number: str, tags: Mapping[str, str], change: Change
 ) -> None:
     """Write the history first: a champion without a reason can't be, a reason without may."""
     history = msgspec.json.encode([*_changes(tags), change]).decode()
-    with tracking.client() as client:
-        client.set_model_version_tag(model, number, HISTORY, history)
-        client.set_registered_model_alias(model, CHAMPION, number)
-    if tracking.alias(model, CHALLENGER) == number:
-        with tracking.client() as client:
-            client.delete_registered_model_alias(model, CHALLENGER)
+    versions.set_tag(model, number, HISTORY, history)
+    versions.set_alias(model, CHAMPION, number)
+    if versions.alias(model, CHALLENGER) == number:
+        versions.drop_alias(model, CHALLENGER)
 
 
 def _promotion(model: str, number: str, change: Change) -> Promotion:

@@ -1,13 +1,15 @@
 """Who serves, for the command line: what needs nothing but the registry.
 
-Wired apart from training, whose libraries take seconds to import: a champion that misbehaves has to
-go at once.
+Wired apart from training, whose libraries take seconds to import, and without MLflow's own where a
+server answers over HTTP: a champion that misbehaves has to go at once.
 """
 
 from __future__ import annotations
 
 from features.clock import Clock, SystemClock
 from features.errors import InvalidArgument
+from serving.model.mlflow_http import HttpVersions, reaches
+from serving.model.versions import Versions
 from training import champions
 from training.lock import only_one
 from training.register import MODELS, RECOMMENDER
@@ -44,10 +46,10 @@ def promote(
         raise InvalidArgument.of(reason, field="reason", reason="force needs a reason", cure=cure)
     clock = clock or SystemClock()
     with only_one(settings.home, "promotion", clock):
-        tracking = _tracking(settings)
-        model, number = champions.parse_version(version, tracking)
+        versions = _versions(settings)
+        model, number = champions.parse_version(version, versions)
         act = champions.Act("homing promote", clock.now(), reason)
-        return champions.promote(tracking, model, number, act, force=force)
+        return champions.promote(versions, model, number, act, force=force)
 
 
 def rollback(
@@ -68,7 +70,7 @@ def rollback(
     clock = clock or SystemClock()
     with only_one(settings.home, "rollback", clock):
         act = champions.Act("homing rollback", clock.now(), reason)
-        return champions.rollback(_tracking(settings), model, act)
+        return champions.rollback(_versions(settings), model, act)
 
 
 def promotions(settings: TrainingSettings, model: str = RECOMMENDER) -> Promotions:
@@ -79,7 +81,7 @@ def promotions(settings: TrainingSettings, model: str = RECOMMENDER) -> Promotio
         RegistryUnavailable: MLflow does not answer.
     """
     _check_model(model)
-    return champions.promotions(_tracking(settings), model)
+    return champions.promotions(_versions(settings), model)
 
 
 def _check_model(model: str) -> None:
@@ -88,5 +90,6 @@ def _check_model(model: str) -> None:
         raise InvalidArgument.of(model, field="model", reason="no such model", cure=cure)
 
 
-def _tracking(settings: TrainingSettings) -> Tracking:
-    return Tracking(settings.resolved_tracking_url(), settings.artifacts)
+def _versions(settings: TrainingSettings) -> Versions:
+    url = settings.resolved_tracking_url()
+    return HttpVersions(url) if reaches(url) else Tracking(url, settings.artifacts)

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from features.errors import RegistryUnavailable
-from training.metrics import Interval
 from training.reports import Check, Verdict
 from training.tracking import Tracking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
+
+    from training.metrics import Interval
 
 RECOMMENDER: Final = "recommender"
 CHURN: Final = "churn"

@@ -13,27 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from features.errors import BundleError, HomingError, MissingExtra, RegistryUnavailable, shorten
-from serving.model.registry import QUIET, redacted
+from features.errors import BundleError
+from serving.model.mlflow_library import QUIET, LibraryVersions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
-ENVIRONMENT: Final[Mapping[str, str]] = {
-    **QUIET,
-    # MLflow's own patience with a server that is down is several minutes.
+PATIENCE: Final[Mapping[str, str]] = {
+    # MLflow's own with a server that is down is several minutes.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
-"""Set before MLflow is imported, unless the user has set them."""
-PAGE: Final = 1_000
-"""Versions that MLflow is asked for at once."""
-SQLITE: Final = b"SQLite format 3\x00"
-"""How every SQLite file begins."""
+"""Environment that says how long MLflow waits; set unless the user has set it."""
 
 
-class Tracking:
+class Tracking(LibraryVersions):
     """MLflow's tracking and registry at one address.
 
     Args:
@@ -42,29 +36,19 @@ class Tracking:
     """
 
     def __init__(self, url: str, artifacts: Path) -> None:
-        self._url = url
+        super().__init__(url, "train", PATIENCE)
         self._artifacts = artifacts
-        self._made: MlflowClient | None = None
-
-    @property
-    def address(self) -> str:
-        """The URL without what stands before its host."""
-        return redacted(self._url)
 
     @contextmanager
     def client(self) -> Iterator[MlflowClient]:
-        """MLflow's client; whatever it raises becomes a declared error.
+        """MLflow's client, without MLflow's advice.
 
         Raises:
             RegistryUnavailable: MLflow does not answer, or has not what was asked for.
             MissingExtra: MLflow is not installed.
         """
-        with self._answering():
-            if self._made is None:
-                from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds
-
-                self._made = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
-            yield self._made
+        with quiet(), super().client() as client:
+            yield client
 
     @contextmanager
     def run(self, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[Any]:
@@ -85,7 +69,7 @@ class Tracking:
             number = self.experiment(client, experiment)
             fluent: Any = mlflow  # it types neither what it gives nor what it takes here
             before = fluent.get_tracking_uri() if fluent.is_tracking_uri_set() else None
-            fluent.set_tracking_uri(self._url)
+            fluent.set_tracking_uri(self.url)
             try:
                 with mlflow.start_run(
                     experiment_id=number, run_name=name, tags=dict(tags), nested=True
@@ -93,43 +77,6 @@ class Tracking:
                     yield mlflow
             finally:
                 fluent.set_tracking_uri(before)
-
-    def version(self, model: str, number: str) -> ModelVersion:
-        """One version of a registered model.
-
-        Raises:
-            RegistryUnavailable: There is none of that number.
-        """
-        with self.client() as client:
-            return client.get_model_version(model, number)
-
-    def versions(self, model: str) -> list[ModelVersion]:
-        """Every version of a registered model, the newest first; none while there is no model.
-
-        Raises:
-            RegistryUnavailable: MLflow does not answer.
-        """
-        found: list[ModelVersion] = []
-        token: str | None = ""
-        with self.client() as client:
-            while token is not None:
-                page = client.search_model_versions(
-                    f"name = '{model}'", max_results=PAGE, page_token=token or None
-                )
-                found += page
-                token = page.token or None
-        return sorted(found, key=lambda version: int(version.version), reverse=True)
-
-    def alias(self, model: str, alias: str) -> str | None:
-        """Number of the version that an alias names; None while there is none.
-
-        Raises:
-            RegistryUnavailable: MLflow does not answer.
-        """
-        with self.client() as client:
-            found = client.search_registered_models(f"name = '{model}'", max_results=1)
-            version = found[0].aliases.get(alias) if found else None
-        return None if version is None else str(version)
 
     def download(self, model: str, number: str, part: str, into: Path) -> Path:
         """Copy a folder of a version's files; nothing of it is executed.
@@ -153,7 +100,7 @@ class Tracking:
             if source.startswith("models:/"):
                 found = client.get_logged_model(source.removeprefix("models:/").strip("/"))
                 source = str(found.artifact_location)
-            files: Any = get_artifact_repository(source, self._url, self._url)
+            files: Any = get_artifact_repository(source, self.url, self.url)
             if not files.list_artifacts(part):
                 message = f"{model}/{number} has no {part} in MLflow: train it again"
                 raise BundleError(message)
@@ -169,49 +116,14 @@ class Tracking:
         found = client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        local = self._artifacts.resolve().as_uri() if self._url.startswith("sqlite:") else None
+        local = self._artifacts.resolve().as_uri() if self.url.startswith("sqlite:") else None
         return str(client.create_experiment(name, artifact_location=local))
-
-    def _check_file(self) -> None:
-        """MLflow would try a file that is no database again and again, for two minutes."""
-        path = Path(self._url.removeprefix("sqlite:///"))
-        if not self._url.startswith("sqlite:///") or not path.is_file():
-            return
-        with path.open("rb") as file:
-            start = file.read(len(SQLITE))
-        if start not in {b"", SQLITE}:
-            message = f"MLflow at {self.address}: not a SQLite file; restore it or move it away"
-            raise RegistryUnavailable(message)
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        with quiet():
-            try:
-                import mlflow.exceptions  # noqa: F401, PLC0415 - takes seconds
-            except ModuleNotFoundError as error:
-                if error.name is None or error.name.partition(".")[0] != "mlflow":
-                    raise
-                what = "the model registry"
-                raise MissingExtra(what, "train") from error
-            self._check_file()
-            try:
-                yield
-            except HomingError:
-                raise
-            # MLflow lets errors of its database's and its artifact store's libraries through.
-            except Exception as error:
-                line = shorten(str(error).partition("\n")[0])
-                message = (
-                    f"MLflow at {self.address} does not answer: {line}; "
-                    "start it, or correct HOMING_TRACKING_URL"
-                )
-                raise RegistryUnavailable(message) from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """MLflow without its advice: warnings and informational logs are held back within."""
-    for name, value in ENVIRONMENT.items():
+    for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -11,17 +11,19 @@ disk must not be taken for its versions.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from features.errors import BundleError, HomingError, MissingExtra, RegistryUnavailable, shorten
+from features.errors import BundleError, RegistryUnavailable
 from serving.model.bundle import Bundle, load_bundle
+from serving.model.mlflow_http import HttpVersions, reaches
+from serving.model.mlflow_library import LibraryVersions
+from serving.model.versions import Versions
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,25 +33,11 @@ CHAMPION = "champion"
 BUNDLE_PATH = "artifacts/bundle"
 """Where a version's model directory holds the bundle."""
 
-QUIET: Final[Mapping[str, str]] = {
-    # It would report its use over the network from the moment that it is imported.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_DISABLE_AGENT_HINT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_UV_AUTO_DETECT": "false",
-    # It would stand in the middle of what --json answers.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "GIT_PYTHON_REFRESH": "quiet",
-}
-"""Environment of an MLflow that does its work and no more; read by it when it is imported."""
 # MLflow's own defaults wait for minutes; whoever follows an alias asks again soon anyway.
-_ENVIRONMENT = {
-    **QUIET,
+_PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
-_USERINFO = re.compile(r"//[^/\s]*@")
 _VERSION = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?")
 
 
@@ -161,7 +149,10 @@ class MlflowRegistry:
         self._local = LocalVersions(home, name)
         self._name = name
         self._alias = alias
-        self._made: MlflowClient | None = None
+        self._library = LibraryVersions(tracking_url, "serve", _PATIENCE)
+        self._versions: Versions = (
+            HttpVersions(tracking_url) if reaches(tracking_url) else self._library
+        )
 
     def champion(self) -> str | None:
         """The version that the alias names; None while there is none.
@@ -171,14 +162,10 @@ class MlflowRegistry:
             MissingExtra: MLflow is not installed.
         """
         self._check_database()
-        with self._answering():
-            client = self._client()
-            found = client.search_registered_models(f"name = '{self._name}'", max_results=1)
-            number = found[0].aliases.get(self._alias) if found else None
-            if number is None:
-                return None
-            registered = client.get_model_version(self._name, str(number)).creation_timestamp
-        return f"{number}-{registered}"
+        number = self._versions.alias(self._name, self._alias)
+        if number is None:
+            return None
+        return f"{number}-{self._versions.version(self._name, number).registered}"
 
     def fetch(self, version: str) -> Path:
         """The folder of that version's bundle on local disk, downloaded unless it is there.
@@ -194,8 +181,8 @@ class MlflowRegistry:
         self._check_database()
         self._local.root.mkdir(parents=True, exist_ok=True)
         with _beside(self._local.root) as beside:
-            with self._answering():
-                downloaded = self._download(version, beside)
+            with self._library.client() as client:
+                downloaded = self._download(client, version, beside)
             load_bundle(downloaded)
             return self._local.adopt(downloaded, version)
 
@@ -208,7 +195,7 @@ class MlflowRegistry:
         """
         return load_version(self, self._local, version)
 
-    def _download(self, version: str, into: Path) -> Path:
+    def _download(self, client: MlflowClient, version: str, into: Path) -> Path:
         """Copy the files of a version's bundle; where they are now."""
         from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415 - slow
             get_artifact_repository,
@@ -216,7 +203,7 @@ class MlflowRegistry:
 
         # Where the files are, even when the version was registered from a logged model.
         number = number_of(version)
-        source = self._client().get_model_version_download_uri(self._name, number)
+        source = client.get_model_version_download_uri(self._name, number)
         repository = get_artifact_repository(source, self._url, self._url)
         found = repository.list_artifacts(BUNDLE_PATH)
         if not found:
@@ -238,35 +225,6 @@ class MlflowRegistry:
             message = f"there is no MLflow database at {path}: homing train makes one"
             raise RegistryUnavailable(message)
 
-    def _client(self) -> MlflowClient:
-        """MLflow's client, made at the first use: importing it takes seconds."""
-        if self._made is None:
-            from mlflow import MlflowClient  # noqa: PLC0415 - slow, and an extra
-
-            self._made = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
-        return self._made
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Whatever MLflow and its stores raise becomes one declared error."""
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        try:
-            import mlflow.exceptions  # noqa: F401, PLC0415 - slow, and an extra
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] != "mlflow":
-                raise
-            what = "the model registry"
-            raise MissingExtra(what, "serve") from error
-        try:
-            yield
-        except HomingError:
-            raise
-        # MLflow lets errors of its database's and its artifact store's libraries through.
-        except Exception as error:
-            message = f"MLflow at {redacted(self._url)} does not answer: {_line(error)}"
-            raise RegistryUnavailable(message) from error
-
 
 def load_version(registry: ModelRegistry, local: LocalVersions, version: str) -> Bundle:
     """The bundle of a version; a local copy that is damaged is dropped and fetched once more.
@@ -280,17 +238,6 @@ def load_version(registry: ModelRegistry, local: LocalVersions, version: str) ->
     except BundleError:
         local.discard(version)
         return load_bundle(registry.fetch(version))
-
-
-def redacted(url: str) -> str:
-    """A URL as a message may show it: without what stands before the host."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url
-
-
-def _line(error: Exception) -> str:
-    """The first line of what a library says, which may repeat its URL with the password."""
-    return shorten(_USERINFO.sub("//", str(error).partition("\n")[0]))
 
 
 @contextmanager

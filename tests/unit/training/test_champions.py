@@ -190,9 +190,3 @@ def test_what_mlflows_own_libraries_raise_is_declared_with_a_cure(tracking: Trac
     full = OperationalError("SELECT 1", {}, Exception("disk I/O error"))
     with pytest.raises(RegistryUnavailable, match="HOMING_TRACKING_URL"), tracking.client():
         raise full
-
-
-def test_a_registry_whose_file_is_damaged_is_unavailable_at_once(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_bytes(b"this is not a database")
-    with pytest.raises(RegistryUnavailable, match="not a SQLite file"):
-        Tracking(f"sqlite:///{tmp_path}/mlflow.db", tmp_path).alias("churn", CHAMPION)

@@ -72,6 +72,7 @@ def test_candidates_hang_below_the_run_that_tried_them(runs: list[Any]) -> None:
 
 def test_versions_carry_the_same_note(two_versions: TrainingSettings, runs: list[Any]) -> None:
     tracking = Tracking(two_versions.resolved_tracking_url(), two_versions.artifacts)
-    entry = tracking.version("recommender", "2")
+    with tracking.client() as client:
+        entry = client.get_model_version("recommender", "2")
     run = next(run for run in runs if run.info.run_id == entry.run_id)
     assert entry.description == run.data.tags["mlflow.note.content"]

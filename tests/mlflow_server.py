@@ -1,0 +1,42 @@
+"""MLflow's own server over a registry on SQLite, in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+
+
+class _Silent(WSGIRequestHandler):
+    """Without a line on standard error for each request."""
+
+    def log_message(self, *_: object) -> None:
+        """As `BaseHTTPRequestHandler`'s."""
+
+
+@contextmanager
+def mlflow_server(database: str) -> Iterator[str]:
+    """The address of a server of this registry.
+
+    Args:
+        database: As MLflow writes it, like `sqlite:///PATH`.
+    """
+    from mlflow.server import app, handlers  # noqa: PLC0415 - slow
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415
+
+    with pytest.MonkeyPatch.context() as patch:
+        # MLflow leaves this class without types.
+        store = SqlAlchemyStore(database)  # type: ignore[no-untyped-call]
+        patch.setattr(handlers, "_model_registry_store", store)
+        server = make_server("127.0.0.1", 0, app, handler_class=_Silent)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
