@@ -13,13 +13,12 @@ An import that is interrupted, or done twice, is mended by doing it again: nothi
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from features.clock import Clock
 from features.engine import declared
@@ -28,6 +27,7 @@ from features.event import AHEAD
 from features.identity import CustomerKeys
 from features.lake import EVENTS, Lake
 from features.mapping import FileMapping, load_mapping
+from features.scratch import scratch_folder
 from features.source_file import SourceFile
 from features.staging import Staging
 from features.stores.ports import Catalogue, ProfileStore
@@ -37,6 +37,8 @@ __all__ = ["Destination", "ImportReport", "Progress", "import_file", "load_mappi
 
 Progress = Callable[[int, int], None]
 """Told how many steps are done of how many; the total stays the same."""
+STAGED: Final = ".import-"
+"""How names of folders beside the lake's tables begin that hold staged events."""
 
 
 @dataclass(frozen=True)
@@ -241,17 +243,16 @@ def _import_items(source: SourceFile, into: Destination) -> ImportReport:
 def _folder(lake: Lake) -> Iterator[Path]:
     """A folder for staged events on the lake's own disk, gone afterwards."""
     root = Path(lake.root)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".import-", dir=root))
-    except OSError as error:
-        message = f"the lake at {root} can't be written: {error.strerror}; let this user write"
-        raise LakeUnavailable(message) from error
-    try:
-        with declared(f"the import into {root}"):
-            yield folder
-    except OSError as error:
-        message = f"the import into {root} can't be written: {error}; free space on its disk"
-        raise LakeUnavailable(message) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(scratch_folder(root, STAGED))
+        except OSError as error:
+            message = f"the lake at {root} can't be written: {error.strerror}; let this user write"
+            raise LakeUnavailable(message) from error
+        try:
+            with declared(f"the import into {root}"):
+                yield folder
+        except OSError as error:
+            message = f"the import into {root} can't be written: {error}; free space on its disk"
+            raise LakeUnavailable(message) from error

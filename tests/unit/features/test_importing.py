@@ -11,7 +11,7 @@ from pyarrow import parquet as pq
 
 from features.clock import FixedClock
 from features.errors import ImportDiffers, InvalidArgument, LakeUnavailable
-from features.importing import Destination, ImportReport, import_file
+from features.importing import STAGED, Destination, ImportReport, import_file
 from features.lake import Lake
 from features.mapping import parse_mapping
 from features.profile import history_of
@@ -237,6 +237,14 @@ def test_a_disk_that_fills_up_is_declared_and_leaves_nothing(
     with pytest.raises(LakeUnavailable, match="free space"):
         run(parquet(tmp_path, rows({})), EVENT, into)
     assert os.listdir(into.lake.root) == []  # noqa: PTH208 - names are enough
+
+
+def test_what_a_killed_import_left_behind_is_removed(tmp_path: Path, into: Destination) -> None:
+    left = Path(into.lake.root) / f"{STAGED}killed"
+    left.mkdir(parents=True)
+    (left / "raw.parquet").touch()
+    run(parquet(tmp_path, rows({})), EVENT, into)
+    assert not left.exists()
 
 
 def test_an_import_beside_live_events_keeps_both(tmp_path: Path, into: Destination) -> None:
