@@ -75,14 +75,14 @@ class Api:
         """What to mount. Ids may hold slashes, so their parts of a path match any."""
         router = APIRouter()
         # The schema is in serving/web/openapi.py, beside that of the template fetch.
-        for path, method, handler in (
-            (PATH, "POST", self.recommend),
-            ("/v1/items/{item:path}/similar", "GET", self.similar),
-            ("/v1/customers/{customer:path}/scores", "GET", self.scores),
-            ("/v1/events", "POST", self.events),
-            ("/v1/items", "PUT", self.items),
+        for path, methods, handler in (
+            (PATH, ["POST"], self.recommend),
+            ("/v1/items/{item:path}/similar", ["GET", "HEAD"], self.similar),
+            ("/v1/customers/{customer:path}/scores", ["GET", "HEAD"], self.scores),
+            ("/v1/events", ["POST"], self.events),
+            ("/v1/items", ["PUT"], self.items),
         ):
-            router.add_api_route(path, handler, methods=[method], include_in_schema=False)
+            router.add_api_route(path, handler, methods=methods, include_in_schema=False)
         return router
 
     async def recommend(self, request: Request) -> Response:

@@ -180,6 +180,21 @@ def test_items_like_an_item(web: Web) -> None:
     problem(web.ask("GET", "/v1/items/bread/similar?n=x"), 422)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{FETCH}?customer=anna&block=hero&send=monday",
+        "/v1/items/bread/similar",
+        "/v1/customers/anna/scores",
+    ],
+)
+def test_asking_for_the_headers_alone_is_answered_as_asking_for_all(web: Web, url: str) -> None:
+    whole, headers = web.ask("GET", url), web.ask("HEAD", url)
+    assert (headers.status_code, headers.content) == (200, b"")
+    for name in ("content-length", "content-type", "cache-control"):
+        assert headers.headers[name] == whole.headers[name]
+
+
 def test_scores_of_a_customer(web: Web) -> None:
     body = web.ask("GET", "/v1/customers/anna/scores").json()
     assert (body["customer"], body["scores"]) == (ANNA, {"churn": 0.5})
