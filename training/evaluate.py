@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
@@ -149,13 +150,15 @@ def evaluate(
     view = item_view(bundle.items, catalogue, bundle.popularity)
     trial = Trial(bundle, held_out.picked(order), view)
     asked = questions(trial, question_blocks() if blocks is None else blocks)
-    shown = show(trial, asked, How(PLACES, threads or os.cpu_count() or 1, auc))
-    backdrop = backdrop_of(trial)
-    seconds = perf_counter() - began
-    keyed = np.argsort(order)
-    return {
-        one.question.block.name: _verdict(trial, one, backdrop, keyed, seconds) for one in shown
-    }
+    threads = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        held_against = pool.submit(backdrop_of, trial)
+        shown = show(trial, asked, How(PLACES, threads, auc))
+        backdrop = held_against.result()
+        seconds = perf_counter() - began
+        keyed = np.argsort(order)
+        verdicts = pool.map(lambda one: _verdict(trial, one, backdrop, keyed, seconds), shown)
+        return {one.question: one for one in verdicts}
 
 
 def _verdict(

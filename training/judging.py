@@ -8,7 +8,7 @@ are, so the results are the same to the bit.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,22 +22,20 @@ from serving.model.bundle import Bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
 from serving.ranking.chain import blocked_cells, eligible_rows, finite_scores, pick_rows
-from serving.ranking.top import EMPTY, PILE, best_rows
+from serving.ranking.top import EMPTY, best_rows, ranked
 from serving.ranking.view import ItemView
-from training.auc import auc, beaten_by, beaten_by_few, padded, places_in
+from training.auc import auc, beaten_by, beaten_by_few
 from training.heldout import HeldOut
 from training.rows import Rows
 
 SCORED: Final = 7 << 20
 """Scores held at once by one thread at the most: 28 MiB. From 32 MiB on the C library asks the
 system for fresh memory every time, which is as dear as the product."""
-RANKED: Final = 1 << 20
-"""Scores ranked at once: 4 MiB, which still fits a processor's cache."""
+RANKED: Final = 1 << 21
+"""Scores ranked at once: 8 MiB. More leave the processor's cache between two looks at them, and of
+fewer the calls take longer than the work."""
 MOST: Final = 256
 """Customers scored at once at the most: a product of more is no faster."""
-
-FEW: Final = 4 * PILE
-"""So many items to one that is closed to a customer make looking ahead worth it."""
 
 Scores = NDArray[np.float32]
 Places = NDArray[np.int64]
@@ -71,13 +69,16 @@ class Question:
     Attributes:
         block: The rules.
         eligible: Rows that it may show to anybody, (rows,).
-        closed: Rows among them that it must not show to a customer.
+        blocked: Which of the held-out rows of `HeldOut.traded` stand for one of them that it must
+            not show to that customer, (traded,).
+        closed: Those rows.
         wanted: Which of the held-out rows of `HeldOut.wanted` are its targets: what the customer
             bought, except what the block would never show; (wanted,).
     """
 
     block: Block
     eligible: Mask
+    blocked: Mask
     closed: Rows
     wanted: Mask
 
@@ -112,23 +113,6 @@ class How:
     auc: bool
 
 
-@dataclass(frozen=True, eq=False)
-class _Targets:
-    """Targets of a block of customers that may come to anybody; each array (targets,).
-
-    Attributes:
-        places: Among all held-out rows of `HeldOut.wanted`.
-        customers: Whose, numbered in the block; ascending.
-        values: Their scores.
-        beaten: By how many of the scores; 0 where AUC is not counted.
-    """
-
-    places: NDArray[np.int64]
-    customers: NDArray[np.int64]
-    values: Scores
-    beaten: NDArray[np.float64]
-
-
 def questions(trial: Trial, blocks: Sequence[Block]) -> list[Question]:
     """The blocks as held-out time puts them."""
     view, held_out = trial.view, trial.held_out
@@ -139,13 +123,10 @@ def questions(trial: Trial, blocks: Sequence[Block]) -> list[Question]:
     for block in blocks:
         eligible = eligible_rows(view, block, at)
         blocked = blocked_cells(block, traded.bought, traded.returned, at)
-        here = blocked & (rows >= 0) & eligible[rows]
-        closed = traded.where(here)
         never = np.zeros(len(wanted.items), np.bool_)
         never[had >= 0] = blocked[had[had >= 0]]
-        asked.append(
-            Question(block, eligible, Rows(closed.starts, rows[here].astype(np.int32)), ~never)
-        )
+        here = blocked & (rows >= 0) & eligible[rows]
+        asked.append(Question(block, eligible, here, _where(traded, rows, here), ~never))
     return asked
 
 
@@ -161,29 +142,36 @@ def show(trial: Trial, asked: Sequence[Question], how: How) -> list[Shown]:
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(how.threads) as pool:
         for _ in pool.map(lambda first: run.take(first, first + size), starts):
             pass  # an exception comes up here
-    return run.shown
+    return run.shown()
 
 
 class _Run:
-    """The slates that one bundle gave so far; each block of customers writes its own rows."""
+    """What one bundle showed so far; each block of customers writes its own rows."""
 
     def __init__(self, trial: Trial, asked: Sequence[Question], how: How) -> None:
-        held_out = trial.held_out
         self._scorer = open_scorer(trial.bundle)
-        self._baskets = held_out.baskets_at(trial.rows, len(trial.view.items))
+        self._baskets = trial.held_out.baskets_at(trial.rows, len(trial.view.items))
         self._view = trial.view
+        self._asked = asked
         self._auc = how.auc
-        self._wanted = held_out.wanted
-        self._rows = trial.rows[held_out.wanted.items]
-        size = (len(held_out.customers), how.places)
-        self.shown = [
-            Shown(one, np.full(size, EMPTY), np.full(size[0], np.nan) if how.auc else None)
-            for one in asked
+        self._slates = [np.full((len(self._baskets), how.places), EMPTY) for _ in asked]
+        alike: defaultdict[bytes, list[int]] = defaultdict(list)
+        for number, question in enumerate(asked):
+            alike[question.eligible.tobytes()].append(number)
+        self._groups = [_Group(trial, asked, numbers) for numbers in alike.values()]
+
+    def shown(self) -> list[Shown]:
+        """What every question has shown."""
+        areas = {
+            number: group.auc_of(number)
+            for group in self._groups
+            for number in group.questions
+            if self._auc
+        }
+        return [
+            Shown(question, slates, areas.get(number))
+            for number, (question, slates) in enumerate(zip(self._asked, self._slates, strict=True))
         ]
-        alike: defaultdict[bytes, list[Shown]] = defaultdict(list)
-        for one in self.shown:
-            alike[one.question.eligible.tobytes()].append(one)
-        self._alike = list(alike.values())
 
     def take(self, first: int, last: int) -> None:
         """Score the customers from `first` to before `last`, or the last of all, and rank them."""
@@ -196,74 +184,121 @@ class _Run:
     def _rank(self, scores: Scores, first: int) -> None:
         """Rank the customers from `first` on."""
         scores = finite_scores(scores)
-        for shown in self._alike:
-            own = scores.flags.writeable and len(self._alike) == 1
+        for group in self._groups:
+            own = scores.flags.writeable and len(self._groups) == 1
             opened = scores if own else scores.copy()
-            eligible = shown[0].question.eligible
-            opened[:, np.flatnonzero(~eligible)] = -np.inf
-            targets = self._targets(opened, eligible, first)
-            ahead = self._ahead(shown, opened, first)
-            for one in shown:
-                self._see(one, opened, targets, ahead, first)
+            opened[:, group.never] = -np.inf
+            if self._auc:
+                group.count(opened, first)
+            for number, best in group.slates(self._view, opened, first):
+                slates = self._slates[number][first : first + len(opened)]
+                places = min(slates.shape[1], best.shape[1])
+                slates[:, :places] = best[:, :places]
 
-    def _ahead(self, shown: Sequence[Shown], opened: Scores, first: int) -> Places | None:
-        """The best rows, enough for every question when what is closed is taken out of them.
 
-        None where asking for each anew is as quick: one question, a cap, too much that is closed.
+class _Group:
+    """Questions that rank the same rows but for what is closed to a customer.
+
+    Rows that are closed to some question are taken out of the scores and the others ranked once;
+    then each question gets back what is open to it.
+
+    Attributes:
+        questions: By their number.
+        never: The rows that they show to nobody, ascending.
+    """
+
+    def __init__(self, trial: Trial, asked: Sequence[Question], numbers: Sequence[int]) -> None:
+        self.questions = {number: asked[number] for number in numbers}
+        eligible = asked[numbers[0]].eligible
+        self.never = np.flatnonzero(~eligible)
+        self._items = int(eligible.sum())
+        held_out = trial.held_out
+        traded, wanted = held_out.traded, held_out.wanted
+        rows = trial.rows[wanted.items]
+        self._known = (rows >= 0) & eligible[rows]
+        self._targets = _where(wanted, rows, self._known)
+        self._values = np.empty(len(self._targets.items), np.float32)
+        self._beaten = np.empty(len(self._targets.items))
+        blocked = np.any([one.blocked for one in self.questions.values()], axis=0)
+        self._shut = _where(traded, trial.rows[traded.items], blocked)
+        self._shut_values = np.empty(len(self._shut.items), np.float32)
+        self._closed = {number: one.blocked[blocked] for number, one in self.questions.items()}
+
+    def count(self, opened: Scores, first: int) -> None:
+        """Count what beats the targets of the customers from `first` on."""
+        start, end = self._targets.starts[[first, first + len(opened)]]
+        customers = self._targets.customers[start:end] - first
+        values = opened[customers, self._targets.items[start:end]]
+        self._values[start:end] = values
+        self._beaten[start:end] = beaten_by(opened, values, customers)
+
+    def slates(self, view: ItemView, opened: Scores, first: int) -> Iterator[tuple[int, Places]]:
+        """The slates of the customers from `first` on under each question; writes to the scores.
+
+        Yields:
+            Number of the question, and rows, (customers, places).
         """
-        last = first + len(opened)
-        closed = max(int(one.question.closed.lengths[first:last].max()) for one in shown)
-        capped = any(one.question.block.category_cap is not None for one in shown)
-        if len(shown) == 1 or capped or closed > opened.shape[1] // FEW:
-            return None
-        count = max(one.question.block.size for one in shown) + closed
-        return best_rows(opened, self._view.rank, self._view.by_rank, count)
+        start, end = self._shut.starts[[first, first + len(opened)]]
+        customers, rows = self._shut.customers[start:end] - first, self._shut.items[start:end]
+        values = opened[customers, rows]
+        self._shut_values[start:end] = values
+        opened[customers, rows] = -np.inf
+        sizes = [one.block.size for one in self.questions.values() if not one.block.category_cap]
+        ahead = best_rows(opened, view.rank, view.by_rank, max(sizes, default=0))
+        for number, question in self.questions.items():
+            free = ~self._closed[number][start:end]
+            cells = customers[free], rows[free]
+            opened[cells] = values[free]
+            if question.block.category_cap:
+                yield number, pick_rows(view, opened, question.block)
+            else:
+                yield number, _joined(view, opened, ahead[:, : question.block.size], cells)
+            opened[cells] = -np.inf
 
-    def _targets(self, opened: Scores, eligible: Mask, first: int) -> _Targets:
-        """The targets of a block of customers that may come to anybody."""
-        start, end = self._wanted.starts[[first, first + len(opened)]]
-        rows = self._rows[start:end]
-        known = np.flatnonzero((rows >= 0) & eligible[rows])
-        customers = self._wanted.customers[start:end][known] - first
-        values = opened[customers, rows[known]]
-        beaten = np.zeros(len(known))
-        if self._auc:
-            counted = beaten_by(opened, padded(values, customers, len(opened), np.inf))
-            beaten = counted[customers, places_in(customers, len(opened))]
-        return _Targets(start + known, customers, values, beaten)
-
-    def _see(
-        self, one: Shown, opened: Scores, targets: _Targets, ahead: Places | None, first: int
-    ) -> None:
-        """The slates of a block of customers under one question; leaves the scores as they were."""
-        last = first + len(opened)
-        closed = one.question.closed.part(first, last)
-        cells = (closed.customers, closed.items)
-        values = opened[cells]
-        opened[cells] = -np.inf
-        if ahead is None:
-            slates = pick_rows(self._view, opened, one.question.block)
-        else:
-            slates = _left(ahead, opened, one.question.block.size)
-        slates = slates[:, : one.rows.shape[1]]
-        opened[cells] = values
-        one.rows[first:last, : slates.shape[1]] = slates
-        if one.auc is not None:
-            asked = one.question.wanted[targets.places]
-            customers = targets.customers[asked]
-            wanted = padded(targets.values[asked], customers, len(opened), np.inf)
-            among = padded(values, closed.customers, len(opened), -np.inf)
-            every = np.bincount(customers, targets.beaten[asked], minlength=len(opened))
-            counts = np.bincount(customers, minlength=len(opened))
-            items = one.question.eligible.sum() - closed.lengths
-            one.auc[first:last] = auc(
-                every - beaten_by_few(among, wanted).sum(axis=1), counts, items
-            )
+    def auc_of(self, number: int) -> NDArray[np.float64]:
+        """AUC under the question of that number, (customers,)."""
+        question, closed = self.questions[number], self._closed[number]
+        asked = question.wanted[self._known]
+        customers = self._targets.customers[asked]
+        by_closed = beaten_by_few(
+            self._values[asked], customers, self._shut_values[closed], question.closed.customers
+        )
+        count = len(question.closed.lengths)
+        by_others = self._beaten[asked] - by_closed
+        beaten = np.asarray(np.bincount(customers, by_others, minlength=count), np.float64)
+        targets = np.bincount(customers, minlength=count)
+        return auc(beaten, targets, self._items - question.closed.lengths)
 
 
-def _left(ahead: Places, opened: Scores, count: int) -> Places:
-    """The first of the rows ahead that may come, `EMPTY` where there are no more."""
+def _where(cells: Rows, rows: NDArray[np.int64], kept: Mask) -> Rows:
+    """Some of the cells, with the bundle's rows in place of the items.
+
+    Args:
+        cells: Of held-out time.
+        rows: The row of each cell's item, (cells,).
+        kept: Which of them, (cells,); none whose row is -1.
+    """
+    return Rows(cells.where(kept).starts, rows[kept].astype(np.int32))
+
+
+def _joined(
+    view: ItemView, opened: Scores, ahead: Places, more: tuple[Places, NDArray[np.int32]]
+) -> Places:
+    """The best of the rows ahead and some more, as many as are ahead.
+
+    Args:
+        view: Of the rows.
+        opened: (customers, rows).
+        ahead: The best rows but for those that are more, (customers, places), `EMPTY` at the end.
+        more: Customers and a row of each.
+    """
     customers = np.arange(len(ahead))[:, None]
-    gone = np.isneginf(opened[customers, ahead]) | (ahead == EMPTY)
-    order = np.argsort(gone, axis=1, kind="stable")[:, :count]
-    return np.where(gone[customers, order], EMPTY, ahead[customers, order])
+    known = np.where(ahead == EMPTY, -np.inf, opened[customers, ahead])
+    # Few of them are as good as the last that is ahead.
+    good = opened[more] >= known.min(axis=1, initial=np.inf)[more[0]]
+    if not good.any():
+        return ahead
+    there = ahead != EMPTY
+    owners = np.concatenate([np.nonzero(there)[0], more[0][good]])
+    rows = np.concatenate([ahead[there], more[1][good]])
+    return ranked(opened, owners, rows, view.rank, ahead.shape[1])

@@ -127,9 +127,11 @@ class AlsScorer:
         """
         across = known.transpose(0, 2, 1)
         grown = (counts / self._mean) ** self._frequency
-        ridge = (self._regularization * grown)[:, None, None] * np.eye(len(self._gram))
         # Summed in single precision, as implicit does, and solved in double.
-        systems = self._gram + (across * extra[:, None, :]) @ known + ridge
+        systems = ((across * extra[:, None, :]) @ known).astype(np.float64)
+        systems += self._gram
+        factor = np.arange(len(self._gram))
+        systems[:, factor, factor] += (self._regularization * grown)[:, None]
         return systems, across * (1 + extra)[:, None, :]
 
 

@@ -43,11 +43,27 @@ def best_rows(scores: Scores, rank: Rows, by_rank: Rows, count: int) -> Rows:
     missing[np.isneginf(bounds)] = 0
     found = [(owners, rows), *_tied(scores, bounds, by_rank, missing)]
     owners, rows = (np.concatenate(side) for side in zip(*found, strict=True))
+    return ranked(scores, owners, rows, rank, count)
+
+
+def ranked(scores: Scores, owners: Rows, rows: Rows, rank: Rows, count: int) -> Rows:
+    """The first of some rows of each customer: by score, then by rank.
+
+    Args:
+        scores: (customers, rows).
+        owners: Number of each row's customer, in any order.
+        rows: Unique for a customer.
+        rank: As for `best_rows`.
+        count: How many are wanted.
+
+    Returns:
+        (customers, `count`), best first, `EMPTY` where a customer has no more.
+    """
     order = np.lexsort((rank[rows], -scores[owners, rows], owners))
     owners, rows = owners[order], rows[order]
-    places = np.arange(len(owners)) - np.searchsorted(owners, np.arange(customers))[owners]
+    places = np.arange(len(owners)) - np.searchsorted(owners, np.arange(len(scores)))[owners]
     first = places < count
-    best = np.full((customers, count), EMPTY)
+    best = np.full((len(scores), count), EMPTY)
     best[owners[first], places[first]] = rows[first]
     return best
 

@@ -61,7 +61,7 @@ def auc_of(scores: list[float], targets: list[int], left_out: tuple[int, ...] = 
     known = np.array([scores], np.float32)
     known[0, list(left_out)] = -np.inf
     wanted = [place for place in targets if place not in left_out]
-    beaten = beaten_by(known, known[:, wanted]).sum(axis=1)
+    beaten = beaten_by(known, known[0, wanted], np.zeros(len(wanted), int)).sum(keepdims=True)
     items = np.array([len(scores) - len(left_out)])
     return float(auc(beaten, np.array([len(wanted)]), items)[0])
 

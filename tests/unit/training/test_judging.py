@@ -95,12 +95,8 @@ def test_slates_hits_and_auc_are_those_of_the_chain_customer_by_customer(block: 
     np.testing.assert_allclose(found.per_customer["auc"], areas, rtol=1e-12)
 
 
-@pytest.mark.parametrize("few", [1, judging.FEW], ids=["looking ahead", "each anew"])
 @pytest.mark.parametrize("blocks", [BLOCKS, question_blocks()], ids=["all", "questions"])
-def test_questions_together_are_answered_as_each_alone(
-    few: int, blocks: tuple[Block, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(judging, "FEW", few)
+def test_questions_together_are_answered_as_each_alone(blocks: tuple[Block, ...]) -> None:
     together = evaluate(knn(), shop(), CATALOGUE, blocks=blocks)
     for block in blocks:
         alone = evaluate(knn(), shop(), CATALOGUE, blocks=[block])[block.name]
