@@ -20,6 +20,7 @@ from features.definitions import (
     inter_purchase,
     monetary,
     recency,
+    season,
     tenure,
     trend,
 )
@@ -40,6 +41,7 @@ DEFINITIONS: tuple[ModuleType, ...] = (
     email_engagement,
     category_affinity,
     trend,
+    season,
 )
 FEATURES: tuple[str, ...] = tuple(name for one in DEFINITIONS for name in one.NAMES)
 DECIMALS = 6

@@ -24,7 +24,7 @@ from features.definitions.table import FEATURES, feature_table
 from features.engine import declared, open_engine
 from features.event import EventType
 from features.lake import Lake
-from training.churn.bgnbd import Buyers
+from training.churn.bgnbd import BgNbd, Buyers, fit_bgnbd
 from training.churn.rhythm import RHYTHM, buyers_of
 
 WEEK: Final = timedelta(days=7)
@@ -60,6 +60,15 @@ class Snapshot:
     features: Mapping[str, NDArray[np.float64]]
     churned: NDArray[np.bool_]
     buyers: Buyers
+
+    @cached_property
+    def bgnbd(self) -> BgNbd:
+        """BG/NBD of these buyers, fitted once.
+
+        Raises:
+            NotEnoughData: Too few customers bought, or too few of them again.
+        """
+        return fit_bgnbd(self.buyers)
 
     @cached_property
     def checksum(self) -> str:

@@ -13,6 +13,7 @@ from features.definitions import (
     inter_purchase,
     monetary,
     recency,
+    season,
     tenure,
     trend,
 )
@@ -145,3 +146,21 @@ def test_trend_sets_the_last_span_against_the_one_before() -> None:
 def test_each_customer_is_counted_alone() -> None:
     found = told(frequency, [happened(1), happened(2, customer=BOB), happened(3, customer=BOB)])
     assert (found[ANN]["purchases"], found[BOB]["purchases"]) == (1, 2)
+
+
+def test_season_counts_days_in_the_weeks_from_a_year_before_on() -> None:
+    found = of_ann(
+        season,
+        [
+            happened(364, item="lamp"),  # 52 weeks to the second: the first that counts
+            happened(363.9, item="hat"),  # the same UTC day
+            happened(365),
+            happened(337),
+            happened(336),
+            happened(274),
+            happened(273),
+            happened(350, VIEW),
+            happened(1),
+        ],
+    )
+    assert found == {"year_ago_days_28d": 2, "year_ago_days_91d": 4}
