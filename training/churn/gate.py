@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from training.checks import BETTER, check, reason_of
 from training.churn.cores import BLEND, RFM_LOGISTIC
@@ -22,6 +21,7 @@ from training.churn.model import ChurnModel
 from training.churn.odds import log_odds
 from training.churn.snapshots import Snapshot, joined
 from training.metrics import FEWEST, Interval, too_few
+from training.ranks import rank_correlation
 from training.reports import Check, Verdict
 
 CHAMPION: Final = "champion"
@@ -199,9 +199,9 @@ def check_twins(trial: Trial) -> Check:
     )
     agreed = float("nan")
     if same:
-        ranks = [rankdata(one.probability(features)) for one in (trial.final, trial.judged)]
-        with np.errstate(invalid="ignore"):
-            agreed = float(np.corrcoef(*ranks)[0, 1])
+        agreed = rank_correlation(
+            *(one.probability(features) for one in (trial.final, trial.judged))
+        )
     return check(
         "twins",
         passed=agreed >= AGREEMENT,

@@ -18,8 +18,8 @@ from serving.model.bundle import Bundle
 from serving.model.popularity import ALGORITHM as POPULARITY
 from serving.model.scoring import open_scorer
 from training.checks import check
-from training.gate.ranks import chance_above
 from training.heldout import HeldOut, spread
+from training.ranks import chance_above
 from training.reports import Check
 
 SAMPLE: Final = 100

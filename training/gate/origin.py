@@ -15,7 +15,7 @@ from serving.model.bundle import Bundle
 from serving.model.manifest import DataFacts
 from training.checks import check
 from training.dataset import Dataset
-from training.gate.ranks import rank_correlation
+from training.ranks import rank_correlation
 from training.reports import Check
 
 KNOWN: Final = 0.8

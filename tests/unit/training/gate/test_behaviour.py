@@ -16,7 +16,7 @@ from training.gate.behaviour import (
     check_repeatable,
     sample_of,
 )
-from training.gate.ranks import chance_above, rank_correlation
+from training.ranks import chance_above, rank_correlation
 from training.recommenders import als, personal, popularity
 
 CUSTOMERS, ITEMS = 40, 40
