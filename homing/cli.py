@@ -49,17 +49,25 @@ EXTRAS: Final = {
 }
 """Library that an image may lack → the extra that brings it."""
 
+YEAR: Final = 365 * 24 * 3_600
+"""Seconds; nobody waits longer."""
+MOST_PORT: Final = 65_535
+
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 Tune = Annotated[
     float | None,
-    typer.Option("--tune", metavar="SECONDS", help="Look for better recipes so long.", min=0),
+    typer.Option(
+        "--tune", metavar="SECONDS", help="Look for better recipes so long.", min=0, max=YEAR
+    ),
 ]
 
 
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the first answers.")] = False,
-    port: Annotated[int, typer.Option(help="Port of the scorer on this machine.")] = 8000,
+    port: Annotated[
+        int, typer.Option(help="Port of the scorer on this machine.", min=0, max=MOST_PORT)
+    ] = 8000,
 ) -> None:
     """Run the whole loop on a year of 2,469 households and show a mail for each."""
     from homing.demo import run_demo
@@ -70,7 +78,9 @@ def demo(
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on.", min=0, max=MOST_PORT)
+    ] = None,
 ) -> None:
     """Answer templates; with the embedded event log, fold events too."""
     from serving.bootstrap import serve as run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -45,12 +46,15 @@ def run_uplift(
 
 
 def _cost(text: str) -> tuple[str, float]:
-    arm, _, amount = text.rpartition("=")
+    arm, _, written = text.rpartition("=")
     try:
-        return arm, float(amount)
-    except ValueError as error:
+        amount = float(written)
+    except ValueError:
+        amount = math.nan
+    if not math.isfinite(amount):
         cure = "write ARM=AMOUNT, like --cost womens=0.02"
-        raise InvalidArgument.of(text, field="cost", reason="not a cost", cure=cure) from error
+        raise InvalidArgument.of(text, field="cost", reason="not a cost", cure=cure)
+    return arm, amount
 
 
 def _claim(plot: Path) -> None:

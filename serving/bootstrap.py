@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp
 from threadpoolctl import threadpool_limits
 
 from features.clock import SystemClock
+from features.errors import SettingsError
 from features.logs import configure_logs
 from features.stores.opening import open_log, open_stores
 from serving.beside import IngestProcess
@@ -100,6 +102,7 @@ def serve(settings: ServeSettings) -> None:
     # Refuse before anything runs, and in this process, where the message is seen.
     settings.customer_keys()
     load_blocks(settings.blocks_file)
+    _check_address(settings.host, settings.port)
     embedded = settings.ingest and settings.resolved_log_url().startswith("sqlite:")
     beside = IngestProcess(settings) if embedded else None
     if beside is not None:
@@ -114,6 +117,24 @@ def serve(settings: ServeSettings) -> None:
     finally:
         if beside is not None:
             beside.stop()
+
+
+def _check_address(host: str, port: int) -> None:
+    """See that one can listen there: what answers would be built first, and end without a cure."""
+    try:
+        for family, kind, number, _, place in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, number) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a host"
+        message = (
+            f"HOMING_HOST {host} and HOMING_PORT {port} can't be listened on: {reason}; choose "
+            "others, or end what listens there"
+        )
+        raise SettingsError(message) from error
 
 
 def _prepare_process(settings: ServeSettings) -> None:

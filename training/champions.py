@@ -132,7 +132,10 @@ def rollback(versions: Versions, model: str, act: Act) -> Promotion:
     """
     number = versions.alias(model, CHAMPION)
     if number is None:
-        message = f"{model} has no champion to roll back from"
+        message = (
+            f"{model} has no champion to roll back from: `homing train` makes a challenger, "
+            "`homing promote` the champion"
+        )
         raise Refused(message)
     tags = versions.version(model, number).tags
     promotions = [one for one in _changes(tags) if one.did == "promote"]

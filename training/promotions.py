@@ -9,6 +9,7 @@ from __future__ import annotations
 from features.clock import Clock, SystemClock
 from features.errors import InvalidArgument
 from serving.model.mlflow_http import HttpVersions, reaches
+from serving.model.mlflow_library import check_database
 from serving.model.versions import Versions
 from training import champions
 from training.lock import only_one
@@ -45,8 +46,8 @@ def promote(
         cure = "say why with --reason; it is kept with the version"
         raise InvalidArgument.of(reason, field="reason", reason="force needs a reason", cure=cure)
     clock = clock or SystemClock()
+    versions = _versions(settings)
     with only_one(settings.home, "promotion", clock):
-        versions = _versions(settings)
         model, number = champions.parse_version(version, versions)
         act = champions.Act("homing promote", clock.now(), reason)
         return champions.promote(versions, model, number, act, force=force)
@@ -68,9 +69,10 @@ def rollback(
     """
     _check_model(model)
     clock = clock or SystemClock()
+    versions = _versions(settings)
     with only_one(settings.home, "rollback", clock):
         act = champions.Act("homing rollback", clock.now(), reason)
-        return champions.rollback(_versions(settings), model, act)
+        return champions.rollback(versions, model, act)
 
 
 def promotions(settings: TrainingSettings, model: str = RECOMMENDER) -> Promotions:
@@ -92,4 +94,5 @@ def _check_model(model: str) -> None:
 
 def _versions(settings: TrainingSettings) -> Versions:
     url = settings.resolved_tracking_url()
+    check_database(url)
     return HttpVersions(url) if reaches(url) else Tracking(url, settings.artifacts)

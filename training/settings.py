@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
 from features.settings import Settings
+
+
+MOST_DAYS: Final = 36_500
+"""A century: longer times leave the calendar."""
 
 
 class TrainingSettings(Settings):
@@ -31,13 +36,13 @@ class TrainingSettings(Settings):
             an answer can leave out what was bought or sold out since.
     """
 
-    holdout_days: int = Field(default=56, ge=1)
-    gap_days: int = Field(default=1, ge=0)
-    fresh_days: int = Field(default=7, ge=1)
+    holdout_days: int = Field(default=56, ge=1, le=MOST_DAYS)
+    gap_days: int = Field(default=1, ge=0, le=MOST_DAYS)
+    fresh_days: int = Field(default=7, ge=1, le=MOST_DAYS)
     algorithms: str = "personal,item_knn,graph_filter,als"
     tune_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    churn_horizon_days: int | None = Field(default=None, ge=1)
-    churn_active_days: int | None = Field(default=None, ge=1)
+    churn_horizon_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
+    churn_active_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     publish_batch: int = Field(default=512, ge=1)
     publish_spare: int = Field(default=3, ge=1)
 

@@ -18,12 +18,13 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
+from features.errors import SettingsError
 from serving.model.versions import Version, newest_first, unanswered, unknown
 
 API: Final = "/api/2.0/mlflow/"
 PAGE: Final = 1_000
 """Versions that are asked for at once."""
-TIMEOUT: Final = 10.0
+TIMEOUT: Final = 10
 """Seconds to wait for one answer, unless `MLFLOW_HTTP_REQUEST_TIMEOUT` says otherwise."""
 MISSING: Final = "RESOURCE_DOES_NOT_EXIST"
 
@@ -217,11 +218,20 @@ def _open(url: str) -> httpx.Client:
         base_url=url.rstrip("/") + API,
         auth=basic,
         headers={"authorization": f"Bearer {token}"} if token and not basic else None,
-        timeout=float(os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", TIMEOUT)),
+        timeout=_patience(),
         verify=_trusted() if url.startswith("https:") else False,  # it takes a while to read them
         # Who asks every few seconds holds no connection meanwhile.
         limits=httpx.Limits(max_keepalive_connections=0),
     )
+
+
+def _patience() -> float:
+    """Seconds to wait for one answer."""
+    text = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT))
+    if not text.isdecimal() or not int(text):
+        message = f"MLFLOW_HTTP_REQUEST_TIMEOUT {text!r}: give whole seconds, like 10"
+        raise SettingsError(message)
+    return float(text)
 
 
 def _trusted() -> ssl.SSLContext | bool:

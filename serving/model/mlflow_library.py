@@ -176,6 +176,18 @@ class LibraryVersions:
             raise RegistryUnavailable(message)
 
 
+def check_database(url: str) -> None:
+    """See that a database on disk is there: MLflow would make a new, empty one.
+
+    Raises:
+        RegistryUnavailable: It is not.
+    """
+    path = url.removeprefix("sqlite:///")
+    if path != url and not Path(path).exists():
+        message = f"there is no MLflow database at {path}: `homing train` makes one"
+        raise RegistryUnavailable(message)
+
+
 def _told(version: ModelVersion) -> Version:
     return Version(
         number=str(version.version),

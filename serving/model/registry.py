@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from features.errors import BundleError, RegistryUnavailable
 from serving.model.bundle import Bundle, load_bundle
 from serving.model.mlflow_http import HttpVersions, reaches
-from serving.model.mlflow_library import LibraryVersions
+from serving.model.mlflow_library import LibraryVersions, check_database
 from serving.model.versions import Versions
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class MlflowRegistry:
             RegistryUnavailable: MLflow does not answer.
             MissingExtra: MLflow is not installed.
         """
-        self._check_database()
+        check_database(self._url)
         number = self._versions.alias(self._name, self._alias)
         if number is None:
             return None
@@ -178,7 +178,7 @@ class MlflowRegistry:
         folder = self._local.folder(version)
         if folder.is_dir():
             return folder
-        self._check_database()
+        check_database(self._url)
         self._local.root.mkdir(parents=True, exist_ok=True)
         with _beside(self._local.root) as beside:
             with self._library.client() as client:
@@ -217,13 +217,6 @@ class MlflowRegistry:
             BUNDLE_PATH, dst_path=str(into)
         )
         return Path(got)
-
-    def _check_database(self) -> None:
-        """MLflow would make a new, empty database where there is none."""
-        path = self._url.removeprefix("sqlite:///")
-        if path != self._url and not Path(path).exists():
-            message = f"there is no MLflow database at {path}: homing train makes one"
-            raise RegistryUnavailable(message)
 
 
 def load_version(registry: ModelRegistry, local: LocalVersions, version: str) -> Bundle:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -124,6 +128,29 @@ def test_several_processes_are_one_service(shop: Shop) -> None:
         if line.startswith("homing_answers_total")
     )
     assert answers > 90
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [("127.0.0.1", "already in use"), ("no host", "not known")]
+)
+def test_an_address_that_cannot_be_listened_on_is_told_before_anything_runs(
+    tmp_path: Path, host: str, why: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(  # noqa: S603 - ourselves
+            [sys.executable, "-m", "homing", "serve", "--host", host, "--port", port],
+            env={**os.environ, "HOMING_HOME": str(tmp_path), "HOMING_SECRET": SECRET},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"homing: HOMING_HOST {host} and HOMING_PORT {port} can't be listened")
+    assert why in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_store_whose_file_is_gone_costs_a_rung_and_no_answer(tmp_path: Path) -> None:

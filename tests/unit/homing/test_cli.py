@@ -86,8 +86,30 @@ def test_a_setting_that_is_no_number_is_named(
     assert "HOMING_PORT" in capsys.readouterr().err
 
 
-def test_wrong_usage_is_status_2(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, "promote") == 2
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["promote"],
+        ["serve", "--port", "65536"],
+        ["demo", "--port", "-1"],
+        ["train", "--tune", "-1"],
+        ["train", "--tune", "inf"],
+        ["retrain", "--tune", "nan"],
+    ],
+)
+def test_wrong_usage_is_status_2(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    assert run(monkeypatch, *words) == 2
+
+
+@pytest.mark.parametrize("name", ["HOLDOUT", "GAP", "FRESH", "CHURN_HORIZON", "CHURN_ACTIVE"])
+def test_days_that_no_calendar_has_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv(f"HOMING_{name}_DAYS", "99999999999")
+
+    assert run(monkeypatch, "train") == 1
+
+    assert f"homing: HOMING_{name}_DAYS can't be used" in capsys.readouterr().err
 
 
 def test_a_new_key_works_and_is_listed_without_its_secret(
@@ -226,7 +248,3 @@ def test_a_budget_of_the_command_line_stands_above_the_environments(
     monkeypatch.setattr(f"training.bootstrap.{command}", train)
     assert run(monkeypatch, command, *words) == 1
     assert given == [seconds]
-
-
-def test_a_budget_below_nothing_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, "train", "--tune", "-1") == 2

@@ -65,6 +65,7 @@ def test_a_machine_gets_one_object(
     ("words", "says"),
     [
         (("--cost", "red"), "cost = 'red': not a cost; write ARM=AMOUNT"),
+        (("--cost", "red=nan"), "cost = 'red=nan': not a cost; write ARM=AMOUNT"),
         (("--plot", "/nowhere/at/all.png"), "plot = '/nowhere/at/all.png': No such file"),
         (("--plot", "campaign.doc"), "plot = 'campaign.doc': no such picture; name a file that"),
         (("--ignore", "height"), "column = 'height': not in the file"),

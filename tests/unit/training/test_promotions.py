@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from features.clock import FixedClock
-from features.errors import InvalidArgument
+from features.errors import InvalidArgument, RegistryUnavailable
 from training import champions, promotions
 from training.champions import Act
 from training.register import CHECKS, verdict_tags
@@ -111,3 +111,13 @@ def test_a_model_that_is_not_registered_has_no_promotions(settings: TrainingSett
     assert promotions.promotions(settings, "churn").champion is None
     with pytest.raises(InvalidArgument, match="no such model"):
         promotions.promotions(settings, "oracle")
+
+
+def test_a_registry_that_nobody_made_is_named_and_not_made(tmp_path: Path) -> None:
+    nowhere = TrainingSettings(home=tmp_path / "home")
+    for ask in (promotions.promotions, promotions.rollback):
+        with pytest.raises(RegistryUnavailable, match=r"mlflow\.db: `homing train` makes one"):
+            ask(nowhere)
+    with pytest.raises(RegistryUnavailable, match="no MLflow database"):
+        promotions.promote(nowhere, "recommender/1")
+    assert not nowhere.home.exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 import certifi
 import pytest
 
-from features.errors import RegistryUnavailable
+from features.errors import RegistryUnavailable, SettingsError
 from serving.model import mlflow_http
 from serving.model.mlflow_http import CERTIFICATES, WAYS, HttpVersions, reaches
 
@@ -143,6 +143,13 @@ def test_a_server_that_is_not_there_is_declared_without_its_password(url: str) -
     with pytest.raises(RegistryUnavailable, match="does not answer") as error:
         HttpVersions(url).alias("recommender", "champion")
     assert "word" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "0", "1.5", ""])
+def test_a_patience_that_is_no_seconds_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", text)
+    with pytest.raises(SettingsError, match=r"MLFLOW_HTTP_REQUEST_TIMEOUT .* like 10"):
+        HttpVersions(NOBODY).alias("recommender", "champion")
 
 
 def test_certificates_may_be_a_file_or_a_folder_and_must_be_there(
