@@ -10,7 +10,6 @@ from pydantic import Field
 
 from features.settings import Settings
 
-
 MOST_DAYS: Final = 36_500
 """A century: longer times leave the calendar."""
 
