@@ -59,7 +59,8 @@ class Notes:
         self.trials: list[Noted] = []
         with _on_disk(path):
             content = path.read_bytes() if path.exists() else b""
-        for line in content.splitlines(keepends=True):
+        whole, end, _ = content.rpartition(b"\n")
+        for line in (whole + end).splitlines(keepends=True):
             try:
                 self.trials.append(_noted.decode(line))
             except msgspec.DecodeError:

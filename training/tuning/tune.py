@@ -30,7 +30,8 @@ def tune(
 
     Args:
         ground: Where recipes are scored.
-        starts: Algorithm → recipes that are tried first, its default before all others.
+        starts: Algorithm → recipes that are tried first, its default before all others. Without
+            any, nothing is tuned.
         bench: What to work with.
         advance: Told of the seconds that are spent, and of all.
 
@@ -38,6 +39,8 @@ def tune(
         StoreUnavailable: Notes can't be kept.
         RegistryUnavailable: MLflow does not answer.
     """
+    if not starts:
+        return {}
     folder = open_folder(bench.home, ground.digest)
     share = replace(bench.budget, seconds=bench.budget.seconds / len(starts))
     found: dict[str, Found] = {}

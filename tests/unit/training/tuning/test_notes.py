@@ -31,7 +31,15 @@ def test_notes_are_read_as_they_were_written(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("torn", [b'{"params": {"nei', b'{"params": 7}\n', b"\xff\n"])
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b'{"params": {"nei',
+        b'{"params": 7}\n',
+        b"\xff\n",
+        msgspec.json.encode(TRIAL),  # all but the end of its line
+    ],
+)
 def test_a_note_that_was_cut_short_is_written_over(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "als.jsonl"
     Notes(path).add(TRIAL)

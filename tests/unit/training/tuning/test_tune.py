@@ -82,6 +82,10 @@ def test_every_algorithm_has_the_same_budget(ground: Ground, tmp_path: Path) -> 
     assert again == found
 
 
+def test_where_no_algorithm_competes_nothing_is_tuned(ground: Ground, tmp_path: Path) -> None:
+    assert tune(ground, {}, bench(tmp_path), lambda _done, _total: None) == {}
+
+
 def test_each_trial_is_a_nested_run(ground: Ground, tmp_path: Path, tracking: Tracking) -> None:
     found = tune(ground, STARTS, bench(tmp_path, tracking), lambda _done, _total: None)
     studies, trials = runs(tracking, tmp_path)
