@@ -10,10 +10,12 @@ neighbours, rank 256 and `low_pass` 0.3)::
     score = x (R̃'R̃ + low_pass * D_I^-1/2 V V' D_I^popularity_power)
 
 With `ridge` the filter is that of ridge regression instead, q / (q + ridge) at each frequency q of
-R̃'R̃ (the greatest is 1): exact for the `rank` smoothest, and for the rest, where q is far below
-`ridge`, q / ridge, which is R̃'R̃ again and needs no frequencies::
+R̃'R̃ (the greatest is 1): exact for the `rank` smoothest. The rest, below the last frequency p of
+these, follow the straight line from 0 to where that one is, which is R̃'R̃ again and needs no
+frequencies; without a linear filter they are left out::
 
-    score = x (R̃'R̃ / ridge + V [q / (q + ridge) - q / ridge] V') D_I^popularity_power
+    score = x (slope R̃'R̃ + V [q / (q + ridge) - slope q] V') D_I^popularity_power
+    slope = 1 / (p + ridge)
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from scipy.sparse.linalg import svds
 from sklearn.utils.extmath import randomized_svd
+from threadpoolctl import threadpool_limits
 
 from serving.model.arrays import Array
 from serving.model.bundle import Bundle
@@ -103,10 +106,13 @@ def fit(dataset: Dataset, params: GraphFilterParams, created_at: datetime) -> Bu
         response = np.full(rank, params.low_pass)
     else:
         frequencies = (sizes / sizes.max()) ** 2
-        response = frequencies / (frequencies + params.ridge) - frequencies / params.ridge
+        response = frequencies / (frequencies + params.ridge)
         taken = np.ones(len(counts))
         if linear is not None:
-            linear = scaled(linear, taken / (params.ridge * sizes.max() ** 2), given)
+            # A steeper line would favour the frequencies beyond over those that are known.
+            slope = 1.0 / (frequencies.min() + params.ridge)
+            response -= slope * frequencies
+            linear = scaled(linear, taken * slope / sizes.max() ** 2, given)
     arrays: dict[str, Array] = {
         IN: (vectors * taken[:, None] * response).astype(np.float32),
         OUT: (vectors * given[:, None]).astype(np.float32),
@@ -127,9 +133,11 @@ def _right_vectors(
             graph.astype(np.float64), rank, v0=start, return_singular_vectors="vh"
         )
     else:
-        _, sizes, found = randomized_svd(
-            graph, rank, n_iter=STEPS, power_iteration_normalizer="QR", random_state=params.seed
-        )
+        # Threads of BLAS that wait for a busy core spin: eight times the work on a busy machine.
+        with threadpool_limits(1, user_api="blas"):
+            _, sizes, found = randomized_svd(
+                graph, rank, n_iter=STEPS, power_iteration_normalizer="QR", random_state=params.seed
+            )
     return np.asarray(sizes, np.float64), np.asarray(found.T, np.float64)
 
 

@@ -303,18 +303,36 @@ def test_a_graph_filter_keeps_the_smoothest_frequencies() -> None:
     np.testing.assert_allclose(np.abs(found).sum(), np.abs(alone).sum(), rtol=1e-4)
 
 
-def test_a_ridge_filter_is_ridge_regression_of_every_item_on_all() -> None:
+def ridge_filter(neighbours: int | None) -> np.ndarray[tuple[int, int], Any]:
+    """What each item of the checkerboard gives to each, of its three smoothest frequencies."""
     params = graph_filter.GraphFilterParams(
-        customer_power=0.5, popularity_power=0.0, neighbours=None, rank=11, ridge=0.2, exact=True
+        customer_power=0.5,
+        popularity_power=0.0,
+        neighbours=neighbours,
+        rank=3,
+        ridge=0.2,
+        exact=True,
     )
     bundle = graph_filter.fit(checkerboard_dataset(), params, AT)
+    linear = matrix_of(bundle) if neighbours is None else 0.0
+    return np.asarray(linear + bundle.arrays[IN] @ bundle.arrays[OUT].T)
+
+
+def test_a_ridge_filter_is_ridge_regression_of_every_item_on_all() -> None:
     cells = normalised(0.5, 0.5)
     gram = cells.T @ cells
     greatest = np.linalg.eigvalsh(gram)[-1]
     whole = gram @ np.linalg.inv(gram + 0.2 * greatest * np.eye(SIZE))
-    found = matrix_of(bundle) + bundle.arrays[IN] @ bundle.arrays[OUT].T
-    # The one frequency beyond the rank is so small that the linear filter is nearly exact there.
-    np.testing.assert_allclose(found, whole, atol=0.02)
+    # All frequencies beyond the rank are as great as the third, so the line to it misses none.
+    np.testing.assert_allclose(ridge_filter(None), whole, atol=1e-6)
+
+
+def test_a_ridge_filter_without_neighbours_keeps_the_smoothest_frequencies_alone() -> None:
+    squares = np.linalg.svd(normalised(0.5, 0.5))[1][:3] ** 2
+    shrunk = squares / (squares + 0.2 * squares[0])
+    found = np.linalg.eigvalsh(ridge_filter(0))[::-1]
+    np.testing.assert_allclose(found[:3], shrunk, atol=1e-6)
+    np.testing.assert_allclose(found[3:], 0.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["popularity", "item_knn", "personal", "ease", "als"])
