@@ -108,6 +108,8 @@ def retrain_lines(report: RetrainReport) -> list[str]:
             f"published {published.slates:,} slates and {published.scored:,} churn scores "
             f"for {published.customers:,} customers in {published.seconds:.1f} s"
         )
+        if published.unread is not None:
+            lines.append(f"no churn scores: {published.unread}")
     return lines
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from features.errors import GateRefused, InvalidArgument, Refused, RegistryUnavailable
 from serving.model.versions import Versions
+from training.checks import unread
 from training.register import CHALLENGER, CHAMPION, MODELS, verdict_of, version_name
 from training.reports import Change, Evidence, Promotion, Promotions, Verdict
 
@@ -212,11 +213,14 @@ def _refusal(verdict: Verdict | None, model: str, number: str, champion: str | N
         return f"{name} was never judged: train again, or force it and say why"
     if not verdict.passed:
         return f"{name} did not pass the gate: {verdict.reason}"
-    if champion in {None, number} or verdict.against == version_name(model, str(champion)):
+    present = version_name(model, str(champion))
+    if champion in {None, number} or verdict.against == present:
+        return ""
+    if any(one.name == unread(present) for one in verdict.checks):
         return ""
     return (
-        f"{name} was judged against {verdict.against}, and the champion is "
-        f"{version_name(model, str(champion))} now: train again, or force it and say why"
+        f"{name} was judged against {verdict.against}, and the champion is {present} now: train "
+        "again, or force it and say why"
     )
 
 

@@ -45,6 +45,11 @@ def named(group: str, checks: Iterable[Check]) -> tuple[Check, ...]:
     )
 
 
+def unread(champion: str) -> str:
+    """Name of the check that tells that a champion's files could not be read."""
+    return f"unread: {champion}"
+
+
 def reason_of(checks: Sequence[Check]) -> str:
     """One line for a person: what failed first, and how much else; "" when all passed."""
     failed = [one for one in checks if not one.passed]

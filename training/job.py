@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Final
 
 from features.clock import Clock
-from features.errors import NotEnoughData, RegistryUnavailable
+from features.errors import BundleError, NotEnoughData, RegistryUnavailable
 from features.lake import Lake
 from features.progress import Stage
 from features.stores.ports import Catalogue, ProfileStore
@@ -58,7 +58,12 @@ from training.span import Span, span_of
 from training.staging import Staging, read_plan
 from training.tracking import Tracking
 from training.tuning.bench import Bench, Budget
-from training.verdicts import history_checks, recommender_verdict, with_checks
+from training.verdicts import (
+    history_checks,
+    recommender_verdict,
+    with_checks,
+    without_champion,
+)
 
 STAGING: Final = "publish"
 """Folder of a publish that is under way, below `HOMING_HOME`."""
@@ -128,7 +133,7 @@ class Job:
         began = perf_counter()
         with self._champions(chosen) as models:
             staging, resumed = self._prepare(models)
-        return self._deliver(staging, began, resumed=resumed)
+        return self._deliver(staging, began, resumed=resumed, unread=models.unread)
 
     def retrain(self) -> RetrainReport:
         """Train, gate, promote and publish.
@@ -149,7 +154,7 @@ class Job:
         with self._champions(chosen) as models:
             staging, resumed = self._prepare(models)
         promoted = tuple(self._promote(model, number) for model, number in passed.items())
-        published = self._deliver(staging, began, resumed=resumed)
+        published = self._deliver(staging, began, resumed=resumed, unread=models.unread)
         return RetrainReport(
             trained=trained, promoted=promoted, refused=refused, published=published
         )
@@ -210,10 +215,7 @@ class Job:
         began = perf_counter()
         champion = self.tracking.alias(CHURN, CHAMPION)
         with self._work() as work:
-            rival = None
-            if champion is not None:
-                folder = fetch(self.tracking, (CHURN, champion), JUDGED, work / "champion")
-                rival = version_name(CHURN, champion), load_model(folder)
+            rival, fault = self._churn(champion, JUDGED, work / "champion")
             with self.progress("training churn") as advance:
                 now = self.clock.now()
                 wanted = self.settings.churn_horizon_days, self.settings.churn_active_days
@@ -221,12 +223,16 @@ class Job:
                 judged = train_churn(self.lake, span, horizon, rival, now, advance)
             as_of = rival[1].manifest.data.as_of if rival else None
             data = history_checks(facts, self.settings.fresh_days, as_of)
-            judged = replace(judged, verdict=with_checks(judged.verdict, data))
+            verdict = with_checks(judged.verdict, data)
+            if fault is not None:
+                verdict = without_champion(verdict, version_name(CHURN, str(champion)), fault)
+            judged = replace(judged, verdict=verdict)
             with self.progress("registering churn"):
                 entry = churn_entry(judged, (self.lake, span), work / "new", now)
                 number, run = register(self.tracking, entry)
             with self.progress("comparing it with what it had to beat"):
-                log_churn(self.tracking, self.lake, span, judged, (champion, number))
+                beaten = champion if rival else None
+                log_churn(self.tracking, self.lake, span, judged, (beaten, number))
         return Trained(
             version=version_name(CHURN, number),
             algorithm=entry.algorithm,
@@ -236,6 +242,22 @@ class Job:
             seconds=perf_counter() - began,
             churns=(horizon.ahead.days, horizon.active.days),
         )
+
+    def _churn(
+        self, number: str | None, part: str, into: Path
+    ) -> tuple[tuple[str, ChurnModel] | None, BundleError | None]:
+        """The name and the model of a churn version, or why its files can't be read.
+
+        Models of another version of Homing may be of another form. A champion that can't be read
+        must not keep a new one from taking its place.
+        """
+        if number is None:
+            return None, None
+        try:
+            model = load_model(fetch(self.tracking, (CHURN, number), part, into))
+        except BundleError as fault:
+            return None, fault
+        return (version_name(CHURN, number), model), None
 
     def _judged(self, champion: str | None, work: Path) -> Bundle | None:
         """The champion's twin that never saw its own held-out time."""
@@ -271,14 +293,14 @@ class Job:
             raise RegistryUnavailable(message)
         with self._work() as work:
             bundle = load_bundle(fetch(self.tracking, (RECOMMENDER, number), BUNDLE, work / "r"))
-            model: ChurnModel | None = None
-            if churn is not None:
-                model = load_model(fetch(self.tracking, (CHURN, churn), BUNDLE, work / "c"))
+            found, fault = self._churn(churn, BUNDLE, work / "c")
+            name, model = found or ("", None)
             yield Champions(
                 recommender=bundle,
                 recommender_version=version_name(RECOMMENDER, number),
                 churn=model,
-                churn_version=version_name(CHURN, churn) if churn else "",
+                churn_version=name,
+                unread=None if fault is None else f"{version_name(CHURN, str(churn))}: {fault}",
             )
 
     def _prepare(self, models: Champions) -> tuple[Staging, bool]:
@@ -299,7 +321,9 @@ class Job:
             prepare(sources, models, staging, advance)
         return staging, resumed
 
-    def _deliver(self, staging: Staging, began: float, *, resumed: bool) -> PublishReport:
+    def _deliver(
+        self, staging: Staging, began: float, *, resumed: bool, unread: str | None = None
+    ) -> PublishReport:
         with self.progress("writing profiles") as advance:
             done: Delivered = deliver(self.profiles, self.catalogue, staging, advance)
         return PublishReport(
@@ -311,6 +335,7 @@ class Job:
             models=staging.plan.models,
             resumed=resumed,
             seconds=perf_counter() - began,
+            unread=unread,
         )
 
     def _finish_interrupted(self) -> None:

@@ -51,12 +51,14 @@ class Champions:
         recommender_version: Like `recommender/12`.
         churn: Scores; None without a churn champion.
         churn_version: Like `churn/3`; "" without one.
+        unread: Why a churn champion that there is scores nobody; None when it does.
     """
 
     recommender: Bundle
     recommender_version: str
     churn: ChurnModel | None = None
     churn_version: str = ""
+    unread: str | None = None
 
     def versions(self) -> dict[str, str]:
         """Registered model → version."""

@@ -226,6 +226,7 @@ class PublishReport(msgspec.Struct, frozen=True, kw_only=True):
         models: Registered model → version.
         resumed: Whether an interrupted publish was finished.
         seconds: How long it took.
+        unread: Why a churn champion that there is scored nobody; None when it did.
     """
 
     customers: int
@@ -236,6 +237,7 @@ class PublishReport(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, str]
     resumed: bool
     seconds: float
+    unread: str | None = None
 
 
 class RetrainReport(msgspec.Struct, frozen=True, kw_only=True):

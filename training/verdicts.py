@@ -12,8 +12,9 @@ from datetime import datetime
 
 import msgspec
 
+from features.errors import BundleError
 from serving.model.bundle import Bundle
-from training.checks import named, reason_of
+from training.checks import check, named, reason_of, unread
 from training.evaluate import PRIMARY
 from training.gate.bundle import check_twins
 from training.gate.contest import contest
@@ -68,6 +69,24 @@ def with_checks(verdict: Verdict, checks: Iterable[Check]) -> Verdict:
     reason = reason_of(looked_at)
     return msgspec.structs.replace(
         verdict, passed=not reason, reason=reason or verdict.reason, checks=looked_at
+    )
+
+
+def without_champion(verdict: Verdict, champion: str, fault: BundleError) -> Verdict:
+    """A verdict that had to be reached without the champion, and says so.
+
+    Args:
+        verdict: Against the baseline.
+        champion: The version whose files can't be read, like `churn/3`.
+        fault: Why not.
+    """
+    found = (
+        f"{champion} is champion and can't be read by this version of Homing ({fault}): judged as "
+        "though there were none"
+    )
+    told = check(unread(champion), passed=True, found=found)
+    return msgspec.structs.replace(
+        verdict, reason=f"{verdict.reason}; {found}", checks=(told, *verdict.checks)
     )
 
 

@@ -133,6 +133,9 @@ def test_retraining_is_told_with_what_was_promoted_refused_and_published() -> No
         "not promoted: churn/2",
         "published 30 slates and 8 churn scores for 10 customers in 1.0 s",
     ]
+    mute = msgspec.structs.replace(published, scored=0, unread="churn/2: of format 0")
+    untold = msgspec.structs.replace(report, published=mute)
+    assert show.retrain_lines(untold)[-1] == "no churn scores: churn/2: of format 0"
 
 
 def test_a_comparison_tells_the_verdict_and_what_stands_behind_it() -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -25,12 +26,22 @@ from training.register import (
     register,
     verdict_of,
 )
-from training.reports import Verdict
+from training.reports import Check, Verdict
 from training.tracking import Tracking
+from training.verdicts import without_champion
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 NOBODY = "rfm_logistic"
 Add = Callable[..., str]
+VERDICT = Verdict(
+    passed=True,
+    against=NOBODY,
+    metric="log_loss",
+    difference=-0.02,
+    low=-0.03,
+    high=float("nan"),
+    reason="the reason",
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +58,16 @@ def tracking(folder: Path) -> Tracking:
     return Tracking(f"sqlite:///{folder}/mlflow.db", folder / "artifacts")
 
 
-def add(tracking: Tracking, folder: Path, against: str, *, passed: bool = True) -> str:
+def add(
+    tracking: Tracking,
+    folder: Path,
+    against: str,
+    *,
+    passed: bool = True,
+    checks: tuple[Check, ...] = (),
+) -> str:
     """Register a churn model; its number."""
-    verdict = Verdict(
-        passed=passed,
-        against=against,
-        metric="log_loss",
-        difference=-0.02,
-        low=-0.03,
-        high=float("nan"),
-        reason="the reason",
-    )
+    verdict = msgspec.structs.replace(VERDICT, passed=passed, against=against, checks=checks)
     entry = Entry(
         model="churn",
         algorithm="blend",
@@ -111,6 +121,23 @@ def test_champions_change_by_the_gate_alone_and_go_back_again(
         ("churn/1", "rollback", "2", False),
     }
     assert capfd.readouterr() == ("", "")  # MLflow keeps its migrations to itself
+
+
+def test_a_champion_that_could_not_be_read_may_be_replaced_unbeaten(
+    tracking: Tracking, folder: Path
+) -> None:
+    first = add(tracking, folder, NOBODY)
+    promote(tracking, first, force=True, reason="for the test")
+    verdict = without_champion(VERDICT, f"churn/{first}", BundleError("of another form"))
+    assert verdict.reason == (
+        f"the reason; churn/{first} is champion and can't be read by this version of Homing "
+        "(of another form): judged as though there were none"
+    )
+    second = add(tracking, folder, NOBODY, checks=verdict.checks)
+    assert promote(tracking, second) == f"churn/{first} -> churn/{second}"
+    third = add(tracking, folder, NOBODY, checks=verdict.checks)
+    with pytest.raises(GateRefused, match=f"the champion is churn/{second} now"):
+        promote(tracking, third)
 
 
 def test_what_did_not_pass_is_refused_with_the_gates_reason(

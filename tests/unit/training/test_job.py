@@ -30,7 +30,7 @@ from training import bootstrap, promotions
 from training.lock import only_one
 from training.next_best import ACTIONS
 from training.recommenders.recipe import ALGORITHMS
-from training.register import CHAMPION
+from training.register import CHAMPION, fetch
 from training.settings import TrainingSettings
 from training.tracking import Tracking
 
@@ -349,3 +349,30 @@ def test_a_budget_tunes_and_the_report_says_what_came_of_it(tmp_path: Path) -> N
     assert len(runs) == sum(1 + one.trials for one in report.tuned)
     assert {run.data.tags["data.lake_version"] for run in runs} == {"0"}
     assert list((settings.home / "tuning").glob("*/*.jsonl"))
+
+
+def test_a_churn_champion_of_another_form_is_told_of_and_replaced(
+    retrained: Retrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(retrained.settings.home, tmp_path / "home")
+    settings, clock = settings_at(tmp_path / "home"), clock_of(retrained.shop)
+    promotions.promote(settings, "churn/1", force=True, reason="for the test", clock=clock)
+
+    def fetched(tracking: Tracking, version: tuple[str, str], part: str, into: Path) -> Path:
+        folder = fetch(tracking, version, part, into)
+        if version == ("churn", "1"):
+            (folder / "manifest.json").write_text('{"format": 0}', encoding="utf-8")
+        return folder
+
+    monkeypatch.setattr("training.job.fetch", fetched)
+    report = bootstrap.publish(settings, clock=clock)
+    assert (report.scored, report.models) == (0, {"recommender": "recommender/1"})
+    assert str(report.unread).startswith("churn/1: ")
+
+    again = bootstrap.retrain(settings, clock=clock)
+    assert again.trained.churn is not None
+    verdict = again.trained.churn.verdict
+    assert verdict.against == "rfm_logistic"
+    assert "churn/1 is champion and can't be read by this version of Homing" in verdict.reason
+    assert again.published is not None
+    assert (again.published.unread is None) == verdict.passed
