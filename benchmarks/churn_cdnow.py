@@ -9,8 +9,6 @@ as long as the one that is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.churn_crossed import crossed, folds
 from benchmarks.figures import Figure, at_least, plain
 from features.event import Event, EventType
 from features.lake import Lake
@@ -38,7 +37,6 @@ DAYS: Final = 273
 AT: Final = BEGIN + timedelta(days=DAYS)
 HORIZON: Final = Horizon(timedelta(days=DAYS), timedelta(days=DAYS))
 SOURCE: Final = Source(HORIZON, AT, 0)
-FOLDS: Final = 5
 BELOW: Final = 0.05
 """How far below BG/NBD's log-loss ours must lie."""
 SLOPES: Final = (0.95, 1.05)
@@ -58,7 +56,7 @@ def measure(data: Path) -> list[Figure]:
     said = {
         PEER: peer.p_silent(buyers_of(asked.features), DAYS),
         OURS: _bagged(half, asked, peer),
-        CROSSED: _crossed(asked),
+        CROSSED: crossed(asked, SOURCE),
     }
     found = judge(Outcome(np.arange(len(asked.churned)), asked.churned, said))
     losses = {name: found[name][LOG_LOSS].mean for name in said}
@@ -93,38 +91,11 @@ def _bagged(half: Snapshot, asked: Snapshot, bgnbd: BgNbd) -> NDArray[np.float64
         bgnbd: As of week 39: what the stretched half says of rates is of another season.
     """
     odds = []
-    for calibrated, learnt in _folds(half):
+    for calibrated, learnt in folds(half):
         model = fit_blend([calibrated, learnt], BoostingParams(), SOURCE, AT)
         manifest = msgspec.structs.replace(model.manifest, bgnbd=bgnbd)
         odds.append(log_odds(ChurnModel(manifest, model.core).probability(asked.features)))
     return sigmoid(np.mean(odds, axis=0))
-
-
-def _crossed(asked: Snapshot) -> NDArray[np.float64]:
-    """What models say of customers that learnt from what came of the others, in the same weeks."""
-    said = np.empty(len(asked.churned))
-    rows = np.arange(len(said))
-    for number, (held, others) in enumerate(_folds(asked)):
-        calibrated, learnt = next(_folds(others))
-        model = fit_blend([calibrated, learnt], BoostingParams(), SOURCE, AT)
-        said[rows % FOLDS == number] = model.probability(held.features)
-    return said
-
-
-def _folds(snapshot: Snapshot) -> Iterator[tuple[Snapshot, Snapshot]]:
-    """Each fifth of the customers, and the rest."""
-    fold = np.arange(len(snapshot.churned)) % FOLDS
-    for number in range(FOLDS):
-        yield _part(snapshot, fold == number), _part(snapshot, fold != number)
-
-
-def _part(snapshot: Snapshot, rows: NDArray[np.bool_]) -> Snapshot:
-    return replace(
-        snapshot,
-        customers=tuple(np.array(snapshot.customers)[rows]),
-        features={name: column[rows] for name, column in snapshot.features.items()},
-        churned=snapshot.churned[rows],
-    )
 
 
 def _snapshot(table: NDArray[np.float64], stretch: int) -> Snapshot:
