@@ -19,6 +19,7 @@ from features.lake import Lake
 from serving.model.bundle import Bundle
 from training.metrics import NDCG, RECALL, name_at
 from training.recommenders.als import AlsParams, fit
+from training.recommenders.blend import Blend
 
 K: Final = 20
 """Places that are compared with published figures."""
@@ -28,17 +29,13 @@ ITEMS: Final = 100_000
 
 def blend_stage(data: str, name: str) -> Stage:
     """The blend of a published split: fitted, and it and its parts judged."""
-    split, recipe = splits.load(Path(data) / name), splits.RECIPES[name]
-    began = time.perf_counter()
-    bundle = recipe.fit(split.dataset, splits.AT)
-    spent = time.perf_counter() - began
-    models = {"blend": bundle} | {
-        part.algorithm: bundle.part(number) for number, part in enumerate(bundle.manifest.parts)
-    }
-    found: dict[str, float] = {}
-    for label, model in models.items():
-        found |= _scores(label, model, split)
-    return Stage(spent, found)
+    return _judged(splits.load(Path(data) / name), splits.RECIPES[name])
+
+
+def cut_stage(data: str, name: str, seed: str) -> Stage:
+    """The same on a cut of its training part, as recipes were chosen: no part of the benchmark."""
+    whole = splits.load(Path(data) / name).dataset
+    return _judged(splits.cut(whole, splits.CUTS[name], int(seed)), splits.RECIPES[name])
 
 
 def gf_cf_stage(data: str, name: str) -> Stage:
@@ -74,6 +71,20 @@ def _contest(lake: Lake, budget: str) -> Stage:
     return Stage(time.perf_counter() - began, found)
 
 
+def _judged(split: splits.Split, recipe: Blend) -> Stage:
+    """A blend that is fitted on a split, and it and its parts judged."""
+    began = time.perf_counter()
+    bundle = recipe.fit(split.dataset, splits.AT)
+    spent = time.perf_counter() - began
+    models = {"blend": bundle} | {
+        part.algorithm: bundle.part(number) for number, part in enumerate(bundle.manifest.parts)
+    }
+    found: dict[str, float] = {}
+    for label, model in models.items():
+        found |= _scores(label, model, split)
+    return Stage(spent, found)
+
+
 def _scores(label: str, bundle: Bundle, split: splits.Split) -> dict[str, float]:
     means = splits.answer(bundle, split).means()
     return {f"{label}: {name}": means[name] for name in (name_at(RECALL, K), name_at(NDCG, K))}
@@ -81,6 +92,7 @@ def _scores(label: str, bundle: Bundle, split: splits.Split) -> dict[str, float]
 
 STAGES: Final[Mapping[str, Callable[..., Stage]]] = {
     "blend": blend_stage,
+    "cut": cut_stage,
     "gf_cf": gf_cf_stage,
     "scale": scale_stage,
     "households": households_stage,
