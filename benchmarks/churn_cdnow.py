@@ -24,7 +24,8 @@ from features.event import Event, EventType
 from features.lake import Lake
 from features.tables import event_table
 from training.churn.bgnbd import BgNbd, fit_bgnbd
-from training.churn.fit import BoostingParams, Source, fit_blend
+from training.churn.fit import BoostingParams, fit_blend
+from training.churn.lessons import Source
 from training.churn.metrics import AUC, LOG_LOSS, SLOPE, Outcome, judge
 from training.churn.model import ChurnModel
 from training.churn.odds import log_odds, sigmoid

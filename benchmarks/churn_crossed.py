@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.churn.fit import BoostingParams, Source, fit_blend
+from training.churn.fit import BoostingParams, fit_blend
+from training.churn.lessons import Source
 from training.churn.snapshots import Snapshot
 
 FOLDS: Final = 5

@@ -24,8 +24,8 @@ from features.importing import Destination, import_file
 from features.lake import Lake
 from homing.mappings import packaged
 from training.churn.cores import BLEND, RFM_LOGISTIC
-from training.churn.fit import Source
 from training.churn.horizon import horizon_of
+from training.churn.lessons import Source
 from training.churn.metrics import (
     AUC,
     ECE,

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from tests.unit.training.churn.samples import AT, HORIZON, make_snapshot
 from training.churn.cores import RFM_LOGISTIC
-from training.churn.fit import BoostingParams, Source, fit_blend, fit_logistic
+from training.churn.fit import BoostingParams, fit_blend, fit_logistic
 from training.churn.gate import CHAMPION, Trial, decide
+from training.churn.lessons import Source
 from training.churn.model import ChurnModel
 from training.churn.snapshots import Snapshot
 from training.churn.train import outcome_of

@@ -16,7 +16,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from importlib.metadata import version
 from typing import Final
 
@@ -27,9 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from features.definitions.table import FEATURES
-from features.errors import NotEnoughData
 from training.churn.bands import thresholds
-from training.churn.bgnbd import BgNbd
 from training.churn.calibrate import Calibration, choose_calibration, fit_calibration
 from training.churn.cores import (
     BG_NBD,
@@ -41,11 +38,12 @@ from training.churn.cores import (
     Logistic,
     as_logged,
 )
+from training.churn.lessons import Data, Lessons, Source, check_snapshots
 from training.churn.metrics import log_loss, losses, of_all
-from training.churn.model import ChurnFacts, ChurnManifest, ChurnModel, table_of
+from training.churn.model import ChurnFacts, ChurnManifest, ChurnModel
 from training.churn.odds import sigmoid
 from training.churn.rhythm import RHYTHM, RHYTHM_COLUMNS, SILENCE
-from training.churn.snapshots import Horizon, Snapshot
+from training.churn.snapshots import Snapshot
 from training.churn.trees import Trees, trees_of
 
 RFM: Final = ("recency_days", "purchase_days", "spend")
@@ -66,8 +64,6 @@ SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Weights of the trees that the blend chooses from; from the simplest."""
 TINY: Final = 1e-12
 """The least that a column is divided by: one that never changes tells nothing."""
-MIN_EACH: Final = 10
-"""Customers who churned, and who stayed, that there must be on either side of the latest T."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -101,42 +97,6 @@ class BoostingParams:
     seed: int = 17
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where the snapshots came from.
-
-    Attributes:
-        horizon: What churn means.
-        as_of: Events before it were read, labels included.
-        lake_version: Of the table of events.
-    """
-
-    horizon: Horizon
-    as_of: datetime
-    lake_version: int
-
-
-def check_snapshots(snapshots: Sequence[Snapshot]) -> None:
-    """Raise unless there is enough to fit on and to calibrate on.
-
-    Args:
-        snapshots: The latest first.
-
-    Raises:
-        NotEnoughData: Fewer than two snapshots, or too few churned or stayed on either side.
-    """
-    sides = {"the latest snapshot": snapshots[:1], "the snapshots before it": snapshots[1:]}
-    for name, side in sides.items():
-        churned = sum(int(one.churned.sum()) for one in side)
-        stayed = sum(len(one.churned) for one in side) - churned
-        if min(churned, stayed) < MIN_EACH:
-            message = (
-                f"churn: {churned} customers churned and {stayed} stayed in {name}; a model needs "
-                f"{MIN_EACH} of each: wait for more history, or change HOMING_CHURN_HORIZON_DAYS"
-            )
-            raise NotEnoughData(message)
-
-
 def fit_blend(
     snapshots: Sequence[Snapshot], params: BoostingParams, source: Source, created_at: datetime
 ) -> ChurnModel:
@@ -152,7 +112,7 @@ def fit_blend(
         NotEnoughData: As `check_snapshots`; or too few customers bought again for BG/NBD.
     """
     check_snapshots(snapshots)
-    data = _Data(snapshots, FEATURES, snapshots[0].bgnbd, source, created_at)
+    data = Data(snapshots, FEATURES, snapshots[0].bgnbd, source, created_at)
     names = FEATURES + RHYTHM_COLUMNS
     # One thread: a tree is too little work to share, and threads that wait for it burn a core.
     with threadpool_limits(1):
@@ -178,7 +138,7 @@ def fit_logistic(snapshots: Sequence[Snapshot], source: Source, created_at: date
         NotEnoughData: As `check_snapshots`.
     """
     check_snapshots(snapshots)
-    data = _Data(snapshots, RFM, None, source, created_at)
+    data = Data(snapshots, RFM, None, source, created_at)
     core = _logistic(data.lessons(1, balanced=False), RFM, dict.fromkeys(RFM, True), 1.0)
     return _model(RFM_LOGISTIC, core, data, {"ridge": 1.0}, _calibration(core, data))
 
@@ -195,82 +155,15 @@ def fit_silence(snapshots: Sequence[Snapshot], source: Source, created_at: datet
         NotEnoughData: As `fit_blend`.
     """
     check_snapshots(snapshots)
-    data = _Data(snapshots, RHYTHM, snapshots[0].bgnbd, source, created_at)
+    data = Data(snapshots, RHYTHM, snapshots[0].bgnbd, source, created_at)
     only = np.array([name == SILENCE for name in RHYTHM + RHYTHM_COLUMNS], dtype=np.float64)
     plain = np.zeros_like(only)
     core = Logistic(plain.astype(np.uint8), plain, plain + 1, only, 0.0)
     return _model(BG_NBD, core, data, {}, _calibration(core, data))
 
 
-@dataclass(frozen=True, eq=False)
-class _Lessons:
-    """Customers that are learnt from.
-
-    Attributes:
-        table: (rows, columns).
-        churned: (rows,).
-        weights: How much each counts, (rows,), 1 on average.
-    """
-
-    table: Floats
-    churned: Bools
-    weights: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class _Data:
-    """What a fit reads: the latest snapshot to calibrate on, those before it to learn from."""
-
-    snapshots: Sequence[Snapshot]
-    names: tuple[str, ...]
-    bgnbd: BgNbd | None
-    source: Source
-    created_at: datetime
-
-    @cached_property
-    def tables(self) -> list[Floats]:
-        """Of each snapshot, (rows, columns)."""
-        ahead = self.source.horizon.ahead.days
-        return [table_of(one.features, self.names, self.bgnbd, ahead) for one in self.snapshots]
-
-    @property
-    def later(self) -> Floats:
-        """Of the customers that are calibrated on, (rows, columns)."""
-        return self.tables[0]
-
-    @property
-    def came(self) -> Bools:
-        """Whether those churned, (rows,)."""
-        return self.snapshots[0].churned
-
-    def lessons(self, first: int, *, balanced: bool = True) -> _Lessons:
-        """The customers of all snapshots from one on.
-
-        Args:
-            first: 0 for all of them, 1 without the latest.
-            balanced: Weighed so that in every snapshot as many churned as in the latest.
-        """
-        churned = [one.churned for one in self.snapshots[first:]]
-        rate = float(self.came.mean())
-        weights = [_balance(one, rate) if balanced else np.ones(len(one)) for one in churned]
-        return _Lessons(
-            np.concatenate(self.tables[first:]), np.concatenate(churned), np.concatenate(weights)
-        )
-
-
-def _balance(churned: Bools, rate: float) -> Floats:
-    """Weights with which that share churned, (rows,), 1 on average.
-
-    Where few churned or stayed they say little of how many do, so `MIN_EACH` who did as they are
-    told to are counted in.
-    """
-    came = (churned.sum() + MIN_EACH * rate) / (len(churned) + MIN_EACH)
-    weights = np.where(churned, rate / came, (1 - rate) / (1 - came))
-    return np.asarray(weights / weights.mean())
-
-
 def _boosted(
-    lessons: _Lessons, params: BoostingParams, trees: int
+    lessons: Lessons, params: BoostingParams, trees: int
 ) -> HistGradientBoostingClassifier:
     """So many fitted trees."""
     return HistGradientBoostingClassifier(
@@ -286,7 +179,7 @@ def _boosted(
     ).fit(lessons.table, lessons.churned, lessons.weights)
 
 
-def _best_on_the_latest(fitted: HistGradientBoostingClassifier, data: _Data) -> tuple[Trees, int]:
+def _best_on_the_latest(fitted: HistGradientBoostingClassifier, data: Data) -> tuple[Trees, int]:
     """The first trees, as many as are best on the latest snapshot; and how many they are."""
     said = (rows[:, 1] for rows in fitted.staged_predict_proba(data.later))
     kept = int(np.argmin([of_all(log_loss, data.came, one) for one in said])) + 1
@@ -294,7 +187,7 @@ def _best_on_the_latest(fitted: HistGradientBoostingClassifier, data: _Data) -> 
 
 
 def _logistic(
-    lessons: _Lessons, columns: Sequence[str], read: Mapping[str, bool], ridge: float
+    lessons: Lessons, columns: Sequence[str], read: Mapping[str, bool], ridge: float
 ) -> Logistic:
     """Logistic regression on some columns.
 
@@ -335,7 +228,7 @@ def _levelled(final: Blend, first: Blend, table: Floats) -> Blend:
     )
 
 
-def _chosen(trees: Trees, logistic: Logistic, data: _Data) -> Blend:
+def _chosen(trees: Trees, logistic: Logistic, data: Data) -> Blend:
     """The simplest blend that the best one does not surely beat on the latest snapshot.
 
     By the rule of one standard error (Breiman et al., "Classification and Regression Trees", 1984)
@@ -353,13 +246,13 @@ def _chosen(trees: Trees, logistic: Logistic, data: _Data) -> Blend:
     return blends[int(np.argmax(behind.mean(axis=1) <= error))]
 
 
-def _calibrated_losses(core: Core, data: _Data) -> Floats:
+def _calibrated_losses(core: Core, data: Data) -> Floats:
     """-ln of what was said of what came, after a sigmoid, (rows,)."""
     raw = sigmoid(core.log_odds(data.later))
     return losses(data.came, fit_calibration("sigmoid", raw, data.came).apply(raw))
 
 
-def _calibration(core: Core, data: _Data) -> Calibration:
+def _calibration(core: Core, data: Data) -> Calibration:
     """From what a core says to what came of the customers of the latest snapshot.
 
     Args:
@@ -372,7 +265,7 @@ def _calibration(core: Core, data: _Data) -> Calibration:
 def _model(
     algorithm: Algorithm,
     core: Core,
-    data: _Data,
+    data: Data,
     params: dict[str, float | int | str | bool | None],
     calibration: Calibration,
 ) -> ChurnModel:

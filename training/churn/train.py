@@ -22,13 +22,12 @@ from features.progress import Advance
 from training.churn.cores import BG_NBD, BLEND, RFM_LOGISTIC
 from training.churn.fit import (
     BoostingParams,
-    Source,
-    check_snapshots,
     fit_blend,
     fit_logistic,
     fit_silence,
 )
 from training.churn.gate import CHAMPION, Trial, decide
+from training.churn.lessons import Source, check_snapshots
 from training.churn.metrics import Outcome, judge
 from training.churn.model import ChurnModel
 from training.churn.snapshots import Horizon, Snapshot, joined, load_snapshot, snapshot_times

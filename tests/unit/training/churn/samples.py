@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from features.definitions.table import FEATURES
-from training.churn.fit import Source
+from training.churn.lessons import Source
 from training.churn.rhythm import buyers_of
 from training.churn.snapshots import Horizon, Snapshot
 

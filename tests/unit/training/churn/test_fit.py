@@ -11,7 +11,6 @@ from training.churn.bgnbd import fit_bgnbd
 from training.churn.cores import Blend
 from training.churn.fit import (
     BoostingParams,
-    _balance,
     fit_blend,
     fit_logistic,
     fit_silence,
@@ -104,18 +103,6 @@ def test_how_many_churned_before_the_latest_snapshot_does_not_count() -> None:
         for some in (before, other)
     ]
     assert means[0] == pytest.approx(means[1], abs=0.02)
-
-
-def test_weights_make_as_many_churn_as_are_wanted_where_many_are_known() -> None:
-    churned = np.arange(10_000) % 10 == 0
-    weights = _balance(churned, 0.5)
-    assert weights.mean() == pytest.approx(1.0)
-    assert np.average(churned, weights=weights) == pytest.approx(0.5, abs=0.005)
-
-
-def test_weights_stay_near_one_where_few_are_known() -> None:
-    alone = _balance(np.array([True, False, False]), 0.5)
-    assert 1.0 < alone[0] < 1.4
 
 
 def test_what_serves_learns_from_every_snapshot_and_keeps_the_calibrated_level() -> None:
