@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
-from serving.model.scoring import open_scorer
+from serving.model.scoring import Scorer, open_scorer
 from serving.ranking.blocks import Block
 from serving.ranking.chain import blocked_cells, eligible_rows, finite_scores, pick_rows
 from serving.ranking.top import EMPTY, best_rows, ranked
@@ -136,13 +137,35 @@ def show(trial: Trial, asked: Sequence[Question], how: How) -> list[Shown]:
     It is quickest when no customer has more targets than the one before.
     """
     run = _Run(trial, asked, how)
-    size = max(1, min(MOST, SCORED // max(1, len(trial.view.items))))
-    starts = range(0, len(trial.held_out.customers), size)
+    parts = together(len(trial.held_out.customers), len(trial.view.items))
     # BLAS with threads of its own waits longer for itself than a customer's small system takes.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(how.threads) as pool:
-        for _ in pool.map(lambda first: run.take(first, first + size), starts):
+        for _ in pool.map(lambda part: run.take(part.start, part.stop), parts):
             pass  # an exception comes up here
     return run.shown()
+
+
+def together(customers: int, items: int) -> list[slice]:
+    """The customers whose scores are held at once.
+
+    Args:
+        customers: How many there are.
+        items: Scores of each.
+    """
+    size = max(1, min(MOST, SCORED // max(1, items)))
+    starts = range(0, customers, size)
+    return [slice(first, min(first + size, customers)) for first in starts]
+
+
+def scored(scorer: Scorer, baskets: Baskets) -> Iterator[tuple[slice, Scores]]:
+    """Scores of customers, as many at once as are judged at once.
+
+    Yields:
+        Which of the customers, and theirs, (customers, items).
+    """
+    with threadpool_limits(1, user_api="blas"):  # as when they are judged
+        for part in together(len(baskets), baskets.items):
+            yield part, scorer.score(baskets.part(part.start, part.stop))
 
 
 class _Run:
@@ -174,8 +197,8 @@ class _Run:
         ]
 
     def take(self, first: int, last: int) -> None:
-        """Score the customers from `first` to before `last`, or the last of all, and rank them."""
-        part = self._baskets.part(first, min(last, len(self._baskets)))
+        """Score the customers from `first` to before `last` and rank them."""
+        part = self._baskets.part(first, last)
         scores = self._scorer.score(part)
         size = max(1, RANKED // max(1, scores.shape[1]))
         for start in range(0, len(scores), size):

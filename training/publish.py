@@ -13,10 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import msgspec
-from threadpoolctl import threadpool_limits
 
 from features.engine import declared, open_engine
 from features.item import Item
@@ -32,14 +30,12 @@ from serving.ranking.chain import Ask, rank_many
 from serving.ranking.view import ItemView, item_view
 from training.churn.model import ChurnModel
 from training.dataset import load_dataset
+from training.judging import scored
 from training.known import Known, know
 from training.register import CHURN, RECOMMENDER
 from training.segments import NEW
 from training.shelves import make_shelves
 from training.staging import Plan, Staging
-
-CELLS: Final = 1 << 25
-"""Scores held at once at the most: bounds a batch to 128 MiB however large the catalogue is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +136,7 @@ def prepare(sources: Sources, models: Champions, staging: Staging, advance: Adva
     known = know(sources.lake, models.churn, staging.plan, catalogue, sources.now)
     total, done = sources.profiles.count(), staging.count() * sources.batch
     slates = _Slates(sources, models, staging.plan, catalogue)
-    for profiles in _batches(sources, models.recommender, staging.last_customer()):
+    for profiles in _batches(sources, staging.last_customer()):
         staging.add(slates.publish(profiles, known))
         done += len(profiles)
         advance(min(done, total), total)
@@ -178,10 +174,9 @@ def deliver(
     return Delivered(customers, slates, scored, dict(counted), lengths)
 
 
-def _batches(sources: Sources, bundle: Bundle, after: str) -> Iterator[list[Profile]]:
-    """Profiles in the order of customer keys, as many at once as memory allows."""
-    size = max(1, min(sources.batch, CELLS // max(len(bundle.items), 1)))
-    while keys := sources.profiles.customers(after=after, limit=size):
+def _batches(sources: Sources, after: str) -> Iterator[list[Profile]]:
+    """Profiles in the order of customer keys."""
+    while keys := sources.profiles.customers(after=after, limit=sources.batch):
         found = sources.profiles.get_many(keys)
         yield [found[key] for key in keys if key in found]
         after = keys[-1]
@@ -204,7 +199,7 @@ def _shelves(
 
 
 class _Slates:
-    """Ranks batches of customers: one product of matrices a batch, one ranking a block."""
+    """Ranks customers, as many at once as are judged at once."""
 
     def __init__(
         self, sources: Sources, models: Champions, plan: Plan, catalogue: Mapping[str, Item]
@@ -234,14 +229,13 @@ class _Slates:
         histories = [profile.history for profile in profiles]
         # Weights as of the end of the lake's history, as the model was fitted and judged.
         baskets = baskets_of(histories, self._bundle.index, self._as_of)
-        with threadpool_limits(1, user_api="blas"):  # as when they are judged
-            scores = self._scorer.score(baskets)
         made: list[dict[str, StoredSlate]] = [{} for _ in profiles]
-        for name, block in self._sources.blocks.items():
-            count = block.size * self._sources.spare
-            asks = [Ask(block, profile.history, count=count) for profile in profiles]
-            ranked = rank_many(self._view, scores, asks, self._sources.now)
-            for slates, rows in zip(made, ranked, strict=True):
-                items = tuple(self._bundle.items[row] for row in rows)
-                slates[name] = StoredSlate(items, self._version)
+        for part, scores in scored(self._scorer, baskets):
+            for name, block in self._sources.blocks.items():
+                count = block.size * self._sources.spare
+                asks = [Ask(block, history, count=count) for history in histories[part]]
+                ranked = rank_many(self._view, scores, asks, self._sources.now)
+                for slates, rows in zip(made[part], ranked, strict=True):
+                    items = tuple(self._bundle.items[row] for row in rows)
+                    slates[name] = StoredSlate(items, self._version)
         return made

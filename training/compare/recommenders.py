@@ -21,6 +21,7 @@ from training.evaluate import PRIMARY, REPEAT, Evaluation
 from training.gate.contest import GATE_METRIC
 from training.gate.slices import slices_of
 from training.heldout import HeldOut, thinned
+from training.judging import scored
 from training.metrics import bootstrap
 from training.recommend import Answers, figure_name
 
@@ -103,7 +104,8 @@ def _drift(
     found = [drifted_items(*bundles)]
     ends = [bundle.manifest.data.as_of for bundle in bundles]
     for name, bundle in zip(names, bundles, strict=True):
-        first, second = (_best_scores(bundle, held_out, end) for end in ends)
+        of_each = {end: _best_scores(bundle, held_out, end) for end in dict.fromkeys(ends)}
+        first, second = (of_each[end] for end in ends)
         found.append(drifted_values(f"best score by {name}", first, second, score=True))
     return tuple(found)
 
@@ -112,4 +114,5 @@ def _best_scores(bundle: Bundle, held_out: HeldOut, end: datetime) -> Floats:
     """Of each customer as of an earlier moment, as far as what is known of T reaches back."""
     before = held_out.seen.where(held_out.seen.times < end.timestamp())
     baskets = replace(held_out, at=end, seen=before).baskets(bundle.index)
-    return np.asarray(open_scorer(bundle).score(baskets).max(axis=1), np.float64)
+    best = [scores.max(axis=1) for _, scores in scored(open_scorer(bundle), baskets)]
+    return np.concatenate(best, dtype=np.float64)

@@ -21,6 +21,7 @@ from training.compare.report import Example, GroupMoved, ItemMoved, Overlap, Sho
 from training.entries import figure
 from training.evaluate import PRIMARY
 from training.heldout import HeldOut
+from training.judging import scored
 from training.metrics import bootstrap_mean
 
 SIZE: Final = 10
@@ -78,8 +79,11 @@ def slates_beside(
     slates: list[tuple[tuple[str, ...], ...]] = []
     for bundle in pair:
         view = item_view(bundle.items, catalogue, bundle.popularity)
-        baskets = held_out.baskets(bundle.index)
-        ranked = rank_many(view, open_scorer(bundle).score(baskets), asks, held_out.at)
+        ranked = [
+            rows
+            for part, scores in scored(open_scorer(bundle), held_out.baskets(bundle.index))
+            for rows in rank_many(view, scores, asks[part], held_out.at)
+        ]
         slates.append(tuple(tuple(bundle.items[row] for row in rows) for rows in ranked))
     return Beside(held_out, *slates)
 
