@@ -30,7 +30,7 @@ from training.churn.metrics import AUC, LOG_LOSS, SLOPE, Outcome, judge
 from training.churn.model import ChurnModel
 from training.churn.odds import log_odds, sigmoid
 from training.churn.rhythm import buyers_of
-from training.churn.snapshots import Horizon, Snapshot, load_snapshot
+from training.churn.snapshots import Horizon, Snapshot, load_snapshots
 
 BEGIN: Final = datetime(1997, 1, 1, tzinfo=UTC)
 DAYS: Final = 273
@@ -119,7 +119,8 @@ def _snapshot(table: NDArray[np.float64], stretch: int) -> Snapshot:
     with TemporaryDirectory(prefix="homing-cdnow-") as folder:
         lake = Lake(folder)
         lake.merge_events(event_table(events))
-        return load_snapshot(lake, AT, HORIZON, lake.version())
+        unwatched = lambda _done, _total: None  # noqa: E731
+        return load_snapshots(lake, [AT], HORIZON, lake.version(), unwatched)[AT]
 
 
 def _days(table: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ before T, so a snapshot is what a publish at T would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +20,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features import columns as c
-from features.definitions.table import FEATURES, feature_table
+from features.definitions.table import FEATURES, open_past
 from features.engine import declared, open_engine
 from features.event import EventType
 from features.lake import Lake
+from features.progress import Advance
 from training.churn.bgnbd import BgNbd, Buyers, fit_bgnbd
 from training.churn.rhythm import RHYTHM, buyers_of
 
@@ -106,21 +107,40 @@ def snapshot_times(
     return [at for at in times if at >= earliest]
 
 
-def load_snapshot(lake: Lake, at: datetime, horizon: Horizon, version: int) -> Snapshot:
-    """The snapshot of one moment.
+def load_snapshots(
+    lake: Lake, moments: Collection[datetime], horizon: Horizon, version: int, advance: Advance
+) -> dict[datetime, Snapshot]:
+    """The snapshot of each moment.
 
     Args:
         lake: Holds the events.
-        at: T, aware; the lake must reach to T + horizon for the labels to be true.
+        moments: At least one T, aware; the lake must reach to T + horizon for the labels to be
+            true.
         horizon: What churn means.
         version: Of the table of events.
+        advance: Told of snapshots read, and of all.
 
     Raises:
         LakeMissing: There is no history.
         LakeUnavailable: It can't be read.
     """
-    retained = _retained(lake, at, horizon, version)
-    table = feature_table(lake, at, version)
+    known: dict[datetime, Snapshot] = {}
+    with open_past(lake, max(moments), version) as past:
+        for at in moments:
+            retained = _retained(lake, at, horizon, version)
+            known[at] = _snapshot(at, past.features(at), retained)
+            advance(len(known), len(moments))
+    return known
+
+
+def _snapshot(at: datetime, table: pa.Table, retained: Mapping[str, bool]) -> Snapshot:
+    """The snapshot of a moment.
+
+    Args:
+        at: T, aware.
+        table: Features of everybody, as of T.
+        retained: Active customer → whether a purchase follows within the horizon.
+    """
     keys: list[str] = table.column(c.CUSTOMER).to_pylist()
     rows = np.array([row for row, key in enumerate(keys) if key in retained], dtype=np.int64)
     customers = tuple(keys[row] for row in rows)

@@ -7,7 +7,7 @@ ever learnt from by what is judged, and no feature saw the time of its label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -30,7 +30,7 @@ from training.churn.gate import CHAMPION, Trial, decide
 from training.churn.lessons import Source, check_snapshots
 from training.churn.metrics import Outcome, judge
 from training.churn.model import ChurnModel
-from training.churn.snapshots import Horizon, Snapshot, joined, load_snapshot, snapshot_times
+from training.churn.snapshots import Horizon, Snapshot, joined, load_snapshots, snapshot_times
 from training.metrics import Interval
 from training.reports import Verdict
 from training.span import Span
@@ -95,8 +95,9 @@ def train_churn(
     rival = champion[1].manifest.data.as_of if champion is not None else span.cutoff
     tests = held_out_times(span.unseen_since(rival), horizon)
     all_times = [*reversed(held_out_times(span, horizon)), *before][:SNAPSHOTS]
-    read = _reader(lake, horizon, span, len({*before, *tests, *all_times}), advance)
-    fitted_on, tested_on = [read(at) for at in before], [read(at) for at in tests]
+    moments = dict.fromkeys([*before, *tests, *all_times])
+    of = load_snapshots(lake, moments, horizon, span.lake_version, advance)
+    fitted_on, tested_on = [of[at] for at in before], [of[at] for at in tests]
     check_snapshots(fitted_on)
     source = Source(horizon, span.cutoff, span.lake_version)
     judged = fit_blend(fitted_on, BoostingParams(), source, created_at)
@@ -110,7 +111,7 @@ def train_churn(
     outcome = outcome_of(models, tested_on)
     figures = judge(outcome)
     known = Source(horizon, span.end, span.lake_version)
-    recent = [read(at) for at in all_times]
+    recent = [of[at] for at in all_times]
     began = perf_counter()
     final = fit_blend(recent, BoostingParams(), known, created_at)
     fit_seconds = perf_counter() - began
@@ -181,18 +182,3 @@ def outcome_of(models: Mapping[str, ChurnModel], snapshots: Sequence[Snapshot]) 
         for name, model in models.items()
     }
     return Outcome(np.array([numbers[key] for key in keys]), happened, said)
-
-
-def _reader(
-    lake: Lake, horizon: Horizon, span: Span, total: int, advance: Advance
-) -> Callable[[datetime], Snapshot]:
-    """Reads snapshots, each moment once."""
-    known: dict[datetime, Snapshot] = {}
-
-    def read(at: datetime) -> Snapshot:
-        if at not in known:
-            known[at] = load_snapshot(lake, at, horizon, span.lake_version)
-            advance(len(known), total)
-        return known[at]
-
-    return read

@@ -17,7 +17,7 @@ from features.errors import InvalidArgument, LakeMissing, NotEnoughData
 from features.lake import Lake
 from serving.model.bundle import load_bundle
 from training.churn.files import load_model
-from training.churn.snapshots import Horizon, load_snapshot
+from training.churn.snapshots import Horizon, load_snapshots
 from training.churn.train import held_out_times, outcome_of
 from training.compare.churn import compare_churn
 from training.compare.data import DataPair
@@ -137,7 +137,8 @@ def _rejudge_churn(data: DataPair, span: Span, folders: list[Path], now: datetim
     says = models[1].manifest
     horizon = Horizon(timedelta(days=says.horizon_days), timedelta(days=says.active_days))
     times = held_out_times(span, horizon)
-    snapshots = [load_snapshot(data.lake, at, horizon, span.lake_version) for at in times]
+    read = load_snapshots(data.lake, times, horizon, span.lake_version, lambda _done, _total: None)
+    snapshots = list(read.values())
     outcome = outcome_of(dict(zip("ab", models, strict=True)), snapshots)
     return compare_churn((data.a.name, data.b.name), outcome, snapshots, data.scores(models))
 

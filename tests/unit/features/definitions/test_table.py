@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from features.definitions import table as features
-from features.definitions.table import DEFINITIONS, FEATURES, feature_table
+from features.definitions.table import DEFINITIONS, FEATURES, feature_table, open_past
 from features.errors import InvalidArgument, LakeMissing, LakeUnavailable
 from features.event import EventType
 from features.lake import EVENTS, Lake
@@ -43,6 +43,22 @@ def test_the_moment_itself_is_not_the_past(lake: Lake) -> None:
     moment = T - timedelta(days=40)
     assert feature_table(lake, moment).num_rows == 0
     assert feature_table(lake, moment + timedelta(microseconds=1)).num_rows == 1
+
+
+def test_a_past_that_is_read_once_tells_of_every_earlier_moment(lake: Lake) -> None:
+    moments = [T, T - timedelta(days=2), T - timedelta(days=39), T - timedelta(days=40)]
+    with open_past(lake, T) as past:
+        for at in moments:
+            assert past.features(at).equals(feature_table(lake, at))
+        assert [past.features(at).num_rows for at in moments] == [2, 1, 1, 0]
+
+
+def test_a_past_tells_of_no_later_moment_than_it_was_read_for(lake: Lake) -> None:
+    with (
+        open_past(lake, T - timedelta(days=2)) as past,
+        pytest.raises(InvalidArgument, match="read"),
+    ):
+        past.features(T)
 
 
 def test_an_older_version_gives_its_own_features(lake: Lake) -> None:

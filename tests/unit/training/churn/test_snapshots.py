@@ -8,7 +8,13 @@ from features.event import Event, EventType
 from features.lake import Lake
 from features.tables import event_table
 from tests.unit.training.churn.samples import make_snapshot
-from training.churn.snapshots import Horizon, active_customers, load_snapshot, snapshot_times
+from training.churn.snapshots import (
+    Horizon,
+    Snapshot,
+    active_customers,
+    load_snapshots,
+    snapshot_times,
+)
 from training.churn.train import held_out_times, outcome_of
 from training.span import Span
 
@@ -25,6 +31,11 @@ def bought(customer: str, days: float) -> Event:
         item="x",
         value=1.0,
     )
+
+
+def snapshot(lake: Lake, version: int) -> Snapshot:
+    """As of T."""
+    return load_snapshots(lake, [T], HORIZON, version, lambda _done, _total: None)[T]
 
 
 @pytest.fixture
@@ -44,7 +55,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_active_customers_churn_when_nothing_follows_within_the_horizon(lake: Lake) -> None:
-    found = load_snapshot(lake, T, HORIZON, 0)
+    found = snapshot(lake, 0)
     assert dict(zip(found.customers, found.churned.tolist(), strict=True)) == {
         "ck_stays": False,
         "ck_churns": True,
@@ -53,11 +64,23 @@ def test_active_customers_churn_when_nothing_follows_within_the_horizon(lake: La
 
 
 def test_features_do_not_see_the_time_of_the_label(lake: Lake) -> None:
-    before = load_snapshot(lake, T, HORIZON, 0)
+    before = snapshot(lake, 0)
     lake.merge_events(event_table([bought("ck_stays", day) for day in range(28)]))
-    after = load_snapshot(lake, T, HORIZON, lake.version())
+    after = snapshot(lake, lake.version())
     for name, column in before.features.items():
         assert column.tolist() == after.features[name].tolist(), name
+
+
+def test_snapshots_that_are_read_together_are_those_that_are_read_alone(lake: Lake) -> None:
+    moments, told = [T, T - timedelta(days=30), T - timedelta(days=56)], []
+    together = load_snapshots(lake, moments, HORIZON, 0, lambda *done: told.append(done))
+    assert list(together) == moments
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    for at in moments:
+        alone = load_snapshots(lake, [at], HORIZON, 0, lambda _done, _total: None)[at]
+        assert together[at].customers == alone.customers
+        assert together[at].checksum == alone.checksum
+    assert together[moments[1]].customers == ("ck_churns", "ck_gone")
 
 
 def test_who_is_active_is_asked_of_the_past_alone(lake: Lake) -> None:
