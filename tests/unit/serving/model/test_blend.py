@@ -65,6 +65,16 @@ def test_square_roots_may_count_too() -> None:
     np.testing.assert_allclose(found[0], [3.0, 7.25, 3 * np.sqrt(0.5)], rtol=1e-6)
 
 
+def test_many_customers_score_what_each_scores_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.model.blend.TOGETHER", 7)  # two customers at once
+    rooted = [msgspec.structs.replace(part, new=Say(1.0, 0.5)) for part in PARTS]
+    scorer = open_scorer(blend(*rooted))
+    bought = [{0: 2}, {}, {1: 1, 2: 1}, {0: 1, 1: 3, 2: 1}, {2: 1}]
+    together = scorer.score(purchases(*bought, items=3))
+    alone = [scorer.score(purchases(one, items=3))[0] for one in bought]
+    np.testing.assert_array_equal(together, alone)
+
+
 def test_what_was_returned_is_new_again() -> None:
     bought = history(event("apple", at=NOW - timedelta(days=2)))
     back = bought.join(history(event("apple", at=NOW, kind=EventType.RETURN)))
