@@ -34,8 +34,9 @@ DEPTH: Final = 60
 """Best items of each part that are candidates."""
 BATCH: Final = 64
 """Customers scored at once."""
-RIDGE: Final = 1e-3
-"""On the squared weights of features brought to one scale: enough to settle ties between parts."""
+RIDGE: Final = 0.1
+"""On the squared weights of features brought to one scale: what parts say alike is shared out among
+them, so that weights hold when times change."""
 QUIET: Final = 0.02
 """A part none of whose weights reaches this share of the greatest counts nothing."""
 LEAST_SCALE: Final = 1e-3

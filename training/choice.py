@@ -16,10 +16,14 @@ from features.errors import NotEnoughData, SettingsError
 from features.progress import Stage
 from serving.model.blend import ALGORITHM as BLEND
 from serving.model.manifest import Manifest
+from serving.model.weighting import Weighting
 from training.blending import choices_of, fit_blend
 from training.evaluate import question_blocks
 from training.recommend import POPULARITY, History
 from training.recommenders.blend import recipes_of, without_silent
+from training.recommenders.personal import ALGORITHM as PERSONAL
+from training.recommenders.personal import PersonalParams
+from training.recommenders.popularity import PopularityParams
 from training.recommenders.recipe import ALGORITHMS, Recipe, default_recipe
 from training.reports import Tuned
 from training.tuning.bench import Bench
@@ -28,6 +32,13 @@ from training.tuning.ground import Ground
 
 CUSTOMERS: Final = 600
 """Whose validation time chooses: enough to tell recipes apart."""
+COMPANIONS: Final = (
+    Recipe(POPULARITY, PopularityParams(first=True), Weighting(half_life_days=7.0)),
+    Recipe(POPULARITY, PopularityParams(first=True), Weighting(half_life_days=60.0)),
+    Recipe(PERSONAL, PersonalParams(power=0.5), Weighting(half_life_days=None)),
+)
+"""Parts of every blend beside the best recipes of the same algorithms: what people take up this
+week and this season, and what a customer ever had. They compete for nothing."""
 
 Starts = Mapping[str, Sequence[Recipe]]
 """Algorithm → the recipes that are tried of it at least, its default first."""
@@ -120,7 +131,7 @@ def starts_of(champion: Manifest | None, algorithms: str) -> dict[str, tuple[Rec
     starts: dict[str, tuple[Recipe, ...]] = {name: (default_recipe(name),) for name in names}
     for kept in () if champion is None else recipes_of(champion):
         known = starts.get(kept.algorithm, ())
-        if kept not in known:
+        if kept not in known and kept not in COMPANIONS:
             starts[kept.algorithm] = (*known, kept)
     return starts
 
@@ -192,13 +203,17 @@ def _also_again(repeating: Ground, found: Found) -> Found:
 
 
 def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
-    """The blend of the best recipes of all algorithms.
+    """The blend of the best recipes of all algorithms, and of their companions.
 
     Its score is what blends fitted on either half of the customers do for the other half, so that
     it meets the other recipes on customers who did not choose its weights.
     """
     recipes = [one.recipe for one in found.values()]
     bundles = [one.bundle for one in found.values() if one.bundle is not None]
+    for companion in COMPANIONS:
+        if companion.algorithm in found and companion not in recipes:
+            recipes.append(companion)
+            bundles.append(ground.fit(companion))
     choices = choices_of(bundles, ground.held_out, ground.catalogue)
     odd = np.arange(len(ground.held_out.customers)) % 2 == 1
     scores = []

@@ -30,7 +30,7 @@ class TrainingSettings(Settings):
             it, as many whole weeks as 95 of 100 gaps between purchase days.
         churn_active_days: A customer with a purchase in so many days before T can churn at T;
             without it, as many whole weeks as 99 of 100 gaps.
-        publish_batch: Customers scored by one matrix product.
+        publish_batch: Customers whose profiles are read and staged at once.
         publish_spare: Stored slates hold so many times the items that their block shows, so that
             an answer can leave out what was bought or sold out since.
     """
@@ -38,7 +38,7 @@ class TrainingSettings(Settings):
     holdout_days: int = Field(default=56, ge=1, le=MOST_DAYS)
     gap_days: int = Field(default=1, ge=0, le=MOST_DAYS)
     fresh_days: int = Field(default=7, ge=1, le=MOST_DAYS)
-    algorithms: str = "personal,item_knn,graph_filter,als"
+    algorithms: str = "personal,item_knn,graph_filter,transition,als"
     tune_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     churn_horizon_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     churn_active_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)

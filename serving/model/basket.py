@@ -18,6 +18,7 @@ from serving.model.weighting import NEGLIGIBLE, Weighting
 KINDS: Final = tuple(EventType)
 """What happened, by the number that baskets keep of it."""
 _NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
+PURCHASE: Final = _NUMBERS[EventType.PURCHASE]
 
 Weights: TypeAlias = csr_array[Any, Any]
 
@@ -75,6 +76,22 @@ class Baskets:
             self.rows[begin:end],
             self.kinds[begin:end],
             self.ages[begin:end],
+            self.items,
+        )
+
+    def where(self, kept: NDArray[np.bool_], ago: float = 0.0) -> Baskets:
+        """Some of the interactions, as of so many seconds ago.
+
+        Args:
+            kept: Which, (interactions,); none of them younger than `ago`.
+            ago: Seconds, from 0.
+        """
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Baskets(
+            before[self.starts],
+            self.rows[kept],
+            self.kinds[kept],
+            self.ages[kept] - ago,
             self.items,
         )
 
@@ -136,7 +153,7 @@ def baskets_of_counts(bought: Weights) -> Baskets:
     return Baskets(
         ends[bought.indptr],
         np.repeat(bought.indices, times).astype(np.int32),
-        np.full(ends[-1], _NUMBERS[EventType.PURCHASE], np.uint8),
+        np.full(ends[-1], PURCHASE, np.uint8),
         np.zeros(ends[-1]),
         bought.shape[1],
     )

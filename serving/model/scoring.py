@@ -36,7 +36,7 @@ class Scorer(Protocol):
         ...
 
 
-LINEAR = ("item_knn", "ease", "graph_filter", "personal")
+LINEAR = ("item_knn", "ease", "graph_filter", "personal", "transition")
 """Algorithms whose models are matrices from items to items."""
 SCORERS: Mapping[str, Callable[[Bundle], Scorer]] = {
     popularity.ALGORITHM: popularity.PopularityScorer,

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
-from features.event import EventType
-from serving.model.basket import KINDS
+from serving.model.basket import PURCHASE
 from serving.model.bundle import Bundle
 from training.dataset import Dataset
 from training.recommenders.popularity import made_of
@@ -76,7 +75,7 @@ def return_rates(dataset: Dataset, prior: float) -> NDArray[np.float64]:
         prior: Buyers of the average rate that are added to each item's own.
     """
     baskets = dataset.baskets
-    bought = baskets.kinds == KINDS.index(EventType.PURCHASE)
+    bought = baskets.kinds == PURCHASE
     customers = np.repeat(np.arange(len(baskets)), np.diff(baskets.starts))[bought]
     days = (baskets.ages[bought] // SECONDS_A_DAY).astype(np.int64)
     cells = customers * np.int64(baskets.items) + baskets.rows[bought]

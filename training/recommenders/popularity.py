@@ -1,4 +1,8 @@
-"""Time-decayed popularity: the same order for everybody, and the model that others must beat."""
+"""Time-decayed popularity: the same order for everybody, and the model that others must beat.
+
+What is popular is mostly what many have already and buy again. Counting each customer's first
+purchase of an item alone tells what people take up.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.model.arrays import Array
+from serving.model.basket import PURCHASE, Weights
 from serving.model.bundle import POPULARITY, Bundle, make_bundle
 from serving.model.popularity import ALGORITHM
 from training.dataset import Dataset
@@ -27,9 +32,11 @@ class PopularityParams:
     Attributes:
         damping: Power on each customer's weight before the sum, 0 to 1: 0 counts customers, 1
             counts their weight.
+        first: Whether only each customer's first purchase of an item counts.
     """
 
     damping: float = 0.5
+    first: bool = False
 
 
 def suggest(trial: Trial) -> PopularityParams:
@@ -88,6 +95,20 @@ def popularity_of(
 
     The weights have faded already, so what is bought now counts more than what was.
     """
-    cells = dataset.matrix.data.astype(np.float64) ** params.damping
-    sums = np.bincount(dataset.matrix.indices, cells, minlength=len(dataset.items))
+    matrix = _first_purchases(dataset) if params.first else dataset.matrix
+    cells = matrix.data.astype(np.float64) ** params.damping
+    sums = np.bincount(matrix.indices, cells, minlength=len(dataset.items))
     return sums.astype(np.float32)
+
+
+def _first_purchases(dataset: Dataset) -> Weights:
+    """What each customer's first purchase of each item counts, (customers, items)."""
+    baskets = dataset.baskets
+    customers = np.repeat(np.arange(len(baskets)), np.diff(baskets.starts))
+    bought = np.flatnonzero(baskets.kinds == PURCHASE)
+    cells = customers[bought] * baskets.items + baskets.rows[bought]
+    order = np.lexsort((-baskets.ages[bought], cells))
+    earliest = order[np.flatnonzero(np.diff(cells[order], prepend=-1))]
+    first = np.zeros(len(baskets.rows), np.bool_)
+    first[bought[earliest]] = True
+    return baskets.where(first).weights(dataset.weighting)

@@ -13,7 +13,15 @@ from serving.model.bundle import Bundle
 from serving.model.manifest import Manifest, Param, Part
 from serving.model.weighting import Weighting
 from training.dataset import Dataset
-from training.recommenders import als, ease, graph_filter, item_knn, personal, popularity
+from training.recommenders import (
+    als,
+    ease,
+    graph_filter,
+    item_knn,
+    personal,
+    popularity,
+    transition,
+)
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -27,11 +35,13 @@ class Algorithm:
         params: Frozen dataclass of parameters, whose defaults are a sound start for any shop.
         fit: Dataset, parameters and time of creation → bundle.
         suggest: Draws parameters from the space worth searching.
+        weighting: Where its default recipe starts.
     """
 
     params: type[Any]
     fit: Callable[[Dataset, Any, datetime], Bundle]
     suggest: Callable[[Trial], Any]
+    weighting: Weighting = Weighting()  # noqa: RUF009 - frozen
 
 
 ALGORITHMS: Final[Mapping[str, Algorithm]] = {
@@ -41,6 +51,9 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {
     "ease": Algorithm(ease.EaseParams, ease.fit, ease.suggest),
     "graph_filter": Algorithm(
         graph_filter.GraphFilterParams, graph_filter.fit, graph_filter.suggest
+    ),
+    "transition": Algorithm(
+        transition.TransitionParams, transition.fit, transition.suggest, transition.UNFADING
     ),
     "als": Algorithm(als.AlsParams, als.fit, als.suggest),
 }
@@ -73,7 +86,8 @@ class Recipe:
 
 def default_recipe(algorithm: str) -> Recipe:
     """An algorithm as it is tried when nothing is known of the shop."""
-    return Recipe(algorithm, ALGORITHMS[algorithm].params())
+    known = ALGORITHMS[algorithm]
+    return Recipe(algorithm, known.params(), known.weighting)
 
 
 def recipe_of(manifest: Manifest | Part) -> Recipe | None:

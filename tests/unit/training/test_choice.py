@@ -17,7 +17,7 @@ from serving.model.weighting import Weighting
 from tests.unit.training.samples import AT, UNTIL
 from tests.unit.training.tuning.changing import BETTER, DEFAULT, FORGETFUL, changing_ground
 from training.blending import choices_of, fit_blend
-from training.choice import CUSTOMERS, Choice, Starts, choose, starts_of
+from training.choice import COMPANIONS, CUSTOMERS, Choice, Starts, choose, starts_of
 from training.dataset import Dataset
 from training.heldout import HeldOut
 from training.recommenders.als import AlsParams
@@ -168,11 +168,31 @@ def test_the_best_recipes_are_blended_by_weights_of_validation_time() -> None:
     assert choice.origin("blend") == "blended"
 
 
+def parts_of(algorithms: str) -> list[Recipe]:
+    """The recipes that are blended where some algorithms compete."""
+    blend = chosen(Recorded(), starts_of(None, algorithms)).recipes["blend"]
+    assert isinstance(blend, Blend)
+    return [one.recipe for one in blend.params.ingredients]
+
+
+def test_companions_are_blended_with_what_they_are_like_and_compete_for_nothing() -> None:
+    lately, this_season, ever = COMPANIONS
+    alone = parts_of("item_knn")
+    assert lately in alone or this_season in alone
+    assert ever not in alone
+    assert all(one in (*map(default_recipe, STARTS), *COMPANIONS) for one in alone)
+    blend = blend_of([Ingredient(one, Say(1.0)) for one in (DEFAULT, *COMPANIONS)])
+    starts = starts_of(GROUND.fit(blend).manifest, "item_knn,personal")
+    assert starts["popularity"] == (default_recipe("popularity"),)
+    assert starts["personal"] == (default_recipe("personal"),)
+
+
 def test_a_blend_is_scored_on_customers_who_did_not_choose_its_weights() -> None:
     choice = chosen(Recorded(), {**STARTS, "item_knn": (DEFAULT, BETTER)})
     whole = GROUND.score(GROUND.fit(choice.recipes["blend"]))
     assert choice.found["blend"].score != whole
     recipes = [one.recipe for name, one in choice.found.items() if name != "blend"]
+    recipes += [one for one in COMPANIONS if one.algorithm == "popularity"]
     bundles = [GROUND.fit(recipe) for recipe in recipes]
     places = np.arange(len(GROUND.held_out.customers))
     halves, scores = (places[::2], places[1::2]), []

@@ -100,6 +100,19 @@ def test_customers_and_items_can_be_left_out() -> None:
     assert three().among(np.array([0]), np.array([1])).weights(PLAIN).nnz == 0
 
 
+def test_what_happened_until_a_moment_is_as_old_as_it_was_then() -> None:
+    times = {"apple": 0, "bread": 2, "cheese": 5}
+    one = history(*(event(item, at=NOW - timedelta(days=ago)) for item, ago in times.items()))
+    baskets = baskets_of([History(), one], INDEX, NOW)
+    day = timedelta(days=1).total_seconds()
+    older = baskets.where(baskets.ages >= 2 * day, 2 * day)
+    assert older.starts.tolist() == [0, 0, 2]
+    assert sorted(zip(older.rows.tolist(), older.ages.tolist(), strict=True)) == [
+        (INDEX["bread"], 0.0),
+        (INDEX["cheese"], 3 * day),
+    ]
+
+
 def test_counts_without_times_are_purchases_of_now() -> None:
     counts = csr_array(np.array([[0, 2, 1], [0, 0, 0]], np.float32))
     baskets = baskets_of_counts(counts)

@@ -36,7 +36,15 @@ from tests.unit.training.samples import (
     table,
 )
 from training.dataset import Dataset, dataset_of, load_dataset
-from training.recommenders import als, ease, graph_filter, item_knn, personal, popularity
+from training.recommenders import (
+    als,
+    ease,
+    graph_filter,
+    item_knn,
+    personal,
+    popularity,
+    transition,
+)
 from training.recommenders.blend import Ingredient, blend_of, recipes_of
 from training.recommenders.recipe import Recipe, default_recipe, recipe_of
 
@@ -57,6 +65,7 @@ FITS: dict[str, Fit] = {
     "graph_filter, exact": lambda data: graph_filter.fit(
         data, graph_filter.GraphFilterParams(rank=2, exact=True), AT
     ),
+    "transition": lambda data: transition.fit(data, transition.TransitionParams(rank=4), AT),
     "als": lambda data: als.fit(data, als.AlsParams(factors=4, regularization=0.1), AT),
     "als by frequency": lambda data: als.fit(
         data, als.AlsParams(factors=4, regularization=0.1, frequency=1.0), AT
@@ -67,7 +76,7 @@ FITS: dict[str, Fit] = {
 }
 
 
-PERSONAL = [name for name in FITS if name not in {"popularity", "personal", "blend"}]
+PERSONAL = [name for name in FITS if name not in {"popularity", "personal", "transition", "blend"}]
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -137,6 +146,20 @@ def test_similar_items_are_of_the_same_colour(name: str) -> None:
 def test_what_is_bought_now_is_more_popular_than_what_was() -> None:
     bundle = FITS["popularity"](checkerboard_dataset())
     assert (np.diff(bundle.popularity) < 0).all()
+
+
+def test_what_people_take_up_is_told_from_what_they_buy_again() -> None:
+    bought = [(0, "bread", 9), (0, "bread", 1), (1, "bread", 9), (1, "bread", 1)]
+    bought += [(0, "game", 2), (1, "game", 2), (1, "game", 1)]
+    events = [purchase(who, item, AT - timedelta(days=ago)) for who, item, ago in bought]
+    # A look before it is no purchase.
+    events.append(purchase(0, "game", AT - timedelta(days=30), EventType.VIEW))
+    dataset = load_dataset(table(events), Weighting(half_life_days=1.0), AT, lake_version=1)
+    often = popularity.popularity_of(dataset)
+    first = popularity.popularity_of(dataset, popularity.PopularityParams(damping=1.0, first=True))
+    assert dataset.items == ("bread", "game")
+    assert often[0] > often[1]
+    assert first.tolist() == pytest.approx([2 * 2.0**-9, 2 * 2.0**-2])
 
 
 def test_undamped_popularity_is_the_sum_of_the_weights() -> None:
