@@ -8,12 +8,12 @@ before T, so a snapshot is what a publish at T would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ from features.lake import Lake
 from features.progress import Advance
 from training.churn.bgnbd import BgNbd, Buyers, fit_bgnbd
 from training.churn.rhythm import RHYTHM, buyers_of
+
+if TYPE_CHECKING:
+    import ibis
 
 WEEK: Final = timedelta(days=7)
 
@@ -125,10 +128,9 @@ def load_snapshots(
         LakeUnavailable: It can't be read.
     """
     known: dict[datetime, Snapshot] = {}
-    with open_past(lake, max(moments), version) as past:
+    with open_past(lake, max(moments), version) as past, _opened(lake, version) as events:
         for at in moments:
-            retained = _retained(lake, at, horizon, version)
-            known[at] = _snapshot(at, past.features(at), retained)
+            known[at] = _snapshot(at, past.features(at), _retained(events, at, horizon))
             advance(len(known), len(moments))
     return known
 
@@ -165,27 +167,33 @@ def joined(snapshots: Sequence[Snapshot]) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _retained(lake: Lake, at: datetime, horizon: Horizon, version: int) -> dict[str, bool]:
-    """Active customer → whether a purchase follows within the horizon."""
-    engine = open_engine()
-    with closing(engine.con), declared(lake.root):
-        events = lake.events(engine, version)
-        first, last = at - horizon.active, at + horizon.ahead
-        bought = events.filter(
-            events[c.TYPE] == EventType.PURCHASE.value,
-            # The days as literals leave all other partitions unread.
-            events[c.DATE].between(first.date().isoformat(), last.date().isoformat()),
-            events[c.OCCURRED_AT] >= first,
-            events[c.OCCURRED_AT] < last,
-        )
-        spans = bought.group_by(c.CUSTOMER).aggregate(
-            earliest=bought[c.OCCURRED_AT].min(), latest=bought[c.OCCURRED_AT].max()
-        )
-        active = spans.filter(spans.earliest < at)
-        found = active.select(c.CUSTOMER, stayed=active.latest >= at).to_pyarrow()
-    return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
-
-
 def active_customers(lake: Lake, at: datetime, lately: timedelta, version: int) -> frozenset[str]:
     """Keys of those who bought lately before a moment: of whom a churn model may speak."""
-    return frozenset(_retained(lake, at, Horizon(timedelta(0), lately), version))
+    with _opened(lake, version) as events:
+        return frozenset(_retained(events, at, Horizon(timedelta(0), lately)))
+
+
+@contextmanager
+def _opened(lake: Lake, version: int) -> Iterator[ibis.Table]:
+    """The events of a version, of any time."""
+    engine = open_engine()
+    with closing(engine.con), declared(lake.root):
+        yield lake.events(engine, version)
+
+
+def _retained(events: ibis.Table, at: datetime, horizon: Horizon) -> dict[str, bool]:
+    """Active customer → whether a purchase follows within the horizon."""
+    first, last = at - horizon.active, at + horizon.ahead
+    bought = events.filter(
+        events[c.TYPE] == EventType.PURCHASE.value,
+        # The days as literals leave all other partitions unread.
+        events[c.DATE].between(first.date().isoformat(), last.date().isoformat()),
+        events[c.OCCURRED_AT] >= first,
+        events[c.OCCURRED_AT] < last,
+    )
+    spans = bought.group_by(c.CUSTOMER).aggregate(
+        earliest=bought[c.OCCURRED_AT].min(), latest=bought[c.OCCURRED_AT].max()
+    )
+    active = spans.filter(spans.earliest < at)
+    found = active.select(c.CUSTOMER, stayed=active.latest >= at).to_pyarrow()
+    return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))
