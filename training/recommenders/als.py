@@ -48,11 +48,11 @@ class AlsParams:
         num_threads: Of implicit's solver.
     """
 
-    factors: int = 64
+    factors: int = 128
     regularization: float = 20.0
     alpha: float = 1.0
     frequency: float = 0.0
-    iterations: int = 15
+    iterations: int = 8
     seed: int = 20170101
     num_threads: int = 2
 
