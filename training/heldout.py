@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -91,7 +91,8 @@ class HeldOut:
         Args:
             index: Item id → row of the bundle.
         """
-        return np.array([index.get(item, -1) for item in self.items], np.int64)
+        found = map(index.get, self.items, repeat(-1))
+        return np.fromiter(found, np.int64, len(self.items))
 
     def baskets(self, index: Mapping[str, int]) -> Baskets:
         """What a bundle knows of the customers, as of T.
