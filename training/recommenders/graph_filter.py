@@ -29,22 +29,25 @@ from implicit.nearest_neighbours import ItemItemRecommender
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from scipy.sparse.linalg import svds
-from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import threadpool_limits
 
 from serving.model.arrays import Array
 from serving.model.bundle import Bundle
 from serving.model.linear import IN, OUT
 from training.dataset import Dataset
 from training.recommenders.popularity import made_of
-from training.recommenders.sparse import customers_of, graph_of, neighbour_arrays, powers, scaled
+from training.recommenders.sparse import (
+    customers_of,
+    graph_of,
+    neighbour_arrays,
+    powers,
+    scaled,
+    singular_of,
+)
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 ALGORITHM: Final = "graph_filter"
-STEPS: Final = 4
-"""Of the randomised decomposition."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +135,8 @@ def _right_vectors(
         _, sizes, found = svds(
             graph.astype(np.float64), rank, v0=start, return_singular_vectors="vh"
         )
-    else:
-        # Threads of BLAS that wait for a busy core spin: eight times the work on a busy machine.
-        with threadpool_limits(1, user_api="blas"):
-            _, sizes, found = randomized_svd(
-                graph, rank, n_iter=STEPS, power_iteration_normalizer="QR", random_state=params.seed
-            )
-    return np.asarray(sizes, np.float64), np.asarray(found.T, np.float64)
+        return np.asarray(sizes, np.float64), np.asarray(found.T, np.float64)
+    return singular_of(graph, rank, params.seed)[1:]
 
 
 def _linear(graph: csr_array[Any, Any], params: GraphFilterParams) -> csr_array[Any, Any]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from sklearn.utils.extmath import randomized_svd
+from threadpoolctl import threadpool_limits
 
 from serving.model.arrays import Array
 from serving.model.linear import NEIGHBOURS, SIMILARITIES, STARTS
 
 Matrix: TypeAlias = csr_array[Any, Any]
+Floats: TypeAlias = NDArray[np.float64]
+STEPS: Final = 4
+"""Of the randomised decomposition."""
 
 
 def neighbour_arrays(similarity: Matrix) -> dict[str, Array]:
@@ -51,6 +56,23 @@ def graph_of(matrix: Matrix, power: float, customer_power: float, item_power: fl
     raised = csr_array((cells, matrix.indices, matrix.indptr), shape=matrix.shape)
     rows = powers(np.diff(matrix.indptr), -customer_power)
     return scaled(raised, rows, powers(customers_of(matrix), -item_power))
+
+
+def singular_of(matrix: Matrix, rank: int, seed: int) -> tuple[Floats, Floats, Floats]:
+    """The greatest singular values and their vectors, by random directions.
+
+    Halko, Martinsson & Tropp, "Finding structure with randomness", 2011. It also keeps a little of
+    the values beyond.
+
+    Returns:
+        Left vectors, (rows, rank); values, (rank,), the greatest first; right, (columns, rank).
+    """
+    # Threads of BLAS that wait for a busy core spin: eight times the work on a busy machine.
+    with threadpool_limits(1, user_api="blas"):
+        left, sizes, right = randomized_svd(
+            matrix, rank, n_iter=STEPS, power_iteration_normalizer="QR", random_state=seed
+        )
+    return left.astype(np.float64), sizes.astype(np.float64), right.T.astype(np.float64)
 
 
 def customers_of(matrix: Matrix) -> NDArray[np.int64]:

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
-from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import threadpool_limits
 
 from features.event import EventType
 from serving.model.basket import PURCHASE
@@ -31,14 +29,12 @@ from serving.model.linear import IN, OUT
 from serving.model.weighting import SECONDS_A_DAY, Weighting
 from training.dataset import Dataset
 from training.recommenders.popularity import made_of
-from training.recommenders.sparse import Matrix, graph_of
+from training.recommenders.sparse import Matrix, graph_of, singular_of
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 ALGORITHM: Final = "transition"
-STEPS: Final = 4
-"""Of the randomised decomposition."""
 BOUGHT: Final = Weighting({EventType.PURCHASE: 1.0}, half_life_days=None)
 """Tells what was bought, whether it came back or not."""
 
@@ -61,7 +57,6 @@ class TransitionParams:
         days: Length of the time after a cut; half of all history at the most.
         cuts: How many; the latest is `days` before the end, the others as far apart.
         histories: Cut histories at the most, evenly spread over customers.
-        num_threads: Of the linear algebra.
         seed: Of the randomised decomposition.
     """
 
@@ -72,7 +67,6 @@ class TransitionParams:
     days: float = 56.0
     cuts: int = 3
     histories: int = 100_000
-    num_threads: int = 2
     seed: int = 20170101
 
 
@@ -97,8 +91,7 @@ def fit(dataset: Dataset, params: TransitionParams, created_at: datetime) -> Bun
         created_at: Aware, UTC.
     """
     before, after = cut_histories(dataset, params)
-    with threadpool_limits(params.num_threads, user_api="blas"):
-        taken, given = _regressed(before, after, params)
+    taken, given = _regressed(before, after, params)
     return made_of(dataset, ALGORITHM, params, {IN: taken, OUT: given}, created_at)
 
 
@@ -135,9 +128,7 @@ def _regressed(before: Matrix, after: Matrix, params: TransitionParams) -> tuple
     if not rank:
         nothing = np.zeros((before.shape[1], 1), np.float32)
         return nothing, nothing
-    left, sizes, right = randomized_svd(
-        histories, rank, n_iter=STEPS, power_iteration_normalizer="QR", random_state=params.seed
-    )
+    left, sizes, right = singular_of(histories, rank, params.seed)
     ridge = params.ridge * float(np.square(histories.data).sum()) / histories.shape[0]
-    taken = right.T * (sizes / (np.square(sizes) + ridge))
+    taken = right * (sizes / (np.square(sizes) + ridge))
     return taken.astype(np.float32), np.asarray(targets.T @ left, np.float32)
