@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from deltalake import DeltaTable
 
 from features.definitions import table as features
 from features.definitions.table import DEFINITIONS, FEATURES, feature_table, open_past
+from features.engine import open_engine
 from features.errors import InvalidArgument, LakeMissing, LakeUnavailable
 from features.event import EventType
 from features.lake import EVENTS, Lake
@@ -51,6 +53,25 @@ def test_a_past_that_is_read_once_tells_of_every_earlier_moment(lake: Lake) -> N
         for at in moments:
             assert past.features(at).equals(feature_table(lake, at))
         assert [past.features(at).num_rows for at in moments] == [2, 1, 1, 0]
+
+
+def test_numbers_in_place_of_names_change_no_feature(tmp_path: Path) -> None:
+    lake, names = Lake(str(tmp_path)), ("lamp", "hat", "unknown", None)
+    events = [
+        happened(7 * number + place, kind, customer=who, item=name, value=float(number))
+        for number, kind in enumerate(EventType)
+        for place, name in enumerate(names)
+        for who in ((ANN, BOB) if place % 2 else (BOB,))
+    ]
+    items = [item("lamp", categories=("home", "light")), item("hat", categories=("wear",))]
+    lake.merge_events(event_table(events))
+    lake.merge_items(item_table(items))
+    named = features.define(
+        ibis.memtable(event_table(events)), ibis.memtable(item_table(items)), T
+    ).order_by("customer")
+    engine = open_engine()
+    with closing(engine.con):
+        assert feature_table(lake, T).equals(engine.to_pyarrow(named))
 
 
 def test_a_past_tells_of_no_later_moment_than_it_was_read_for(lake: Lake) -> None:
