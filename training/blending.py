@@ -24,6 +24,7 @@ from serving.model.bundle import Bundle
 from serving.model.manifest import Say
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
+from serving.ranking.top import EMPTY, best_rows
 from serving.ranking.view import item_view
 from training.heldout import HeldOut
 from training.judging import Question, Trial, questions
@@ -101,7 +102,8 @@ def choices_of(
         held_out: What they chose.
         catalogue: Item id → item; every item is available when None.
     """
-    trial = Trial(bundles[0], held_out, item_view(bundles[0].items, catalogue))
+    view = item_view(bundles[0].items, catalogue, bundles[0].popularity)
+    trial = Trial(bundles[0], held_out, view)
     (question,) = questions(trial, [ANYTHING])
     scorers = [open_scorer(bundle) for bundle in bundles]
     baskets = held_out.baskets_at(trial.rows, len(bundles[0].items))
@@ -174,13 +176,13 @@ def _choices(
     had = np.zeros((count, items), np.bool_)
     had[owned] = True
     open_to = np.broadcast_to(question.eligible, (count, items))
-    candidates = had.copy()
-    rows = np.arange(count)[:, None]
-    depth = min(DEPTH, items)
+    candidates = had & open_to
+    view = trial.view
     for new, _ in known:
-        ranked = np.where(open_to & ~had, new, -1.0)
-        candidates[rows, np.argpartition(-ranked, depth - 1, axis=1)[:, :depth]] = True
-    candidates &= open_to
+        opened = np.where(open_to & ~had, new, np.float32(-np.inf))
+        best = best_rows(opened, view.rank, view.by_rank, DEPTH)
+        theirs, places = np.nonzero(best != EMPTY)
+        candidates[theirs, best[theirs, places]] = True
     customers, places = np.nonzero(candidates)
     values = []
     for new, again in known:
