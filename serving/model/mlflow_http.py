@@ -13,7 +13,7 @@ import os
 import ssl
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import httpx
 import msgspec
@@ -37,7 +37,7 @@ WAYS: Final = (
     "NETRC",
 )
 """Environment that tells MLflow's library of ways to a server which are not known here."""
-FILES: Final = ("~/.mlflow/credentials", "~/.netrc")
+FILES: Final = ("~/.mlflow/credentials", "~/.netrc", "~/_netrc")
 """Where it looks for passwords."""
 PLUGINS: Final = "mlflow.request_header_provider"
 """What may add headers to its requests."""
@@ -56,8 +56,11 @@ class _Pair(msgspec.Struct):
     value: str = ""
 
 
+_Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}\Z")]
+
+
 class _Version(msgspec.Struct):
-    version: str
+    version: _Number
     creation_timestamp: int = 0
     run_id: str = ""
     tags: list[_Pair] = []
@@ -72,7 +75,7 @@ class _Version(msgspec.Struct):
 
 class _Alias(msgspec.Struct):
     alias: str
-    version: str
+    version: _Number
 
 
 class _Model(msgspec.Struct):
@@ -106,16 +109,24 @@ def reaches(url: str) -> bool:
     return (
         url.startswith(("http://", "https://"))
         and not any(os.environ.get(name) for name in WAYS)
-        and not any(Path(name).expanduser().exists() for name in FILES)
+        and not any(map(_there, FILES))
         and not entry_points(group=PLUGINS)
     )
+
+
+def _there(name: str) -> bool:
+    """Whether a file is there that one can get at; a user may have no home, or not its own."""
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False
 
 
 class HttpVersions:
     """The versions of an MLflow server.
 
     Args:
-        url: Of the server. Who asks stands in it or, as MLflow's library has it, in
+        url: Of the server. Who asks stands in it or else, as MLflow's library has it, in
                 `MLFLOW_TRACKING_USERNAME` and `_PASSWORD` or `MLFLOW_TRACKING_TOKEN`.
     """
 
@@ -198,9 +209,13 @@ class HttpVersions:
             if answer.is_success:
                 return msgspec.json.decode(answer.content, type=kind, strict=False)
             fault = _fault(answer)
+        except httpx.InvalidURL as error:
+            # It would tell what it takes for the port, which may be half of a password.
+            says = "not a URL; a password's / # ? and @ are written %2F %23 %3F and %40"
+            raise unanswered(self._url, says) from error
         # A file of certificates that is not there; and names that are no host's raise UnicodeError,
         # a ValueError as msgspec's own are.
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except (httpx.HTTPError, OSError, ValueError) as error:
             raise unanswered(self._url, error) from error
         if fault.error_code == MISSING:
             return None
@@ -213,9 +228,13 @@ def _open(url: str) -> httpx.Client:
     name, password, token = (
         os.environ.get(f"MLFLOW_TRACKING_{what}", "") for what in ("USERNAME", "PASSWORD", "TOKEN")
     )
+    server = httpx.URL(url.rstrip("/") + API)
     basic = (name, password) if name and password else None
+    if server.userinfo:
+        basic = (server.username, server.password)
     return httpx.Client(
-        base_url=url.rstrip("/") + API,
+        # Without who asks: httpx logs the address of every request.
+        base_url=server.copy_with(userinfo=b""),
         auth=basic,
         headers={"authorization": f"Bearer {token}"} if token and not basic else None,
         timeout=_patience(),

@@ -13,7 +13,9 @@ from typing import Final, Protocol
 
 from features.errors import RegistryUnavailable, shorten
 
-_USERINFO: Final = re.compile(r"//[^/\s]*@")
+_USERINFO: Final = re.compile(r"//\S*@")
+_AUTHORIZATION: Final = re.compile(r"\b(Basic|Bearer) .*")
+"""What proves who asks, in what a library says of a header that it refuses."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ def unanswered(url: str, error: Exception | str) -> RegistryUnavailable:
     Args:
         url: Of the registry.
         error: What happened. Of what a library says the first line is told, without the password
-            of a URL in it.
+            of a URL and without a token in it.
     """
-    line = shorten(_USERINFO.sub("//", str(error).partition("\n")[0]))
+    told = _USERINFO.sub("//", str(error).partition("\n")[0])
+    line = shorten(_AUTHORIZATION.sub(r"\1 …", told))
     return RegistryUnavailable(
         f"MLflow at {redacted(url)} does not answer: {line}; "
         "start it, or correct HOMING_TRACKING_URL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -95,6 +96,12 @@ def test_passwords_in_files_and_plugins_are_left_to_mlflows_library(
     assert not reaches(NOBODY)
 
 
+@pytest.mark.parametrize("file", ["~nobody of that name/.netrc", "~/" + "x" * 300])
+def test_a_file_that_cannot_be_got_at_is_none(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    monkeypatch.setattr(mlflow_http, "FILES", (file,))
+    assert reaches(NOBODY)
+
+
 def test_who_asks_stands_in_the_url_or_the_environment(
     wall: Wall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,8 +118,17 @@ def test_who_asks_stands_in_the_url_or_the_environment(
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "word")
     ask(wall.address)
-    ada, bob = (base64.b64encode(who).decode() for who in (b"ada:word", b"bob:secret"))
-    assert wall.asked == ["", f"Basic {bob}", "Bearer token", f"Basic {ada}"]
+    ask(wall.address.replace("//", "//bob:secret@"))
+    ada, bob = (f"Basic {base64.b64encode(who).decode()}" for who in (b"ada:word", b"bob:secret"))
+    assert wall.asked == ["", bob, "Bearer token", ada, bob]
+
+
+def test_no_log_has_a_password_in_it(wall: Wall, caplog: pytest.LogCaptureFixture) -> None:
+    wall.body = b'{"registered_model": {}}'
+    with caplog.at_level(logging.DEBUG):
+        HttpVersions(wall.address.replace("//", "//bob:secret@")).alias("recommender", "champion")
+    assert wall.address in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -124,6 +140,11 @@ def test_who_asks_stands_in_the_url_or_the_environment(
         (404, b"<html>another server</html>", "404 Not Found"),
         (200, b"<html>another server</html>", "malformed"),
         (200, b'{"registered_model": 3}', "Expected `object`"),
+        (
+            200,
+            b'{"registered_model": {"aliases": [{"alias": "champion", "version": "../1"}]}}',
+            "matching regex",
+        ),
     ],
 )
 def test_whatever_answers_instead_is_declared(
@@ -137,11 +158,28 @@ def test_whatever_answers_instead_is_declared(
 
 
 @pytest.mark.parametrize(
-    "url", [NOBODY, "http://ada:word@127.0.0.1:9", "http://[::1", "http://a..b", "http://:x"]
+    "url",
+    [
+        NOBODY,
+        "http://ada:geheim@127.0.0.1:9",
+        "http://ada:geheim/geheim@127.0.0.1:9",
+        "http://[::1",
+        "http://a..b",
+        "http://:x",
+    ],
 )
 def test_a_server_that_is_not_there_is_declared_without_its_password(url: str) -> None:
     with pytest.raises(RegistryUnavailable, match="does not answer") as error:
         HttpVersions(url).alias("recommender", "champion")
+    assert "geheim" not in str(error.value)
+
+
+def test_a_token_that_cannot_be_sent_is_not_told(
+    wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "word of ours\n")  # as files end
+    with pytest.raises(RegistryUnavailable, match="Illegal header value b'Bearer …") as error:
+        HttpVersions(wall.address).alias("recommender", "champion")
     assert "word" not in str(error.value)
 
 
