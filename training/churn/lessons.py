@@ -130,9 +130,9 @@ def balance(churned: Bools, rate: float) -> Floats:
     counted in.
 
     Args:
-        churned: Who did, (rows,).
+        churned: Who did, (rows,); nobody may have been active then.
         rate: The share, in (0, 1).
     """
     came = (churned.sum() + MIN_EACH * rate) / (len(churned) + MIN_EACH)
     weights = np.where(churned, rate / came, (1 - rate) / (1 - came))
-    return np.asarray(weights / weights.mean())
+    return np.asarray(weights / weights.mean()) if len(weights) else weights
