@@ -125,7 +125,11 @@ def _check_address(host: str, port: int) -> None:
         for family, kind, number, _, place in socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
-            with socket.socket(family, kind, number) as probe:
+            try:
+                probe = socket.socket(family, kind, number)
+            except OSError:
+                continue  # as asyncio does: names may stand for IPv6 where there is none
+            with probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(place)
     except (OSError, UnicodeError) as error:
