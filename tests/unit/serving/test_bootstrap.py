@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 import pytest
 
@@ -19,8 +18,8 @@ def test_a_kind_of_address_that_the_machine_lacks_is_left_out(
 ) -> None:
     known = socket.getaddrinfo
 
-    def more(*words: Any, **named: Any) -> list[Any]:
-        return [NO_FAMILY, *known(*words, **named)]
+    def more(host: str, port: int, *, type: int, flags: int) -> list[object]:  # noqa: A002 - its
+        return [NO_FAMILY, *known(host, port, type=type, flags=flags)]
 
     monkeypatch.setattr(socket, "getaddrinfo", more)
     _check_address("127.0.0.1", 0)
