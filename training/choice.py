@@ -215,7 +215,8 @@ def _blended(ground: Ground, found: Mapping[str, Found]) -> Found:
             recipes.append(companion)
             bundles.append(ground.fit(companion))
     choices = choices_of(bundles, ground.held_out, ground.catalogue)
-    odd = np.arange(len(ground.held_out.customers)) % 2 == 1
+    # By turns among those who have a target, so that either half has somebody who judges.
+    odd = np.cumsum(ground.has_target) % 2 == 1
     scores = []
     for half in (odd, ~odd):
         blend = fit_blend(recipes, choices.where(~half[choices.customers]))

@@ -133,12 +133,17 @@ class Ground:
         return item_view(self.dataset.items, self.catalogue)
 
     @cached_property
-    def _asked(self) -> HeldOut:
-        """The customers who have a target: something that the block would not keep from them."""
+    def has_target(self) -> NDArray[np.bool_]:
+        """Which customers bought what the block would not keep from them, (customers,)."""
         held_out, traded = self.held_out, self.held_out.traded
         blocked = blocked_cells(self.block, traded.bought, traded.returned, held_out.at)
         wanted = held_out.wanted.where(~np.append(blocked, False)[held_out.had_before])
-        return held_out.picked(np.flatnonzero(wanted.lengths))
+        return wanted.lengths > 0
+
+    @cached_property
+    def _asked(self) -> HeldOut:
+        """The customers who have a target."""
+        return self.held_out.picked(np.flatnonzero(self.has_target))
 
     @cached_property
     def _parts(self) -> Sequence[HeldOut]:

@@ -203,6 +203,20 @@ def test_a_blend_is_scored_on_customers_who_did_not_choose_its_weights() -> None
     assert choice.found["blend"].score == pytest.approx(np.mean(scores))
 
 
+@pytest.mark.parametrize("silent_one", [0, 1, 2])
+def test_either_half_has_somebody_who_judges_a_blend(silent_one: int) -> None:
+    held_out = GROUND.held_out.picked(np.arange(3))
+    spoke = held_out.wanted.customers != silent_one
+
+    class Small(Recorded):
+        def held_out(self, at: datetime, until: datetime, *, most: int | None = None) -> HeldOut:
+            assert at < until
+            assert most == CUSTOMERS
+            return replace(held_out, wanted=held_out.wanted.where(spoke))
+
+    assert np.isfinite(chosen(Small()).found["blend"].score)
+
+
 def test_every_part_of_a_champion_that_is_a_blend_is_tried() -> None:
     lately = Recipe("popularity", PopularityParams(), Weighting(half_life_days=7.0))
     blend = blend_of([Ingredient(BETTER, Say(1.0)), Ingredient(lately, Say(0.5))])
