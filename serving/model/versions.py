@@ -75,9 +75,9 @@ def newest_first(versions: list[Version]) -> list[Version]:
 
 
 def redacted(url: str) -> str:
-    """A URL as a message may show it: without what stands before the host."""
+    """A URL as a message may show it: without who asks, and options, which may hold a password."""
     scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url
+    return f"{scheme}{mark}{rest.rpartition('@')[2].partition('?')[0]}" if mark else url
 
 
 def unanswered(url: str, error: Exception | str) -> RegistryUnavailable:

@@ -104,6 +104,7 @@ def test_a_database_whose_file_is_damaged_is_unavailable_at_once(tmp_path: Path)
     [
         ("https://user:word@host:5000/path", "https://host:5000/path"),
         ("http://host", "http://host"),
+        ("postgresql://user@host/db?password=word", "postgresql://host/db"),
         ("databricks", "databricks"),
     ],
 )
