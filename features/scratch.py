@@ -1,4 +1,4 @@
-"""A folder for the work of one process, gone afterwards however that process ends."""
+"""A folder for the work of one process, gone afterwards; where it was killed, with the next one."""
 
 from __future__ import annotations
 
