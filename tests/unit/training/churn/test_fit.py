@@ -63,6 +63,15 @@ def test_the_latest_snapshot_chooses_how_many_trees_are_kept(fitted: ChurnModel)
     assert len(fitted.core.arrays()["roots"]) == kept
 
 
+def test_what_was_calibrated_and_then_learnt_from_is_not_corrected_twice() -> None:
+    latest, *before = (make_snapshot(300, number=n) for n in range(3))
+    # As many churn as ever, after longer silence: earlier customers tell too much churn of them.
+    later = {**latest.features, "recency_days": latest.features["recency_days"] + 20}
+    snapshots = [replace(latest, features=later), *before]
+    model = fit_blend(snapshots, PARAMS, SOURCE, AT)
+    assert model.probability(later).mean() == pytest.approx(latest.churned.mean(), abs=0.03)
+
+
 def test_bg_nbd_is_fitted_before_the_customers_that_calibrate(fitted: ChurnModel) -> None:
     assert fitted.manifest.bgnbd == fit_bgnbd(make_snapshot(number=0).buyers)
     assert fitted.manifest.columns[-3:] == RHYTHM_COLUMNS
