@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.item import Item
+from serving.ranking.bundle_view import bundle_view
 from serving.ranking.chain import finite_scores, pick_rows
 from serving.ranking.top import EMPTY
-from serving.ranking.view import item_view
 from training.dataset import Dataset
 from training.evaluate import question_blocks
 from training.heldout import HeldOut
@@ -48,7 +48,7 @@ class Jury:
         self, dataset: Dataset, held_out: HeldOut, catalogue: Mapping[str, Item] | None
     ) -> None:
         popular = default_recipe("popularity").fit(dataset, held_out.at)
-        view = item_view(popular.items, catalogue, popular.popularity)
+        view = bundle_view(popular, catalogue)
         self._trial = Trial(popular, held_out, view)
         self._asked = questions(self._trial, question_blocks())
         place = {customer: row for row, customer in enumerate(dataset.customers)}
@@ -72,7 +72,8 @@ class Jury:
         scores[:, ~question.eligible] = -np.inf
         closed = question.closed.part(first, last)
         scores[closed.customers, closed.items] = -np.inf
-        slates = pick_rows(self._trial.view, scores, question.block, K)
+        at = self._trial.held_out.at
+        slates = pick_rows(self._trial.view, scores, question.block, at, K)
         shown.rows[first:last, : slates.shape[1]] = slates
 
     def _values(self, shown: Shown) -> Values:

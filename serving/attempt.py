@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET
 
 from features.item import Item
 from features.profile import Profile
 from serving.fallback import Question, choose, find_item, rank
 from serving.ranking.blocks import Block
-from serving.slate import Ask, Because, Choice, Reason, Slate, draw
+from serving.slate import Ask, Choice, Pick, Reason, Slate, draw
 from serving.snapshot import Snapshot
 
 
@@ -111,8 +112,8 @@ class Attempt:
             model=choice.model,
             count=len(shown),
             items=tuple(
-                draw(item, position, because)
-                for position, (item, because) in enumerate(shown, start=1)
+                draw(item, position, pick.because, pick.moved if self.ask.explain else UNSET)
+                for position, (item, pick) in enumerate(shown, start=1)
             ),
         )
 
@@ -132,12 +133,8 @@ class Attempt:
             exclude=frozenset(others.union(exclude)),
         )
 
-    def _showable(self, choice: Choice) -> list[tuple[Item, Because | None]]:
-        found = [
-            (find_item(self.snapshot, self.block, pick.item), pick.because) for pick in choice.picks
-        ]
+    def _showable(self, choice: Choice) -> list[tuple[Item, Pick]]:
+        found = [(find_item(self.snapshot, self.block, pick.item), pick) for pick in choice.picks]
         return [
-            (item, because)
-            for item, because in found
-            if item is not None and item.available_at(self.now)
+            (item, pick) for item, pick in found if item is not None and item.available_at(self.now)
         ]

@@ -1,6 +1,6 @@
 """The ladder: model → profile → segment → popular → static, one step down for each thing missing.
 
-Every rung ranks through the one chain, so that its rules (owned, stock, categories, cap) hold
+Every rung ranks through the one chain, so that its rules (owned, stock, categories, caps) hold
 whoever answers. A rung that gives too few items is filled up from those below it.
 """
 
@@ -13,7 +13,6 @@ from datetime import datetime
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from features.event import EventType
 from features.item import Item
@@ -21,11 +20,11 @@ from features.profile import History, Profile
 from serving.catalogue import POPULAR, segment_shelf
 from serving.model.basket import Baskets, baskets_of
 from serving.model.shares import reasons
-from serving.ranking.blocks import Block
+from serving.ranking.blocks import Block, RuleName
 from serving.ranking.chain import Ask as RankAsk
-from serving.ranking.chain import rank_many, slate_rows
+from serving.ranking.chain import Ranking, rankings
 from serving.ranking.view import ItemView, item_view
-from serving.slate import Because, Choice, Pick, Reason, Rung
+from serving.slate import Because, Choice, Moved, Pick, Reason, Rung
 from serving.snapshot import LoadedModel, Snapshot
 
 KINDS: Mapping[str, str] = {
@@ -64,15 +63,28 @@ class Question:
         return RankAsk(self.block, self.history, self.exclude, self.count)
 
     @property
+    def shelf_rules(self) -> RankAsk:
+        """The same for a list of popular items, of which there is nothing to cap."""
+        return self._without(popularity_cap=None)
+
+    @property
+    def stored_rules(self) -> RankAsk:
+        """The same for a slate that was made under all rules, by somebody who knew more."""
+        return self._without(popularity_cap=None, diversity=None)
+
+    @property
     def open_rules(self) -> RankAsk:
         """The same without the block's categories: its static items need not be of them."""
-        block = msgspec.structs.replace(self.block, categories=(), exclude_categories=())
-        return replace(self.rules, block=block)
+        anything: dict[str, object] = {"categories": (), "exclude_categories": ()}
+        return self._without(popularity_cap=None, diversity=None, **anything)
 
     @property
     def history(self) -> History:
         """What the customer did; empty for an unknown one."""
         return History() if self.profile is None else self.profile.history
+
+    def _without(self, **settings: object) -> RankAsk:
+        return replace(self.rules, block=msgspec.structs.replace(self.block, **settings))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +93,11 @@ class Ranked:
 
     Attributes:
         basket: What the model knows of the customer alone; never empty.
-        rows: Its slate, rows of the snapshot's view.
+        ranking: Its slate, rows of the snapshot's view.
     """
 
     basket: Baskets
-    rows: NDArray[np.int64]
+    ranking: Ranking
 
 
 Picks = list[Pick]
@@ -109,9 +121,9 @@ def rank(snapshot: Snapshot, questions: Sequence[Question]) -> list[Ranked | Non
     if known:
         scores = model.scorer.score(baskets)[known]
         asks = [questions[place].rules for place in known]
-        slates = rank_many(view, scores, asks, questions[0].now)
-        for place, rows in zip(known, slates, strict=True):
-            ranked[place] = Ranked(baskets.part(place, place + 1), rows)
+        slates = rankings(view, scores, asks, questions[0].now)
+        for place, ranking in zip(known, slates, strict=True):
+            ranked[place] = Ranked(baskets.part(place, place + 1), ranking)
     return ranked
 
 
@@ -170,9 +182,16 @@ def _climb_down(
     if ranked is not None and snapshot.model is not None and snapshot.view is not None:
         yield Rung.MODEL, snapshot.model.name, _explained(snapshot.model, snapshot.view, ranked)
     for rung, model, view in _lists(snapshot, question):
-        rules = question.open_rules if rung is Rung.STATIC else question.rules
-        rows = slate_rows(view, None, rules, question.now)
-        yield rung, model, [Pick(view.items[row]) for row in rows.tolist()]
+        ranking = rankings(view, None, [_rules(question, rung)], question.now)[0]
+        rows = ranking.rows.tolist()
+        yield rung, model, [Pick(view.items[row], None, _moved(ranking, row)) for row in rows]
+
+
+def _rules(question: Question, rung: Rung) -> RankAsk:
+    """What a rung below the model is asked."""
+    if rung is Rung.STATIC:
+        return question.open_rules
+    return question.stored_rules if rung is Rung.PROFILE else question.shelf_rules
 
 
 def _lists(snapshot: Snapshot, question: Question) -> Iterator[tuple[Rung, str | None, ItemView]]:
@@ -200,15 +219,22 @@ def _lists(snapshot: Snapshot, question: Question) -> Iterator[tuple[Rung, str |
 def _explained(model: LoadedModel, view: ItemView, ranked: Ranked) -> Picks:
     """The model's picks, each with the item of the history that spoke most for it."""
     basket, weighting = ranked.basket, model.bundle.manifest.weighting
-    found = reasons(model.scorer.shares(basket, ranked.rows), basket, weighting)
+    rows = ranked.ranking.rows
+    found = reasons(model.scorer.shares(basket, rows), basket, weighting)
     picks = []
-    for row, of_row in zip(ranked.rows.tolist(), found, strict=True):
+    for row, of_row in zip(rows.tolist(), found, strict=True):
         because = None
         if of_row:
             kind = of_row[0].kind
             because = Because(KINDS.get(kind, str(kind)), model.bundle.items[of_row[0].row])
-        picks.append(Pick(view.items[row], because))
+        picks.append(Pick(view.items[row], because, _moved(ranked.ranking, row)))
     return picks
+
+
+def _moved(ranking: Ranking, row: int) -> Moved | None:
+    """How rules moved a row; None when they did not."""
+    move = ranking.moves.get(row)
+    return None if move is None else Moved(move.position, move.rules)
 
 
 def _capped(snapshot: Snapshot, question: Question, picks: Picks) -> Picks:
@@ -216,9 +242,22 @@ def _capped(snapshot: Snapshot, question: Question, picks: Picks) -> Picks:
     items = {pick.item: find_item(snapshot, question.block, pick.item) for pick in picks}
     known = {item_id: item for item_id, item in items.items() if item is not None}
     view = item_view(tuple(known), known)
-    rows = slate_rows(view, None, question.open_rules, question.now)
+    ranking = rankings(view, None, [question.open_rules], question.now)[0]
     of = {pick.item: pick for pick in picks}
-    return [of[view.items[row]] for row in rows.tolist()]
+    return [
+        _moved_again(of[view.items[row]], _moved(ranking, row)) for row in ranking.rows.tolist()
+    ]
+
+
+def _moved_again(pick: Pick, moved: Moved | None) -> Pick:
+    """A pick that rules may have moved among those of its rung, and now among those of all."""
+    if moved is None:
+        return pick
+    if pick.moved is not None:
+        said = {*pick.moved.rules, *moved.rules}
+        rules = tuple(name for name in RuleName if name in said)
+        moved = Moved(pick.moved.from_position, rules)
+    return msgspec.structs.replace(pick, moved=moved)
 
 
 def _reason(snapshot: Snapshot, question: Question, ranked: Ranked | None) -> Reason:

@@ -85,5 +85,5 @@ def _popular_alike(copy: CatalogueCopy | None, item: str, now: datetime) -> Iter
 
 
 def _similar(item: str, rung: Rung, model: str | None, found: list[Item]) -> Similar:
-    drawn = tuple(draw(near, position, None) for position, near in enumerate(found, start=1))
+    drawn = tuple(draw(near, position) for position, near in enumerate(found, start=1))
     return Similar(item=item, served_by=rung, model=model, count=len(drawn), items=drawn)

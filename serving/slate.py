@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from features.item import Item
+from serving.ranking.blocks import RuleName
 
 
 class Rung(StrEnum):
@@ -39,12 +40,14 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         block: The block's name, one that is configured.
         send: The e-mail's id; None when the answer need not be repeatable.
         n: Items wanted, 1 to `serving.ranking.blocks.MAX_SIZE`; None for the block's own size.
+        explain: Whether the answer says how rules moved its items.
     """
 
     customer: str
     block: str
     send: str | None = None
     n: int | None = None
+    explain: bool = False
 
 
 class Because(msgspec.Struct, frozen=True):
@@ -59,16 +62,30 @@ class Because(msgspec.Struct, frozen=True):
     item: str
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """How the block's rules moved an item.
+
+    Attributes:
+        from_position: Where its rung would show it without them, from 1.
+        rules: Those that put it before others, or others before it.
+    """
+
+    from_position: int
+    rules: tuple[RuleName, ...]
+
+
 class Pick(msgspec.Struct, frozen=True, array_like=True):
     """One chosen item, before it is drawn.
 
     Attributes:
         item: Its id.
         because: What spoke for it.
+        moved: How rules moved it; None when they did not.
     """
 
     item: str
     because: Because | None = None
+    moved: Moved | None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -90,7 +107,10 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of an answer, with all that a template prints."""
+    """One item of an answer, with all that a template prints.
+
+    How rules moved it is there only when that was asked for.
+    """
 
     position: int
     id: str
@@ -103,6 +123,7 @@ class SlateItem(msgspec.Struct, frozen=True, kw_only=True):
     brand: str | None = None
     categories: tuple[str, ...] = ()
     attributes: dict[str, str] = {}
+    moved: Moved | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Slate(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +140,12 @@ class Slate(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[SlateItem, ...]
 
 
-def draw(item: Item, position: int, because: Because | None) -> SlateItem:
+def draw(
+    item: Item,
+    position: int,
+    because: Because | None = None,
+    moved: Moved | msgspec.UnsetType | None = msgspec.UNSET,
+) -> SlateItem:
     """An item as an answer shows it, positions from 1."""
     return SlateItem(
         position=position,
@@ -133,4 +159,5 @@ def draw(item: Item, position: int, because: Because | None) -> SlateItem:
         brand=item.brand,
         categories=item.categories,
         attributes=item.attributes,
+        moved=moved,
     )

@@ -14,7 +14,8 @@ from features.item import Item
 from serving.catalogue import CatalogueCopy
 from serving.model.bundle import Bundle
 from serving.model.scoring import Scorer
-from serving.ranking.view import ItemView, item_view
+from serving.ranking.bundle_view import bundle_view
+from serving.ranking.view import ItemView
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,4 +90,4 @@ def _view(model: LoadedModel | None, catalogue: CatalogueCopy | None) -> ItemVie
         return None
     # Without a catalogue nothing can be drawn, so nothing is available.
     items = {} if catalogue is None else catalogue.items
-    return item_view(model.bundle.items, items, model.bundle.popularity)
+    return bundle_view(model.bundle, items)

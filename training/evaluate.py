@@ -18,8 +18,8 @@ from features.errors import NotEnoughData
 from features.item import Item
 from serving.model.bundle import Bundle
 from serving.ranking.blocks import Block
+from serving.ranking.bundle_view import bundle_view
 from serving.ranking.top import EMPTY
-from serving.ranking.view import item_view
 from training.dataset import MIN_CUSTOMERS
 from training.heldout import HeldOut
 from training.hits import hit_metrics, hits_of
@@ -147,7 +147,7 @@ def evaluate(
     began = perf_counter()
     # Customers with as many targets side by side: their comparisons make full arrays.
     order = np.argsort(-held_out.wanted.lengths, kind="stable")
-    view = item_view(bundle.items, catalogue, bundle.popularity)
+    view = bundle_view(bundle, catalogue)
     trial = Trial(bundle, held_out.picked(order), view)
     asked = questions(trial, question_blocks() if blocks is None else blocks)
     threads = threads or os.cpu_count() or 1

@@ -246,6 +246,7 @@ class _Group:
         self._shut = _where(traded, trial.rows[traded.items], blocked)
         self._shut_values = np.empty(len(self._shut.items), np.float32)
         self._closed = {number: one.blocked[blocked] for number, one in self.questions.items()}
+        self._at = held_out.at
 
     def count(self, opened: Scores, first: int) -> None:
         """Count what beats the targets of the customers from `first` on."""
@@ -266,14 +267,14 @@ class _Group:
         values = opened[customers, rows]
         self._shut_values[start:end] = values
         opened[customers, rows] = -np.inf
-        sizes = [one.block.size for one in self.questions.values() if not one.block.category_cap]
+        sizes = [one.block.size for one in self.questions.values() if not one.block.rules]
         ahead = best_rows(opened, view.rank, view.by_rank, max(sizes, default=0))
         for number, question in self.questions.items():
             free = ~self._closed[number][start:end]
             cells = customers[free], rows[free]
             opened[cells] = values[free]
-            if question.block.category_cap:
-                yield number, pick_rows(view, opened, question.block)
+            if question.block.rules:
+                yield number, pick_rows(view, opened, question.block, self._at)
             else:
                 yield number, _joined(view, opened, ahead[:, : question.block.size], cells)
             opened[cells] = -np.inf

@@ -26,8 +26,9 @@ from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle
 from serving.model.scoring import Scorer, open_scorer
 from serving.ranking.blocks import Block
+from serving.ranking.bundle_view import bundle_view
 from serving.ranking.chain import Ask, rank_many
-from serving.ranking.view import ItemView, item_view
+from serving.ranking.view import ItemView
 from training.churn.model import ChurnModel
 from training.dataset import load_dataset
 from training.judging import scored
@@ -211,7 +212,7 @@ class _Slates:
         self._version = models.recommender_version
         self._as_of = plan.as_of
         self._scorer: Scorer = open_scorer(bundle)
-        self._view: ItemView = item_view(bundle.items, catalogue, bundle.popularity)
+        self._view: ItemView = bundle_view(bundle, catalogue)
 
     def publish(self, profiles: Sequence[Profile], known: Known) -> dict[str, Published]:
         """The published half of each customer."""

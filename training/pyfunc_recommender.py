@@ -20,8 +20,8 @@ from serving.model.bundle import load_bundle
 from serving.model.scoring import open_scorer
 from serving.model.shares import reasons
 from serving.ranking.blocks import MAX_SIZE, Block
+from serving.ranking.bundle_view import bundle_view
 from serving.ranking.chain import Ask, slate_rows
-from serving.ranking.view import item_view
 
 SIZE = 10
 """Items that are recommended when a row does not say."""
@@ -36,7 +36,7 @@ class Recommender(PythonModel):
         """Open the bundle."""
         self._bundle = load_bundle(Path(context.artifacts["bundle"]))
         self._scorer = open_scorer(self._bundle)
-        self._view = item_view(self._bundle.items, None, self._bundle.popularity)
+        self._view = bundle_view(self._bundle, None)
 
     def predict(
         self,

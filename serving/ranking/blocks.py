@@ -15,6 +15,8 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from collections.abc import Callable
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 
@@ -25,9 +27,25 @@ from features.item import Item, check_item
 
 MAX_SIZE = 50
 """Items in one slate."""
+MAX_NEW_DAYS = 3_650
+"""The longest that an item may count as new."""
 BUILT_IN = "blocks.toml"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class RuleName(StrEnum):
+    """Every rule of a slate as a whole, in the order in which they are asked.
+
+    Each has the name of the setting that asks for it. The first is the last to yield.
+    """
+
+    CATEGORY_CAP = "category_cap"
+    BRAND_CAP = "brand_cap"
+    POPULARITY_CAP = "popularity_cap"
+    NEW_SHARE = "new_share"
+    PRICE_SPREAD = "price_spread"
+    DIVERSITY = "diversity"
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,8 +59,16 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             whatever `allow_repeats` says. From 0.
         categories: Only items in any of these; all items when empty.
         exclude_categories: No item in any of these.
-        category_cap: At most so many items of the same narrowest category. It yields rather than
-            leave a slate short. None for no cap.
+        category_cap: At most so many items of the same narrowest category. This and all that
+            follow are rules of the slate as a whole: None for none, and each yields rather than
+            leave a slate short.
+        brand_cap: At most so many items of the same brand.
+        popularity_cap: At most so many of the most popular items.
+        popular_share: Which are the most popular: this part of all items.
+        new_share: Of every so many places at least this part goes to new items.
+        new_days: Which are new: became available within so many days.
+        price_spread: The dearest item costs at least so many times the cheapest.
+        diversity: How much unlike items count against better ones, 0 to 1, both excluded.
         items: The static answer.
     """
 
@@ -53,7 +79,19 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     categories: tuple[str, ...] = ()
     exclude_categories: tuple[str, ...] = ()
     category_cap: int | None = None
+    brand_cap: int | None = None
+    popularity_cap: int | None = None
+    popular_share: float = 0.01
+    new_share: float | None = None
+    new_days: float = 30.0
+    price_spread: float | None = None
+    diversity: float | None = None
     items: tuple[Item, ...] = ()
+
+    @property
+    def rules(self) -> tuple[RuleName, ...]:
+        """The rules of the slate as a whole that this block asks for, in their order."""
+        return tuple(name for name in RuleName if getattr(self, name) is not None)
 
 
 def load_blocks(path: Path | None = None) -> dict[str, Block]:
@@ -120,12 +158,41 @@ def _problem(block: Block) -> str | None:
         return f"size = {block.size}: give 1 to {MAX_SIZE}"
     if not (math.isfinite(block.repeat_after_days) and block.repeat_after_days >= 0):
         return f"repeat_after_days = {block.repeat_after_days}: give a number of days from 0"
-    if block.category_cap is not None and block.category_cap < 1:
-        return f"category_cap = {block.category_cap}: give a number from 1, or leave it out"
+    out_of_range = _rule_problem(block)
+    if out_of_range is not None:
+        return out_of_range
     if len({item.id for item in block.items}) < len(block.items):
         return "items: an id comes twice; a slate shows an item once"
     for place, item in enumerate(block.items):
         problem = check_item(item)
         if problem is not None:
             return f"items[{place}].{problem}"
+    return None
+
+
+def _rule_problem(block: Block) -> str | None:
+    """The first setting of a rule that is out of its range."""
+    least = math.ceil(100 / block.size) / 100
+    limits: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+        ("category_cap", lambda cap: cap >= 1, "give a number from 1, or leave it out"),
+        ("brand_cap", lambda cap: cap >= 1, "give a number from 1, or leave it out"),
+        ("popularity_cap", lambda cap: cap >= 1, "give a number from 1, or leave it out"),
+        ("popular_share", lambda part: 0 < part < 1, "give a part of all items, like 0.01"),
+        (
+            "new_share",
+            lambda part: least <= part <= 1,
+            f"give {least} (one place of {block.size}) to 1, or leave it out",
+        ),
+        ("new_days", lambda days: 0 < days <= MAX_NEW_DAYS, f"give days up to {MAX_NEW_DAYS}"),
+        (
+            "price_spread",
+            lambda times: 1 < times < math.inf,
+            "give a number above 1, like 2.0, or leave it out",
+        ),
+        ("diversity", lambda part: 0 < part < 1, "give a part of 1, like 0.3, or leave it out"),
+    )
+    for name, fits, cure in limits:
+        value = getattr(block, name)
+        if value is not None and not fits(value):
+            return f"{name} = {value}: {cure}"
     return None

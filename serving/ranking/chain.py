@@ -1,4 +1,4 @@
-"""The one chain: scores → filters → order → cap → slate. Evaluation, publish and serving call it.
+"""The one chain: scores → filters → order → rules → slate. Evaluation, publish and serving call it.
 
 Ties of scores go to the more popular item and then to the lower row. A model scores 0 what it has
 nothing to say about, so a slate fills up by popularity when the model's own scores run out.
@@ -7,26 +7,27 @@ nothing to say about, so a slate fills up by popularity when the model's own sco
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import History
 from serving.ranking.blocks import Block
+from serving.ranking.shaping import Move, Wanted, moves_of, shaped
 from serving.ranking.top import EMPTY, Rows, Scores, best_rows
 from serving.ranking.view import ItemView
 
 NOBODY: Final = History()
 """The history of a customer who is not known."""
 SECONDS_A_DAY: Final = 86_400.0
-DEPTH: Final = 4
-"""How many times the items asked for are looked at first, to keep a category cap."""
 TOGETHER: Final = 64
 """Slates that are made at once: their scores still fit a processor's cache."""
+
+UNMOVED: Final[Mapping[int, Move]] = {}
 
 Moments = NDArray[np.float64]
 
@@ -48,6 +49,18 @@ class Ask:
     count: int | None = None
 
 
+class Ranking(NamedTuple):
+    """One slate.
+
+    Attributes:
+        rows: Best first.
+        moves: Row → how the block's rules moved it; only of those that they moved.
+    """
+
+    rows: Rows
+    moves: Mapping[int, Move]
+
+
 def slate_rows(view: ItemView, scores: Scores | None, ask: Ask, now: datetime) -> Rows:
     """The rows of one slate, best first.
 
@@ -62,13 +75,20 @@ def slate_rows(view: ItemView, scores: Scores | None, ask: Ask, now: datetime) -
         Unique rows that keep every rule of the block; as many as asked for, unless fewer items
         are eligible.
     """
-    return rank_many(view, None if scores is None else scores[None], [ask], now)[0]
+    return rankings(view, None if scores is None else scores[None], [ask], now)[0].rows
 
 
 def rank_many(
     view: ItemView, scores: Scores | None, asks: Sequence[Ask], now: datetime
 ) -> list[Rows]:
-    """The rows of many slates; each exactly what `slate_rows` gives for it.
+    """The rows of many slates, as `rankings` gives them."""
+    return [ranking.rows for ranking in rankings(view, scores, asks, now)]
+
+
+def rankings(
+    view: ItemView, scores: Scores | None, asks: Sequence[Ask], now: datetime
+) -> list[Ranking]:
+    """Many slates; the rows of each are exactly what `slate_rows` gives for it.
 
     Args:
         view: Of the items that may come.
@@ -79,7 +99,7 @@ def rank_many(
     alike: defaultdict[tuple[int, int | None], list[int]] = defaultdict(list)
     for place, ask in enumerate(asks):
         alike[id(ask.block), ask.count].append(place)
-    slates: list[Rows] = [np.empty(0, np.int64)] * len(asks)
+    slates: dict[int, Ranking] = {}
     for group in alike.values():
         block, count = asks[group[0]].block, asks[group[0]].count
         eligible = eligible_rows(view, block, now)
@@ -88,9 +108,9 @@ def rank_many(
             opened = open_scores(_of(scores, places), eligible, len(places))
             for row_scores, place in zip(opened, places, strict=True):
                 row_scores[_closed_rows(view, asks[place], now)] = -np.inf
-            for place, rows in zip(places, pick_rows(view, opened, block, count), strict=True):
-                slates[place] = rows[rows != EMPTY]
-    return slates
+            ranked = _ranked(opened, Wanted(view, block, _count(block, count), now))
+            slates.update(zip(places, ranked, strict=True))
+    return [slates[place] for place in range(len(asks))]
 
 
 def eligible_rows(view: ItemView, block: Block, now: datetime) -> NDArray[np.bool_]:
@@ -154,36 +174,42 @@ def finite_scores(scores: Scores) -> Scores:
     return scores if known.all() else np.where(known, scores, np.finfo(np.float32).min)
 
 
-def pick_rows(view: ItemView, opened: Scores, block: Block, count: int | None = None) -> Rows:
-    """The best rows of each customer under the block's cap.
+def pick_rows(
+    view: ItemView, opened: Scores, block: Block, now: datetime, count: int | None = None
+) -> Rows:
+    """The best rows of each customer under the block's rules.
 
     Args:
         view: Of the items that may come.
         opened: (customers, rows): finite, or -inf for a row that may not come.
         block: The rules.
+        now: Aware.
         count: How many; the block's size when None.
 
     Returns:
         (customers, at most `count`), best first, `EMPTY` where a slate has ended.
     """
-    count = max(0, block.size if count is None else count)
-    if block.category_cap is None:
+    count = _count(block, count)
+    if not block.rules:
         return best_rows(opened, view.rank, view.by_rank, count)
-    slates = np.full((len(opened), min(count, len(view.items))), EMPTY)
-    pending, depth = np.arange(len(opened)), count * DEPTH
-    while slates.size and len(pending):
-        left = opened if len(pending) == len(opened) else opened[pending]
-        rows = best_rows(left, view.rank, view.by_rank, depth)
-        empty = rows == EMPTY
-        category = view.category[rows]
-        category[empty] = -1
-        kept = _within_cap(category, block.category_cap) & ~empty
-        # What the cap held back comes last: it yields rather than leave the slate short.
-        order = np.argsort(empty.astype(np.int8) - kept, axis=1, kind="stable")[:, :count]
-        done = (kept.sum(axis=1) >= count) | empty[:, -1] | (rows.shape[1] < depth)
-        slates[pending[done]] = rows[np.arange(len(rows))[:, None], order][done]
-        pending, depth = pending[~done], depth * DEPTH
-    return slates
+    return shaped(opened, Wanted(view, block, count, now)).rows
+
+
+def _ranked(opened: Scores, wanted: Wanted) -> list[Ranking]:
+    """What `pick_rows` gives, a slate each, and how rules moved it."""
+    view = wanted.view
+    if not wanted.block.rules:
+        slates = best_rows(opened, view.rank, view.by_rank, wanted.count)
+        return [Ranking(rows[rows != EMPTY], UNMOVED) for rows in slates]
+    made = shaped(opened, wanted)
+    return [
+        Ranking(rows[rows != EMPTY], moves_of(made, slate, opened[slate], view))
+        for slate, rows in enumerate(made.rows)
+    ]
+
+
+def _count(block: Block, count: int | None) -> int:
+    return max(0, block.size if count is None else count)
 
 
 def _of(scores: Scores | None, places: list[int]) -> Scores | None:
@@ -201,19 +227,3 @@ def _closed_rows(view: ItemView, ask: Ask, now: datetime) -> list[int]:
 def _waiting_since(block: Block, now: datetime) -> float:
     """What was bought or returned later than this stays away, seconds since 1970."""
     return now.timestamp() - block.repeat_after_days * SECONDS_A_DAY
-
-
-def _within_cap(category: NDArray[np.int64], cap: int) -> NDArray[np.bool_]:
-    """Which of the rows are among the first `cap` of their category in their slate.
-
-    Args:
-        category: Of each row, (slates, rows), best first; -1 without one.
-        cap: From 1.
-    """
-    slates = np.arange(len(category))[:, None]
-    alike = (category + slates * (category.max(initial=0) + 2)).ravel()
-    order = np.argsort(alike, kind="stable")
-    ordered = alike[order]
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
-    return (place.reshape(category.shape) < cap) | (category < 0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.item import Item
+from serving.ranking.traits import Traits
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALWAYS = np.iinfo(np.int64)
@@ -32,6 +33,9 @@ class ItemView:
         windowed: Whether any row has an opening or a closing.
         category: Number of each row's narrowest category, int64; -1 without one.
         members: Category name → rows in it, at any depth.
+        traits: Brands and prices.
+        vectors: One for each row, (rows, factors), float32, of which the cosine tells how alike two
+            items are; None where no model has any.
     """
 
     items: Sequence[str]
@@ -43,6 +47,8 @@ class ItemView:
     windowed: bool
     category: NDArray[np.int64]
     members: Mapping[str, NDArray[np.int64]]
+    traits: Traits
+    vectors: NDArray[np.float32] | None = None
 
     @cached_property
     def by_rank(self) -> NDArray[np.int64]:
@@ -55,7 +61,7 @@ class ItemView:
         """Which rows a mail of that moment may show, (rows,); not to be written to."""
         if not self.windowed:
             return self.stocked
-        moment = _microseconds(now)
+        moment = microseconds(now)
         return self.stocked & (self.opens <= moment) & (moment < self.closes)
 
     def within(self, categories: Iterable[str]) -> NDArray[np.bool_]:
@@ -78,6 +84,7 @@ def item_view(
     items: Sequence[str],
     catalogue: Mapping[str, Item] | None,
     popularity: NDArray[np.float32] | None = None,
+    vectors: NDArray[np.float32] | None = None,
 ) -> ItemView:
     """The view of a list of items.
 
@@ -86,6 +93,7 @@ def item_view(
         catalogue: Item id → item; an id that is not in it can't be shown. None when there is no
             catalogue at all: everything is available and nothing has a category.
         popularity: Breaks ties, (items,); the order of the list does when None.
+        vectors: As `ItemView` has them.
     """
     count = len(items)
     known = [None if catalogue is None else catalogue.get(item) for item in items]
@@ -103,6 +111,8 @@ def item_view(
         windowed=bool((opens > ALWAYS.min).any() or (closes < ALWAYS.max).any()),
         category=category,
         members=members,
+        traits=Traits(known),
+        vectors=vectors,
     )
 
 
@@ -118,9 +128,9 @@ def _windows(known: Sequence[Item | None]) -> tuple[NDArray[np.int64], NDArray[n
     closes = np.full(len(known), ALWAYS.max)
     for row, item in enumerate(known):
         if item is not None and item.available_from is not None:
-            opens[row] = _microseconds(item.available_from)
+            opens[row] = microseconds(item.available_from)
         if item is not None and item.available_until is not None:
-            closes[row] = _microseconds(item.available_until)
+            closes[row] = microseconds(item.available_until)
     return opens, closes
 
 
@@ -139,5 +149,6 @@ def _categories(
     return category, {name: np.array(rows) for name, rows in members.items()}
 
 
-def _microseconds(moment: datetime) -> int:
+def microseconds(moment: datetime) -> int:
+    """A moment as views have it, microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)

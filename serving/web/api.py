@@ -34,12 +34,14 @@ class BatchAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         block: The block's name.
         send: The mail's id; None when the answers need not be repeatable.
         n: Items in each slate; None for the block's own size.
+        explain: Whether the answers say how rules moved their items.
     """
 
     customers: list[str]
     block: str
     send: str | None = None
     n: int | None = None
+    explain: bool = False
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +92,15 @@ class Api:
         self._gate.admit(request, Scope.RECOMMEND)
         batch = convert(await read_body(request), BatchAsk)
         check_customers(len(batch.customers))
-        asks = [
-            Ask(customer=key, block=batch.block, send=batch.send or None, n=batch.n)
-            for key in self._resolved(batch.customers)
-        ]
+        asked = Ask(
+            customer="",
+            block=batch.block,
+            send=batch.send or None,
+            n=batch.n,
+            explain=batch.explain,
+        )
+        keys = self._resolved(batch.customers)
+        asks = [msgspec.structs.replace(asked, customer=key) for key in keys]
         slates = await self._service.recommend_many(asks)
         request.scope[NOTES]["customers"] = len(slates)
         return answer(Batch(count=len(slates), slates=slates))

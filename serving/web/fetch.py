@@ -71,10 +71,16 @@ def parse_ask(query: Mapping[str, str], customers: CustomerKeys) -> Ask:
         n = parse_count(query.get("n"))
     except InputError as error:
         problems += error.problems
+    explain = False
+    try:
+        explain = parse_switch("explain", query.get("explain"))
+    except InputError as error:
+        problems += error.problems
     if problems:
         raise InvalidArgument(problems)
     # An empty `send=` is what a template writes that has none.
-    return Ask(customer=customer, block=block, send=query.get("send") or None, n=n)
+    send = query.get("send") or None
+    return Ask(customer=customer, block=block, send=send, n=n, explain=explain)
 
 
 def parse_count(text: str | None) -> int | None:
@@ -88,6 +94,17 @@ def parse_count(text: str | None) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= MAX_SIZE:
         return int(text)
     raise InvalidArgument([_problem("n", text, "not a usable count", f"send 1 to {MAX_SIZE}")])
+
+
+def parse_switch(name: str, text: str | None) -> bool:
+    """Whether a query switches something on; not when it does not say.
+
+    Raises:
+        InvalidArgument: It is neither `1` nor `0`.
+    """
+    if text in {None, "0", "1"}:
+        return text == "1"
+    raise InvalidArgument([_problem(name, text or "", "neither on nor off", "send 1 or 0")])
 
 
 def _problem(field: str, value: str, reason: str, cure: str) -> Problem:

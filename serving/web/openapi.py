@@ -124,6 +124,7 @@ def _fetch(blocks: Sequence[str]) -> Json:
             {**_query("block", "the place in the mail", required=True), "schema": _enum(blocks)},
             _query("send", "the mail's id; the same one always gets the same slate"),
             _count(),
+            {**_query("explain", "1 to be told how rules moved items"), "schema": _enum("01")},
         ],
         problems=(401, 403, 422),
     )

@@ -147,6 +147,9 @@ def test_an_item_without_title_is_refused(web: Web) -> None:
 def test_many_customers_are_answered_at_once(web: Web) -> None:
     asked = {"customers": ["anna", "nobody", ANNA], "block": "hero", "n": 1}
     body = web.ask("POST", FETCH, json=asked).json()
+    explained = web.ask("POST", FETCH, json={**asked, "explain": True}).json()
+    assert {item["moved"] for slate in explained["slates"] for item in slate["items"]} == {None}
+    assert not any("moved" in item for slate in body["slates"] for item in slate["items"])
     assert body["count"] == 3
     assert [slate["served_by"] for slate in body["slates"]] == ["model", "popular", "model"]
     assert body["slates"][0]["customer"] == ANNA

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from serving.ranking.blocks import Block
 from serving.signing import sign_url
 from tests.integration.web import CUSTOMERS, FETCH, Web, problem
-from tests.unit.serving.kit import NOW
+from tests.unit.serving.kit import ITEMS, NOW
 
 OUTSIDE = "anna@example.org"
 ANNA = CUSTOMERS.resolve(OUTSIDE)
@@ -56,6 +58,26 @@ def test_the_answer_is_what_a_template_reads(web: Web) -> None:
             }
         ],
     }
+
+
+def test_an_answer_says_how_rules_moved_its_items_when_asked(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = Block(name="capped", size=2, category_cap=1)
+    monkeypatch.setitem(web.kit.parts.blocks, "capped", block)
+    web.kit.stock(*ITEMS[:5], msgspec.structs.replace(ITEMS[5], categories=("baking",)))
+    first, second = web.fetch(customer=OUTSIDE, block="capped", explain="1").json()["items"]
+    assert (first["id"], first["moved"]) == ("cream", None)
+    assert second["moved"] == {"from_position": 5, "rules": ["category_cap"]}
+    silent = web.fetch(customer=OUTSIDE, block="capped", explain="0").json()["items"]
+    assert [item["id"] for item in silent] == ["cream", second["id"]]
+    assert not any("moved" in item for item in silent)
+
+
+@pytest.mark.parametrize("explain", ["", "yes", "2"])
+def test_explaining_is_on_or_off(web: Web, explain: str) -> None:
+    document = problem(web.fetch(customer="a", block="hero", explain=explain), 422)
+    assert document["detail"] == f"explain = {explain!r}: neither on nor off; send 1 or 0"
 
 
 def test_a_customer_key_asks_the_same_as_the_shops_own_id(web: Web) -> None:

@@ -90,6 +90,8 @@ def questions(draw: st.DrawFn) -> Question:
         repeat_after_days=draw(st.sampled_from((0.0, 30.0))),
         categories=draw(st.sampled_from(((), ("sweet",), ("no such",)))),
         category_cap=draw(st.sampled_from((None, 1, 2))),
+        new_share=draw(st.sampled_from((None, 0.5))),
+        diversity=draw(st.sampled_from((None, 0.5))),
         items=tuple(Item(id=name, title=name) for name in STATIC),
     )
     return Question(

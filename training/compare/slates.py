@@ -15,8 +15,8 @@ from features.profile import History
 from serving.model.bundle import Bundle
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
+from serving.ranking.bundle_view import bundle_view
 from serving.ranking.chain import Ask, rank_many
-from serving.ranking.view import item_view
 from training.compare.report import Example, GroupMoved, ItemMoved, Overlap, Shown, Slates, Why
 from training.entries import figure
 from training.evaluate import PRIMARY
@@ -78,7 +78,7 @@ def slates_beside(
     asks = [Ask(block, history=one) for one in held_out.histories]
     slates: list[tuple[tuple[str, ...], ...]] = []
     for bundle in pair:
-        view = item_view(bundle.items, catalogue, bundle.popularity)
+        view = bundle_view(bundle, catalogue)
         ranked = [
             rows
             for part, scores in scored(open_scorer(bundle), held_out.baskets(bundle.index))

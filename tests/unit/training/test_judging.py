@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -27,12 +28,19 @@ CUSTOMERS, ITEMS = 60, 400
 NAMES = [f"item-{n:03}" for n in range(ITEMS)]
 PEOPLE = [f"ck_{n:032}" for n in range(CUSTOMERS)]
 CATALOGUE = {
-    name: Item(id=name, title=name, in_stock=n % 9 > 0, categories=("all", f"shelf-{n % 5}"))
+    name: Item(
+        id=name,
+        title=name,
+        in_stock=n % 9 > 0,
+        categories=("all", f"shelf-{n % 5}"),
+        available_from=AT - timedelta(days=n) if n % 7 == 0 else None,
+    )
     for n, name in enumerate(NAMES)
 }
 BLOCKS = (
     *question_blocks(),
     Block(name="capped", size=12, category_cap=2),
+    Block(name="shaped", size=9, category_cap=3, popularity_cap=2, new_share=0.2, diversity=0.4),
     Block(name="one shelf", size=30, categories=("shelf-3",), allow_repeats=True),
     Block(name="patient", size=20, allow_repeats=True, repeat_after_days=1),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import SettingsError
-from serving.ranking.blocks import Block, load_blocks
+from serving.ranking.blocks import Block, RuleName, load_blocks
 
 
 def write(folder: Path, text: str) -> Path:
@@ -38,6 +38,13 @@ def test_a_file_says_all_that_a_block_can_be(tmp_path: Path) -> None:
     categories = ["food"]
     exclude_categories = ["alcohol"]
     category_cap = 1
+    brand_cap = 2
+    popularity_cap = 1
+    popular_share = 0.05
+    new_share = 0.5
+    new_days = 14
+    price_spread = 2
+    diversity = 0.3
     [[footer.items]]
     id = "x"
     title = "An X"
@@ -51,9 +58,22 @@ def test_a_file_says_all_that_a_block_can_be(tmp_path: Path) -> None:
         categories=("food",),
         exclude_categories=("alcohol",),
         category_cap=1,
+        brand_cap=2,
+        popularity_cap=1,
+        popular_share=0.05,
+        new_share=0.5,
+        new_days=14.0,
+        price_spread=2.0,
+        diversity=0.3,
         items=footer.items,
     )
     assert footer.items[0].title == "An X"
+
+
+def test_a_block_has_the_rules_that_it_asks_for_in_their_order() -> None:
+    assert Block(size=4, popular_share=0.2, new_days=9).rules == ()
+    asked = Block(size=4, diversity=0.5, category_cap=2, new_share=0.25)
+    assert asked.rules == (RuleName.CATEGORY_CAP, RuleName.NEW_SHARE, RuleName.DIVERSITY)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +87,19 @@ def test_a_file_says_all_that_a_block_can_be(tmp_path: Path) -> None:
         ("[hero]\nsize = 4\nrepeat_after_days = -1", "block hero, repeat_after_days = -1"),
         ("[hero]\nsize = 4\nrepeat_after_days = nan", "block hero, repeat_after_days = nan"),
         ("[hero]\nsize = 4\ncategory_cap = 0", "block hero, category_cap = 0"),
+        ("[hero]\nsize = 4\nbrand_cap = 0", "block hero, brand_cap = 0: give a number from 1"),
+        ("[hero]\nsize = 4\nbrand_cap = 1.5", "block hero, brand_cap = 1.5: .*int"),
+        ("[hero]\nsize = 4\npopularity_cap = -1", "block hero, popularity_cap = -1"),
+        ("[hero]\nsize = 4\npopular_share = 1", "block hero, popular_share = 1.0"),
+        ("[hero]\nsize = 4\nnew_share = 0.2", r"new_share = 0.2: give 0.25 \(one place of 4\)"),
+        ("[hero]\nsize = 3\nnew_share = 0.33", r"new_share = 0.33: give 0.34 \(one place of 3\)"),
+        ("[hero]\nsize = 4\nnew_share = 1.1", "block hero, new_share = 1.1"),
+        ("[hero]\nsize = 4\nnew_days = 0", "block hero, new_days = 0.0: give days"),
+        ("[hero]\nsize = 4\nnew_days = nan", "block hero, new_days = nan: give days"),
+        ("[hero]\nsize = 4\nnew_days = 9999", "block hero, new_days = 9999.0: .* up to 3650"),
+        ("[hero]\nsize = 4\nprice_spread = 1", "block hero, price_spread = 1.0: .* above 1"),
+        ("[hero]\nsize = 4\nprice_spread = inf", "block hero, price_spread = inf: .* above 1"),
+        ("[hero]\nsize = 4\ndiversity = 1", "block hero, diversity = 1.0: give a part of 1"),
         ("[hero]\nsize = 4\n[[hero.items]]\nid = 'a'", "block hero, items.*title"),
         (
             "[hero]\nsize = 4\n[[hero.items]]\nid = 'a'\ntitle = ' '",
