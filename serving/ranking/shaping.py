@@ -41,14 +41,12 @@ REACH: Final[Mapping[RuleName, float]] = {
     RuleName.POPULARITY_CAP: math.inf,
     RuleName.PRICE_SPREAD: 1_000,
 }
-"""How many candidates are looked at before a rule has to yield; what is at hand, for the others:
-the best new items always are, and a better relevance further down there is none."""
+"""How many candidates are looked at before a rule yields. Others yield at once: the best new items
+are always among the candidates, and what is further down is too far from the best to be diverse."""
 DEPTH: Final = 4
 """How many times the items asked for are looked at first, and then each time as many again."""
 CELLS: Final = 1 << 16
 """Candidates of all slates that are looked at together: bounds memory."""
-
-
 _BITS: Final = {name: np.uint8(1 << number) for number, name in enumerate(RuleName)}
 
 
@@ -70,7 +68,7 @@ class Wanted:
 
     Attributes:
         view: Of the items that may come.
-        block: Has rules.
+        block: The rules.
         count: Items in each slate, from 0.
         now: Aware.
     """
