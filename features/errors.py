@@ -21,6 +21,7 @@
     ├── LakeMissing             no history where the lake should be
     ├── ImportDiffers           the lake does not hold what the imported file says
     ├── BundleError             a model's files do not fit their manifest
+    │   └── ForeignBundle       they are of a form that this version does not read
     ├── NotEnoughData           too little history for what was asked
     └── Refused                 the work is sound but must not go on
         ├── AlreadyRunning
@@ -175,6 +176,10 @@ class ImportDiffers(HomingError):
 
 class BundleError(HomingError):
     """A model's files do not fit their manifest; the message names the file."""
+
+
+class ForeignBundle(BundleError):
+    """A model's files may be whole, but are of a form that this version of Homing does not read."""
 
 
 class NotEnoughData(HomingError):

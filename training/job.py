@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Final
 
 from features.clock import Clock
-from features.errors import BundleError, NotEnoughData, RegistryUnavailable
+from features.errors import ForeignBundle, NotEnoughData, RegistryUnavailable
 from features.lake import Lake
 from features.progress import Stage
 from features.stores.ports import Catalogue, ProfileStore
@@ -245,17 +245,21 @@ class Job:
 
     def _churn(
         self, number: str | None, part: str, into: Path
-    ) -> tuple[tuple[str, ChurnModel] | None, BundleError | None]:
+    ) -> tuple[tuple[str, ChurnModel] | None, ForeignBundle | None]:
         """The name and the model of a churn version, or why its files can't be read.
 
         Models of another version of Homing may be of another form. A champion that can't be read
-        must not keep a new one from taking its place.
+        must not keep a new one from taking its place. One whose files are damaged is none of that
+        kind: it is good once it is fetched again.
+
+        Raises:
+            BundleError: Its files are damaged.
         """
         if number is None:
             return None, None
         try:
             model = load_model(fetch(self.tracking, (CHURN, number), part, into))
-        except BundleError as fault:
+        except ForeignBundle as fault:
             return None, fault
         return (version_name(CHURN, number), model), None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.errors import BundleError
+from features.errors import BundleError, ForeignBundle
 from serving.model.arrays import read_arrays
 from serving.model.folder import write_folder
 from serving.model.manifest import MANIFEST_FILE
@@ -44,6 +44,7 @@ def load_model(folder: Path) -> ChurnModel:
 
     Raises:
         BundleError: A file is missing, changed, truncated or malformed; the message names it.
+        ForeignBundle: Another version of Homing made it, and this one can't read it.
     """
     path = folder / MANIFEST_FILE
     try:
@@ -54,20 +55,27 @@ def load_model(folder: Path) -> ChurnModel:
     except OSError as error:
         message = f"{path}: can't be read: {error.strerror}; is this the folder of a churn model?"
         raise BundleError(message) from error
+    except msgspec.ValidationError as error:
+        message = f"{path}: not of the form that this version of Homing reads: {error}"
+        raise ForeignBundle(message) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"{path}: not a manifest of a churn model: {error}; fetch it again"
         raise BundleError(message) from error
     if manifest.format != FORMAT:
         message = f"{path}: of format {manifest.format}; this version of Homing reads {FORMAT}"
-        raise BundleError(message)
+        raise ForeignBundle(message)
     _check_calibration(path, manifest.calibration)
     _check_rhythm(path, manifest)
     try:
         arrays = read_arrays(folder, manifest.arrays)
-        core = open_core(manifest.algorithm, arrays, len(manifest.columns))
     except BundleError as error:
         message = f"{folder}: {error}"
         raise BundleError(message) from error
+    try:
+        core = open_core(manifest.algorithm, arrays, len(manifest.columns))
+    except BundleError as error:
+        message = f"{folder}: {error}"
+        raise ForeignBundle(message) from error
     return ChurnModel(manifest, core)
 
 

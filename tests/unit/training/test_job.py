@@ -15,6 +15,7 @@ import pytest
 
 from features.errors import (
     AlreadyRunning,
+    BundleError,
     GateRefused,
     InvalidArgument,
     NotEnoughData,
@@ -376,3 +377,21 @@ def test_a_churn_champion_of_another_form_is_told_of_and_replaced(
     assert "churn/1 is champion and can't be read by this version of Homing" in verdict.reason
     assert again.published is not None
     assert (again.published.unread is None) == verdict.passed
+
+
+def test_a_churn_champion_whose_files_are_damaged_keeps_its_place(
+    retrained: Retrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(retrained.settings.home, tmp_path / "home")
+    settings, clock = settings_at(tmp_path / "home"), clock_of(retrained.shop)
+    promotions.promote(settings, "churn/1", force=True, reason="for the test", clock=clock)
+
+    def fetched(tracking: Tracking, version: tuple[str, str], part: str, into: Path) -> Path:
+        folder = fetch(tracking, version, part, into)
+        if version[0] == "churn":
+            (folder / "value.npy").write_bytes(b"half a fi")
+        return folder
+
+    monkeypatch.setattr("training.job.fetch", fetched)
+    with pytest.raises(BundleError, match=r"value\.npy"):
+        bootstrap.publish(settings, clock=clock)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.errors import BundleError
+from features.errors import BundleError, ForeignBundle
 from tests.unit.training.churn.samples import AT, SOURCE, make_snapshot
 from training.churn.files import load_model, save_model
 from training.churn.fit import BoostingParams, fit_blend, fit_logistic
@@ -91,8 +91,8 @@ def test_a_truncated_array_is_named(folder: Path) -> None:
     ("change", "said"),
     [
         ({"format": 99}, "of format 99"),
-        ({"algorithm": "oracle"}, "not a manifest of a churn model"),
-        ({"calibration": ["isotonic", [0.5, 0.1], [0.1, 0.2]]}, "not a manifest"),
+        ({"algorithm": "oracle"}, "not of the form"),
+        ({"calibration": ["isotonic", [0.5, 0.1], [0.1, 0.2]]}, "not of the form"),
         ({"calibration": {"kind": "isotonic", "x": [0.5, 0.1], "y": [0, 1]}}, "calibration isot"),
         ({"features": ["recency_days"]}, "BG/NBD needs"),
         ({"bgnbd": None}, "array logged"),
@@ -105,6 +105,20 @@ def test_a_manifest_that_can_not_be_true_is_refused(
     (folder / "manifest.json").write_text(json.dumps(manifest_of(folder) | change))
     with pytest.raises(BundleError, match=said):
         load_model(folder)
+
+
+@pytest.mark.parametrize("change", [{"format": 99}, {"algorithm": "oracle"}, {"bgnbd": None}])
+def test_what_another_version_made_is_told_from_what_is_damaged(
+    folder: Path, change: dict[str, object]
+) -> None:
+    whole = manifest_of(folder)
+    (folder / "manifest.json").write_text(json.dumps(whole | change))
+    with pytest.raises(ForeignBundle):
+        load_model(folder)
+    (folder / "manifest.json").write_text(json.dumps(whole)[:-9])
+    with pytest.raises(BundleError) as caught:
+        load_model(folder)
+    assert not isinstance(caught.value, ForeignBundle)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
