@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from features.clock import Clock
 from features.errors import (
     AlreadyRunning,
     BundleError,
@@ -352,20 +353,31 @@ def test_a_budget_tunes_and_the_report_says_what_came_of_it(tmp_path: Path) -> N
     assert list((settings.home / "tuning").glob("*/*.jsonl"))
 
 
-def test_a_churn_champion_of_another_form_is_told_of_and_replaced(
-    retrained: Retrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+Spoilt = Callable[[Callable[[Path], object]], tuple[TrainingSettings, Clock]]
+
+
+@pytest.fixture
+def spoilt(retrained: Retrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spoilt:
+    """A shop whose champion churn/1 comes out of the registry as a function leaves its folder."""
     shutil.copytree(retrained.settings.home, tmp_path / "home")
     settings, clock = settings_at(tmp_path / "home"), clock_of(retrained.shop)
     promotions.promote(settings, "churn/1", force=True, reason="for the test", clock=clock)
 
-    def fetched(tracking: Tracking, version: tuple[str, str], part: str, into: Path) -> Path:
-        folder = fetch(tracking, version, part, into)
-        if version == ("churn", "1"):
-            (folder / "manifest.json").write_text('{"format": 0}', encoding="utf-8")
-        return folder
+    def spoil(how: Callable[[Path], object]) -> tuple[TrainingSettings, Clock]:
+        def fetched(tracking: Tracking, version: tuple[str, str], part: str, into: Path) -> Path:
+            folder = fetch(tracking, version, part, into)
+            if version == ("churn", "1"):
+                how(folder)
+            return folder
 
-    monkeypatch.setattr("training.job.fetch", fetched)
+        monkeypatch.setattr("training.job.fetch", fetched)
+        return settings, clock
+
+    return spoil
+
+
+def test_a_churn_champion_of_another_form_is_told_of_and_replaced(spoilt: Spoilt) -> None:
+    settings, clock = spoilt(lambda folder: (folder / "manifest.json").write_text('{"format": 0}'))
     report = bootstrap.publish(settings, clock=clock)
     assert (report.scored, report.models) == (0, {"recommender": "recommender/1"})
     assert str(report.unread).startswith("churn/1: ")
@@ -379,19 +391,8 @@ def test_a_churn_champion_of_another_form_is_told_of_and_replaced(
     assert (again.published.unread is None) == verdict.passed
 
 
-def test_a_churn_champion_whose_files_are_damaged_keeps_its_place(
-    retrained: Retrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(retrained.settings.home, tmp_path / "home")
-    settings, clock = settings_at(tmp_path / "home"), clock_of(retrained.shop)
-    promotions.promote(settings, "churn/1", force=True, reason="for the test", clock=clock)
-
-    def fetched(tracking: Tracking, version: tuple[str, str], part: str, into: Path) -> Path:
-        folder = fetch(tracking, version, part, into)
-        if version[0] == "churn":
-            (folder / "value.npy").write_bytes(b"half a fi")
-        return folder
-
-    monkeypatch.setattr("training.job.fetch", fetched)
-    with pytest.raises(BundleError, match=r"value\.npy"):
-        bootstrap.publish(settings, clock=clock)
+def test_a_churn_champion_whose_files_are_damaged_keeps_its_place(spoilt: Spoilt) -> None:
+    settings, clock = spoilt(lambda folder: (folder / "value.npy").write_bytes(b"half a fi"))
+    for job in (bootstrap.publish, bootstrap.retrain):
+        with pytest.raises(BundleError, match=r"value\.npy"):
+            job(settings, clock=clock)
