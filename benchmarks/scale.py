@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from serving.model.weighting import Weighting
+from serving.model.weighting import UNFADING
 from training.dataset import Dataset, dataset_of
 
 AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,4 +45,4 @@ def made_up(interactions: int, items: int, seed: int = 1) -> Dataset:
     cells = csr_array(coo_array((ones, (rows, columns)), shape=(customers, items)))
     cells.data[:] = 1.0
     names = [f"{number:07}" for number in range(max(customers, items))]
-    return dataset_of(cells, names[:customers], names[:items], Weighting(half_life_days=None), AT)
+    return dataset_of(cells, names[:customers], names[:items], UNFADING, AT)

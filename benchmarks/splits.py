@@ -20,7 +20,7 @@ from scipy.sparse import coo_array, csr_array
 
 from serving.model.bundle import Bundle
 from serving.model.manifest import Say
-from serving.model.weighting import Weighting
+from serving.model.weighting import UNFADING
 from training.dataset import Dataset, dataset_of
 from training.evaluate import EXPLORE, Evaluation, evaluate, question_blocks
 from training.heldout import HeldOut, held_out_of
@@ -36,7 +36,6 @@ GOWALLA: Final = "gowalla"
 AMAZON: Final = "amazon-electronics"
 AT: Final = datetime(2010, 10, 1, tzinfo=UTC)
 """When all of it is taken to have happened; the splits have no times."""
-UNFADING: Final = Weighting(half_life_days=None)
 
 GF_CF: Final = Recipe(
     "graph_filter",

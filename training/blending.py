@@ -24,8 +24,8 @@ from serving.model.bundle import Bundle
 from serving.model.manifest import Say
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
+from serving.ranking.bundle_view import bundle_view
 from serving.ranking.top import EMPTY, best_rows
-from serving.ranking.view import item_view
 from training.heldout import HeldOut
 from training.judging import Question, Trial, questions
 from training.recommenders.blend import Blend, Ingredient, blend_of
@@ -102,8 +102,7 @@ def choices_of(
         held_out: What they chose.
         catalogue: Item id → item; every item is available when None.
     """
-    view = item_view(bundles[0].items, catalogue, bundles[0].popularity)
-    trial = Trial(bundles[0], held_out, view)
+    trial = Trial(bundles[0], held_out, bundle_view(bundles[0], catalogue))
     (question,) = questions(trial, [ANYTHING])
     scorers = [open_scorer(bundle) for bundle in bundles]
     baskets = held_out.baskets_at(trial.rows, len(bundles[0].items))

@@ -16,7 +16,7 @@ from features.errors import NotEnoughData, SettingsError
 from features.progress import Stage
 from serving.model.blend import ALGORITHM as BLEND
 from serving.model.manifest import Manifest
-from serving.model.weighting import Weighting
+from serving.model.weighting import UNFADING, Weighting
 from training.blending import choices_of, fit_blend
 from training.evaluate import question_blocks
 from training.recommend import POPULARITY, History
@@ -35,7 +35,7 @@ CUSTOMERS: Final = 600
 COMPANIONS: Final = (
     Recipe(POPULARITY, PopularityParams(first=True), Weighting(half_life_days=7.0)),
     Recipe(POPULARITY, PopularityParams(first=True), Weighting(half_life_days=60.0)),
-    Recipe(PERSONAL, PersonalParams(power=0.5), Weighting(half_life_days=None)),
+    Recipe(PERSONAL, PersonalParams(power=0.5), UNFADING),
 )
 """Parts of every blend beside the best recipes of the same algorithms: what people take up this
 week and this season, and what a customer ever had. They compete for nothing."""

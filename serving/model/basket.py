@@ -46,6 +46,11 @@ class Baskets:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    @property
+    def customers(self) -> NDArray[np.int64]:
+        """The number of each interaction's customer, (interactions,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
     def weights(self, weighting: Weighting) -> Weights:
         """What each item counts for each customer, float32 (customers, items), positive.
 
@@ -56,10 +61,9 @@ class Baskets:
         if known not in self._weighed:
             gains = self.gains(weighting)
             faded = gains * np.exp2(-weighting.decay_per_second() * self.ages)
-            customers = np.repeat(np.arange(len(self)), np.diff(self.starts))
             counted = gains != 0
             self._weighed[known] = _summed(
-                customers[counted], self.rows[counted], faded[counted], (len(self), self.items)
+                self.customers[counted], self.rows[counted], faded[counted], (len(self), self.items)
             )
         return self._weighed[known]
 
@@ -101,7 +105,7 @@ class Baskets:
         place[items] = np.arange(len(items), dtype=np.int32)
         chosen = np.zeros(len(self), np.bool_)
         chosen[customers] = True
-        kept = np.repeat(chosen, np.diff(self.starts)) & (place[self.rows] >= 0)
+        kept = chosen[self.customers] & (place[self.rows] >= 0)
         before = np.concatenate([[0], np.cumsum(kept)])[self.starts]
         lengths = np.diff(before)[customers]
         return Baskets(

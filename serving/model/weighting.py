@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -58,3 +59,7 @@ class Weighting(msgspec.Struct, frozen=True):
     def decay_per_second(self) -> float:
         """The rate r of 2 ** (-r * age in seconds); 0 when nothing fades."""
         return 0.0 if self.half_life_days is None else 1.0 / (self.half_life_days * SECONDS_A_DAY)
+
+
+UNFADING: Final = Weighting(half_life_days=None)
+"""What happened long ago counts like what happened now."""

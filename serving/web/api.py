@@ -92,15 +92,11 @@ class Api:
         self._gate.admit(request, Scope.RECOMMEND)
         batch = convert(await read_body(request), BatchAsk)
         check_customers(len(batch.customers))
-        asked = Ask(
-            customer="",
-            block=batch.block,
-            send=batch.send or None,
-            n=batch.n,
-            explain=batch.explain,
-        )
-        keys = self._resolved(batch.customers)
-        asks = [msgspec.structs.replace(asked, customer=key) for key in keys]
+        block, send, n = batch.block, batch.send or None, batch.n
+        asks = [
+            Ask(customer=key, block=block, send=send, n=n, explain=batch.explain)
+            for key in self._resolved(batch.customers)
+        ]
         slates = await self._service.recommend_many(asks)
         request.scope[NOTES]["customers"] = len(slates)
         return answer(Batch(count=len(slates), slates=slates))

@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
 from serving.model.popularity import ALGORITHM as POPULARITY
 from serving.model.scoring import open_scorer
@@ -95,11 +94,11 @@ def sample_of(bundle: Bundle, held_out: HeldOut) -> Sample:
     known = np.flatnonzero(np.diff(held_out.baskets(bundle.index).starts))
     chosen = held_out.picked(known[spread(len(known), SAMPLE)])
     baskets = chosen.baskets(bundle.index)
-    customers = np.repeat(np.arange(len(baskets)), np.diff(baskets.starts))
+    customers = baskets.customers
     own = np.zeros((len(baskets), len(bundle.items)), np.bool_)
     own[customers, baskets.rows] = True
     hidden = own & (own.cumsum(axis=1) % 2 == 0)
-    shown = _kept(baskets, ~hidden[customers, baskets.rows])
+    shown = baskets.where(~hidden[customers, baskets.rows])
     # Opened twice, and asked about baskets of its own: nothing can be remembered.
     scores, again, blind = (
         np.asarray(open_scorer(bundle).score(asked))
@@ -107,13 +106,6 @@ def sample_of(bundle: Bundle, held_out: HeldOut) -> Sample:
     )
     algorithm = bundle.manifest.algorithm
     return Sample(algorithm, scores, again, blind, own, hidden, bundle.popularity)
-
-
-def _kept(baskets: Baskets, kept: Mask) -> Baskets:
-    """The same customers with some of their interactions."""
-    starts = np.concatenate([[0], np.cumsum(kept)])[baskets.starts]
-    columns = (baskets.rows[kept], baskets.kinds[kept], baskets.ages[kept])
-    return Baskets(starts, *columns, baskets.items)
 
 
 def check_finite(sample: Sample) -> Check:

@@ -76,9 +76,8 @@ def return_rates(dataset: Dataset, prior: float) -> NDArray[np.float64]:
     """
     baskets = dataset.baskets
     bought = baskets.kinds == PURCHASE
-    customers = np.repeat(np.arange(len(baskets)), np.diff(baskets.starts))[bought]
     days = (baskets.ages[bought] // SECONDS_A_DAY).astype(np.int64)
-    cells = customers * np.int64(baskets.items) + baskets.rows[bought]
+    cells = baskets.customers[bought] * baskets.items + baskets.rows[bought]
     order = np.lexsort((days, cells))
     cells, days = cells[order], days[order]
     first = np.diff(cells, prepend=-1) != 0

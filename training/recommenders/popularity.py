@@ -104,9 +104,8 @@ def popularity_of(
 def _first_purchases(dataset: Dataset) -> Weights:
     """What each customer's first purchase of each item counts, (customers, items)."""
     baskets = dataset.baskets
-    customers = np.repeat(np.arange(len(baskets)), np.diff(baskets.starts))
     bought = np.flatnonzero(baskets.kinds == PURCHASE)
-    cells = customers[bought] * baskets.items + baskets.rows[bought]
+    cells = baskets.customers[bought] * baskets.items + baskets.rows[bought]
     order = np.lexsort((-baskets.ages[bought], cells))
     earliest = order[np.flatnonzero(np.diff(cells[order], prepend=-1))]
     first = np.zeros(len(baskets.rows), np.bool_)

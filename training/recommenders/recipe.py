@@ -11,7 +11,7 @@ import msgspec
 
 from serving.model.bundle import Bundle
 from serving.model.manifest import Manifest, Param, Part
-from serving.model.weighting import Weighting
+from serving.model.weighting import UNFADING, Weighting
 from training.dataset import Dataset
 from training.recommenders import (
     als,
@@ -53,7 +53,11 @@ ALGORITHMS: Final[Mapping[str, Algorithm]] = {
         graph_filter.GraphFilterParams, graph_filter.fit, graph_filter.suggest
     ),
     "transition": Algorithm(
-        transition.TransitionParams, transition.fit, transition.suggest, transition.UNFADING
+        # Its regression finds out by itself what old interest is worth.
+        transition.TransitionParams,
+        transition.fit,
+        transition.suggest,
+        UNFADING,
     ),
     "als": Algorithm(als.AlsParams, als.fit, als.suggest),
 }

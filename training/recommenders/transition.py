@@ -38,9 +38,6 @@ ALGORITHM: Final = "transition"
 BOUGHT: Final = Weighting({EventType.PURCHASE: 1.0}, half_life_days=None)
 """Tells what was bought, whether it came back or not."""
 
-UNFADING: Final = Weighting(half_life_days=None)
-"""What the regression learns from best: it sees by itself what becomes of old interest."""
-
 Floats = NDArray[np.float32]
 
 

@@ -12,8 +12,10 @@ from features.event import Event, EventType
 from serving.model.basket import Baskets, baskets_of_counts
 from serving.model.linear import IN, OUT
 from serving.model.scoring import open_scorer
+from serving.model.weighting import Weighting
 from tests.unit.training.samples import AT, WEIGHTING, purchase, table
 from training.dataset import Dataset, dataset_of, load_dataset
+from training.recommenders.recipe import default_recipe
 from training.recommenders.transition import TransitionParams, cut_histories, fit
 
 DAYS_AGO = (5.0, 20.0, 40.0)
@@ -132,3 +134,8 @@ def test_without_times_it_has_nothing_to_say() -> None:
         csr_array(np.ones((3, 4))), ["ck_0", "ck_1", "ck_2"], "abcd", WEIGHTING, AT
     )
     assert not open_scorer(fit(dataset, TransitionParams(), AT)).score(dataset.baskets).any()
+
+
+def test_by_default_old_interactions_count_like_new_ones() -> None:
+    assert default_recipe("transition").weighting.half_life_days is None
+    assert default_recipe("item_knn").weighting == Weighting()
