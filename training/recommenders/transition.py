@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from features.event import EventType
-from serving.model.basket import PURCHASE
 from serving.model.bundle import Bundle
 from serving.model.linear import IN, OUT
 from serving.model.weighting import SECONDS_A_DAY, Weighting
@@ -111,8 +110,7 @@ def _cut(dataset: Dataset, ago: float, ahead: float) -> tuple[Matrix, Matrix]:
     """The two sides of one cut, so many seconds ago and followed by so many."""
     baskets = dataset.baskets
     history = baskets.where(baskets.ages >= ago, ago).weights(dataset.weighting)
-    follows = (baskets.kinds == PURCHASE) & (baskets.ages < ago) & (baskets.ages >= ago - ahead)
-    bought = baskets.where(follows).weights(BOUGHT)
+    bought = baskets.where((baskets.ages < ago) & (baskets.ages >= ago - ahead)).weights(BOUGHT)
     both = np.flatnonzero((np.diff(history.indptr) > 0) & (np.diff(bought.indptr) > 0))
     return csr_array(history[both]), csr_array(bought[both])
 

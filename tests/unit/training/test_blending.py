@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 from scipy.optimize import check_grad
 from scipy.sparse import csr_array
 
+from features.item import Item
 from serving.model.bundle import Bundle
 from serving.model.linear import IN, OUT
 from serving.model.manifest import Say
 from serving.model.weighting import Weighting
 from tests.unit.serving.model.samples import bundle_of
-from tests.unit.training.samples import AT
+from tests.unit.training.samples import AT, SIZE, checkerboard_dataset, checkerboard_held_out
 from training.blending import choices_of, fit_blend, fit_weights, softmax_loss
 from training.dataset import Dataset, dataset_of
 from training.evaluate import EXPLORE, REPEAT, evaluate, question_blocks
 from training.heldout import HeldOut, Wanted, held_out_of
 from training.recommenders.blend import Ingredient, blend_of, without_silent
 from training.recommenders.popularity import PopularityParams
-from training.recommenders.recipe import Recipe
+from training.recommenders.recipe import Recipe, default_recipe
 
 CUSTOMERS, ITEMS, TASTES = 80, 60, 3
 NAMES = tuple(f"item-{n:02}" for n in range(ITEMS))
@@ -120,6 +121,33 @@ def test_candidates_are_the_best_new_items_of_each_part_and_all_that_a_customer_
     assert choices.wanted.sum() == 4 * CUSTOMERS
     assert not (choices.had & choices.wanted).any()
     assert 0 <= choices.known.min() <= choices.known.max() == 1.0
+
+
+def test_candidates_are_what_may_be_shown_new_items_before_those_that_nobody_scores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.blending.DEPTH", 2)
+    held_out = checkerboard_held_out()
+    bundle = default_recipe("personal").fit(checkerboard_dataset(), AT)
+    # Everybody has five of twelve items, and personal frequency scores no other.
+    choices = choices_of([bundle], held_out, None)
+    assert np.bincount(choices.customers).tolist() == [5 + 2] * SIZE
+    sold_out = {
+        item: Item(id=item, title=item, in_stock=item != "item-04") for item in bundle.items
+    }
+    left = choices_of([bundle], held_out, sold_out)
+    # Of the six who bought even items, all but the fourth had that one.
+    assert sorted(np.bincount(left.customers).tolist()) == [4 + 2] * 5 + [5 + 2] * 7
+
+
+def test_parts_that_say_the_same_share_their_weight() -> None:
+    _, held_out, vectors = shop()
+    bundles = [model(vector) for vector in (vectors[0], vectors[0])]
+    choices = choices_of(bundles, held_out, None)
+    ours, theirs = fit_weights(choices)[0].reshape(2, -1).T
+    assert ours == pytest.approx(theirs)
+    # Held back, but far from silenced.
+    assert 1.0 < float(np.abs(ours).max()) < 10.0
 
 
 def test_without_any_choice_all_parts_count_the_same() -> None:
