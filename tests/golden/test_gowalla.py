@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import splits
+from serving.model.weighting import UNFADING
 from training.recommenders.popularity import PopularityParams
 from training.recommenders.recipe import Recipe
 
@@ -36,7 +37,7 @@ def recall_and_ndcg(recipe: Recipe) -> tuple[float, float]:
 
 
 def test_popularity_scores_what_was_published() -> None:
-    recipe = Recipe("popularity", PopularityParams(), splits.UNFADING)
+    recipe = Recipe("popularity", PopularityParams(), UNFADING)
     assert recall_and_ndcg(recipe) == (0.0416, 0.0317)
 
 

@@ -12,6 +12,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from benchmarks import recommenders_stages, splits
+from serving.model.weighting import UNFADING
 from training.dataset import Dataset, dataset_of
 
 SIZE = 24
@@ -31,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 def shop(cells: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Dataset:
     users, items = ([f"{number:05}" for number in range(size)] for size in cells.shape)
-    return dataset_of(csr_array(cells), users, items, splits.UNFADING, splits.AT)
+    return dataset_of(csr_array(cells), users, items, UNFADING, splits.AT)
 
 
 def had(split: splits.Split) -> set[tuple[str, str]]:
