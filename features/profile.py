@@ -83,16 +83,31 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
+class Spoken(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The item of a history that speaks most for a recommended one.
+
+    Attributes:
+        type: What the customer did with it.
+        item: Its id.
+    """
+
+    type: EventType
+    item: str
+
+
 class StoredSlate(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A slate that the pipeline wrote for a time when no model answers.
+    """A slate that the pipeline wrote ahead of time.
 
     Attributes:
         items: Item ids, best first.
         model: The version that ranked them, like `recommender/12`.
+        spoken: What speaks for each of the first items; shorter than `items` where no more is
+            known.
     """
 
     items: tuple[str, ...]
     model: str
+    spoken: tuple[Spoken | None, ...] = ()
 
 
 class NextBest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -129,6 +144,9 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
         drivers: Feature → what it adds to the log-odds of churn, the strongest first: above 0 it
             speaks for churn, below 0 for staying.
         next_best: What to do next about the customer; None when nothing was published yet.
+        history: `history_digest` of the history that the slates were made from; 0 for none.
+        catalogue: `features.stores.codec.items_digest` of the items that they were chosen from.
+        blocks: Block name → `serving.ranking.blocks.block_digest` of the rules that they keep.
     """
 
     at: int = 0
@@ -141,6 +159,9 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
     affinities: dict[str, float] = {}
     drivers: dict[str, float] = {}
     next_best: NextBest | None = None
+    history: int = 0
+    catalogue: int = 0
+    blocks: dict[str, int] = {}
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -160,6 +181,13 @@ class Profile(msgspec.Struct, frozen=True):
 def event_digest(event_id: str) -> int:
     """64 bits that stand for an event's id (BLAKE2b, RFC 7693)."""
     return int.from_bytes(hashlib.blake2b(event_id.encode(), digest_size=8).digest(), "big")
+
+
+def history_digest(stored: bytes | None) -> int:
+    """64 bits that tell an encoded history from any other; 0 for none."""
+    if stored is None:
+        return 0
+    return int.from_bytes(hashlib.blake2b(stored, digest_size=8).digest(), "big")
 
 
 def history_of(events: Iterable[Event]) -> History:

@@ -7,7 +7,7 @@ several threads. A backend is one file beside this one; `opening.py` finds it by
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -87,6 +87,24 @@ class Catalogue(Protocol):
         ...
 
 
+class NewPin(NamedTuple):
+    """A slate to keep.
+
+    Attributes:
+        customer: Customer key.
+        send: The e-mail's id.
+        block: The place in it.
+        slate: Encoded.
+        seconds: How long to keep it.
+    """
+
+    customer: str
+    send: str
+    block: str
+    slate: bytes
+    seconds: int
+
+
 class Pins(Protocol):
     """Slates that were answered, so that the same send gets the same slate again."""
 
@@ -96,6 +114,47 @@ class Pins(Protocol):
 
     def pin(self, customer: str, send: str, block: str, slate: bytes, seconds: int) -> bytes:
         """Keep a slate for so many seconds, unless one is pinned; returns the one that is."""
+        ...
+
+    def pin_many(self, pins: Sequence[NewPin]) -> list[bytes]:
+        """Keep each unless one is pinned in its place, in one round trip; returns those that are.
+
+        Of several for one place in the same call the first is kept.
+        """
+        ...
+
+
+class Asked(NamedTuple):
+    """What an answer needs to know of.
+
+    Attributes:
+        customer: Customer key.
+        send: The e-mail's id; None where no pins are asked for.
+    """
+
+    customer: str
+    send: str | None
+
+
+class Seen(NamedTuple):
+    """What the stores have, as they keep it (`features.profile`, encoded).
+
+    Attributes:
+        history: None where none is kept.
+        published: None where none is kept.
+        pins: Block → the pinned slate, encoded, of those that have not expired.
+    """
+
+    history: bytes | None
+    published: bytes | None
+    pins: dict[str, bytes]
+
+
+class Lookup(Protocol):
+    """Everything that some answers need of the stores, in as few round trips as can be."""
+
+    def look(self, asked: Sequence[Asked]) -> list[Seen]:
+        """What is kept, one for each that is asked; on Redis in one round trip."""
         ...
 
 

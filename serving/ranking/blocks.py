@@ -12,6 +12,7 @@ One table a block, by name::
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import tomllib
@@ -110,6 +111,12 @@ def load_blocks(path: Path | None = None) -> dict[str, Block]:
         message = f"{where}: no block in it; add a table like [hero] with size = 4"
         raise SettingsError(message)
     return {name: _block(where, name, table) for name, table in tables.items()}
+
+
+def block_digest(block: Block) -> int:
+    """64 bits that tell a block's rules from any others."""
+    written = msgspec.json.encode(block, order="sorted")
+    return int.from_bytes(hashlib.blake2b(written, digest_size=8).digest(), "big")
 
 
 def _read(path: Path | None, where: str) -> dict[str, object]:
