@@ -104,12 +104,15 @@ def test_the_demo_tells_the_loop_and_ends(
 
 
 def test_the_demo_stays_until_ctrl_c() -> None:
+    # A shell that starts the tests in the background lets them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     interrupt = threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGINT])
     interrupt.start()
 
     demo._stay()
 
     interrupt.join()
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_secret_of_ones_own_is_kept_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
