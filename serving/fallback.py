@@ -14,7 +14,6 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
-from features.event import EventType
 from features.item import Item
 from features.profile import History, Profile
 from serving.catalogue import POPULAR, segment_shelf
@@ -24,17 +23,8 @@ from serving.ranking.blocks import Block, RuleName
 from serving.ranking.chain import Ask as RankAsk
 from serving.ranking.chain import Ranking, rankings
 from serving.ranking.view import ItemView, item_view
-from serving.slate import Because, Choice, Moved, Pick, Reason, Rung
+from serving.slate import Choice, Moved, Pick, Reason, Rung, because_of
 from serving.snapshot import LoadedModel, Snapshot
-
-KINDS: Mapping[str, str] = {
-    EventType.PURCHASE: "bought",
-    EventType.VIEW: "viewed",
-    EventType.CART: "carted",
-    EventType.RETURN: "returned",
-    EventType.EMAIL_CLICK: "clicked",
-}
-"""What a customer did, as a mail may say it; other types stand for themselves."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +215,7 @@ def _explained(model: LoadedModel, view: ItemView, ranked: Ranked) -> Picks:
     for row, of_row in zip(rows.tolist(), found, strict=True):
         because = None
         if of_row:
-            kind = of_row[0].kind
-            because = Because(KINDS.get(kind, str(kind)), model.bundle.items[of_row[0].row])
+            because = because_of(of_row[0].kind, model.bundle.items[of_row[0].row])
         picks.append(Pick(view.items[row], because, _moved(ranked.ranking, row)))
     return picks
 

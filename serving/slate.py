@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
+from features.event import EventType
 from features.item import Item
 from serving.ranking.blocks import RuleName
 
@@ -24,12 +26,23 @@ class Reason(StrEnum):
     """Why an answer is not the model's own, the first that applies."""
 
     DEADLINE = "deadline"
+    BUSY = "busy"
     FAILED = "internal error"
     STORE = "profile store unavailable"
     UNKNOWN = "unknown customer"
     NO_MODEL = "no model"
     NO_HISTORY = "no history that the model knows"
     TOO_FEW = "too few items"
+
+
+KINDS: Mapping[str, str] = {
+    EventType.PURCHASE: "bought",
+    EventType.VIEW: "viewed",
+    EventType.CART: "carted",
+    EventType.RETURN: "returned",
+    EventType.EMAIL_CLICK: "clicked",
+}
+"""What a customer did, as a mail may say it; other types stand for themselves."""
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +54,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         send: The e-mail's id; None when the answer need not be repeatable.
         n: Items wanted, 1 to `serving.ranking.blocks.MAX_SIZE`; None for the block's own size.
         explain: Whether the answer says how rules moved its items.
+        record: Whether it is recorded that the answer was shown.
+        deadline_ms: Answer by then, if that is before the process's own deadline; None for that.
     """
 
     customer: str
@@ -48,6 +63,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     send: str | None = None
     n: int | None = None
     explain: bool = False
+    record: bool = True
+    deadline_ms: int | None = None
 
 
 class Because(msgspec.Struct, frozen=True):
@@ -60,6 +77,16 @@ class Because(msgspec.Struct, frozen=True):
 
     kind: str
     item: str
+
+
+def because_of(kind: str, item: str) -> Because:
+    """What speaks for an item, as a mail may say it.
+
+    Args:
+        kind: The event's type.
+        item: The id of the item that the customer did it with.
+    """
+    return Because(KINDS.get(kind, str(kind)), item)
 
 
 class Moved(msgspec.Struct, frozen=True):
