@@ -11,6 +11,7 @@ import msgspec
 
 from features.errors import StoreUnavailable
 from features.profile import History, Profile, decode_history, decode_published
+from features.stores.ports import Seen
 
 Element = TypeVar("Element")
 
@@ -27,6 +28,17 @@ def read_profile(
         return Profile(customer, decode_history(history), decode_published(published))
     except msgspec.DecodeError as error:
         raise _unreadable(where, customer, error) from error
+
+
+def read_seen(customer: str, seen: Seen) -> Profile | None:
+    """The profile among what was seen of a customer; None for one who is not known.
+
+    Raises:
+        StoreUnavailable: As `read_profile`.
+    """
+    if seen.history is None and seen.published is None:
+        return None
+    return read_profile("the store", customer, seen.history, seen.published)
 
 
 def read_history(where: Path | str, customer: str, history: bytes | None) -> History:

@@ -6,12 +6,20 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Final
 
 from features.clock import Clock
 from features.errors import StoreUnavailable
 from features.item import Item
-from features.profile import History, Profile, Published
-from features.stores.ports import DeadLetter, Entry
+from features.profile import History, Profile, Published, encode
+from features.stores.halves import read_history, read_profile
+from features.stores.ports import Asked, DeadLetter, Entry, NewPin, Seen
+
+PLACE: Final = "memory://"
+"""Named where something can't be read."""
+
+Halves = tuple[bytes | None, bytes | None]
+"""History and published half of a profile, encoded."""
 
 
 class Room:
@@ -65,21 +73,26 @@ class MemoryPins:
 
     def pin(self, customer: str, send: str, block: str, slate: bytes, seconds: int) -> bytes:
         """Keep a slate for so many seconds, unless one is pinned; returns the one that is."""
+        return self.pin_many([NewPin(customer, send, block, slate, seconds)])[0]
+
+    def pin_many(self, pins: Sequence[NewPin]) -> list[bytes]:
+        """Keep each unless one is pinned in its place; returns those that are."""
         with self._room.held():
-            pinned = self.of_send(customer, send).get(block)
-            if pinned is not None:
-                return pinned
-            now = self._clock.now().timestamp()
-            kept = self._pins.get(customer, {})
-            kept = {name: pin for name, pin in kept.items() if pin[1] > now}
-            kept[send, block] = (slate, now + seconds)
-            self._pins[customer] = kept
-            return slate
+            return [self._pin(pin) for pin in pins]
 
     def forget(self, customer: str) -> bool:
         """Drop all pins of a customer; whether there were any."""
         with self._room.held():
             return self._pins.pop(customer, None) is not None
+
+    def _pin(self, pin: NewPin) -> bytes:
+        now = self._clock.now().timestamp()
+        kept = self._pins.get(pin.customer, {})
+        kept = {place: one for place, one in kept.items() if one[1] > now}
+        until = now + pin.seconds
+        slate, _ = kept.setdefault((pin.send, pin.block), (pin.slate, until))
+        self._pins[pin.customer] = kept
+        return slate
 
 
 class MemoryProfiles:
@@ -93,62 +106,89 @@ class MemoryProfiles:
     def __init__(self, room: Room, pins: MemoryPins) -> None:
         self._room = room
         self._pins = pins
-        self._profiles: dict[str, Profile] = {}
+        self._halves: dict[str, Halves] = {}
 
     def get(self, customer: str) -> Profile | None:
         """The profile; None for a customer who is not known."""
-        with self._room.held():
-            return self._profiles.get(customer)
+        return self.get_many([customer]).get(customer)
 
     def get_many(self, customers: Sequence[str]) -> dict[str, Profile]:
         """The profiles of those who are known."""
         with self._room.held():
-            return {key: self._profiles[key] for key in customers if key in self._profiles}
+            known = {key: self._halves[key] for key in customers if key in self._halves}
+        return {key: read_profile(PLACE, key, *halves) for key, halves in known.items()}
+
+    def halves(self, customer: str) -> Halves:
+        """History and published half as they are kept; None for one that is not."""
+        with self._room.held():
+            return self._halves.get(customer, (None, None))
 
     def fold(self, histories: Mapping[str, History]) -> None:
         """Join each history into the one that is kept; all of the call or nothing."""
         with self._room.held():
-            self._profiles |= {
-                key: Profile(key, old.history.join(history), old.published)
+            self._halves |= {
+                key: (encode(read_history(PLACE, key, old).join(history)), published)
                 for key, history in histories.items()
-                for old in [self._profiles.get(key, Profile(key))]
+                for old, published in [self.halves(key)]
             }
 
     def publish(self, published: Mapping[str, Published]) -> None:
         """Replace the published half of each; histories stay as they are."""
         with self._room.held():
-            self._profiles |= {
-                key: Profile(key, self._profiles.get(key, Profile(key)).history, half)
-                for key, half in published.items()
+            self._halves |= {
+                key: (self.halves(key)[0], encode(half)) for key, half in published.items()
             }
 
     def put_many(self, profiles: Iterable[Profile]) -> int:
         """Replace whole profiles, in bulk; returns how many."""
-        new = list(profiles)
+        new = {p.customer: (encode(p.history), encode(p.published)) for p in profiles}
         with self._room.held():
-            self._profiles |= {profile.customer: profile for profile in new}
+            self._halves |= new
         return len(new)
 
     def customers(self, after: str = "", limit: int = 1_000) -> list[str]:
         """The next customer keys in their order, after the given one."""
         with self._room.held():
-            return list(islice((key for key in sorted(self._profiles) if key > after), limit))
+            return list(islice((key for key in sorted(self._halves) if key > after), limit))
 
     def count(self) -> int:
         """How many profiles there are."""
         with self._room.held():
-            return len(self._profiles)
+            return len(self._halves)
 
     def delete(self, customer: str) -> bool:
         """Forget a customer, pins included; whether there was anything to forget."""
         with self._room.held():
             pinned = self._pins.forget(customer)
-            return self._profiles.pop(customer, None) is not None or pinned
+            return self._halves.pop(customer, None) is not None or pinned
 
     def ping(self) -> None:
         """Return if the store is open."""
         with self._room.held():
             return
+
+
+class MemoryLookup:
+    """The `Lookup` in memory.
+
+    Args:
+        profiles: Whose halves are seen.
+        pins: Whose slates are seen.
+    """
+
+    def __init__(self, profiles: MemoryProfiles, pins: MemoryPins) -> None:
+        self._profiles = profiles
+        self._pins = pins
+
+    def look(self, asked: Sequence[Asked]) -> list[Seen]:
+        """What is kept, one for each that is asked."""
+        return [
+            Seen(
+                *self._profiles.halves(customer),
+                {} if send is None else self._pins.of_send(customer, send),
+            )
+            for customer, send in asked
+        ]
 
 
 class MemoryCatalogue:

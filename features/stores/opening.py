@@ -9,32 +9,42 @@ from typing import TypeVar
 
 from features.clock import Clock, SystemClock
 from features.errors import SettingsError, shorten
-from features.stores.memory import MemoryCatalogue, MemoryLog, MemoryPins, MemoryProfiles, Room
+from features.stores.memory import (
+    MemoryCatalogue,
+    MemoryLog,
+    MemoryLookup,
+    MemoryPins,
+    MemoryProfiles,
+    Room,
+)
 from features.stores.no_log import NoLog
-from features.stores.ports import Catalogue, EventLog, Pins, ProfileStore
+from features.stores.ports import Catalogue, EventLog, Lookup, Pins, ProfileStore
 from features.stores.redis_catalogue import RedisCatalogue
 from features.stores.redis_pins import RedisPins
 from features.stores.sqlite import SCHEMA, SqliteProfiles
 from features.stores.sqlite_catalogue import SqliteCatalogue
 from features.stores.sqlite_file import SqliteFile
 from features.stores.sqlite_log import SqliteLog
+from features.stores.sqlite_lookup import SqliteLookup
 from features.stores.sqlite_pins import SCHEMA as PINS_SCHEMA
 from features.stores.sqlite_pins import SqlitePins, pins_path
 
 
 @dataclass(frozen=True)
 class Stores:
-    """What one URL opens: three ports on one backend.
+    """What one URL opens: four ports on one backend.
 
     Attributes:
         profiles: Profiles by customer key.
         catalogue: Items and shelves.
         pins: Slates that were answered.
+        lookup: Profiles and pins as they are kept, all that some answers need at once.
     """
 
     profiles: ProfileStore
     catalogue: Catalogue
     pins: Pins
+    lookup: Lookup
     _close: Callable[[], None] = field(repr=False)
 
     def close(self) -> None:
@@ -99,7 +109,9 @@ def _memory_stores(url: str, clock: Clock) -> Stores:
     _check_memory(url)
     room = Room()
     pins = MemoryPins(room, clock)
-    return Stores(MemoryProfiles(room, pins), MemoryCatalogue(room), pins, room.close)
+    profiles = MemoryProfiles(room, pins)
+    lookup = MemoryLookup(profiles, pins)
+    return Stores(profiles, MemoryCatalogue(room), pins, lookup, room.close)
 
 
 def _sqlite_stores(url: str, clock: Clock) -> Stores:
@@ -112,16 +124,19 @@ def _sqlite_stores(url: str, clock: Clock) -> Stores:
         file.close()
         beside.close()
 
-    return Stores(SqliteProfiles(file, pins), SqliteCatalogue(file), pins, close)
+    lookup = SqliteLookup(file, beside, clock)
+    return Stores(SqliteProfiles(file, pins), SqliteCatalogue(file), pins, lookup, close)
 
 
 def _redis_stores(url: str, clock: Clock) -> Stores:  # noqa: ARG001 - the server's clock counts
     # Only who chooses Redis needs its library.
     from features.stores.redis import RedisProfiles, RedisServer  # noqa: PLC0415
+    from features.stores.redis_lookup import RedisLookup  # noqa: PLC0415
 
     server = RedisServer(url)
     pins = RedisPins(server)
-    return Stores(RedisProfiles(server, pins.forget), RedisCatalogue(server), pins, server.close)
+    profiles = RedisProfiles(server, pins.forget)
+    return Stores(profiles, RedisCatalogue(server), pins, RedisLookup(server), server.close)
 
 
 def _memory_log(url: str, clock: Clock) -> EventLog:

@@ -149,14 +149,18 @@ class RedisProfiles:
     def get(self, customer: str) -> Profile | None:
         """The profile in one round trip; None for a customer who is not known."""
         with self._server.asking() as client:
-            history, published = _mget(client, [_history(customer), _published(customer)])
+            history, published = _mget(client, [history_key(customer), published_key(customer)])
         return self._profile(customer, history, published)
 
     def get_many(self, customers: Sequence[str]) -> dict[str, Profile]:
         """The profiles of those who are known, `CHUNK` in a round trip."""
         found: dict[str, Profile] = {}
         for chunk in chunks(customers, CHUNK):
-            keys = [key for customer in chunk for key in (_history(customer), _published(customer))]
+            keys = [
+                key
+                for customer in chunk
+                for key in (history_key(customer), published_key(customer))
+            ]
             with self._server.moving() as client:
                 halves = iter(_mget(client, keys))
             for customer in chunk:
@@ -185,15 +189,15 @@ class RedisProfiles:
     def publish(self, published: Mapping[str, Published]) -> None:
         """Replace the published half of each; histories stay as they are."""
         for chunk in chunks(published.items(), CHUNK):
-            halves = {_published(customer): encode(half) for customer, half in chunk}
+            halves = {published_key(customer): encode(half) for customer, half in chunk}
             self._put(halves, [customer for customer, _ in chunk])
 
     def put_many(self, profiles: Iterable[Profile]) -> int:
         """Replace whole profiles, in bulk; returns how many."""
         count = 0
         for chunk in chunks(profiles, CHUNK):
-            halves = {_history(p.customer): encode(p.history) for p in chunk}
-            halves |= {_published(p.customer): encode(p.published) for p in chunk}
+            halves = {history_key(p.customer): encode(p.history) for p in chunk}
+            halves |= {published_key(p.customer): encode(p.published) for p in chunk}
             self._put(halves, [p.customer for p in chunk])
             count += len(chunk)
         return count
@@ -214,7 +218,7 @@ class RedisProfiles:
         """Forget a customer, pins included; whether there was anything to forget."""
         pinned = self._forget_pins(customer)
         with self._server.moving() as client, client.pipeline() as pipeline:
-            pipeline.delete(_history(customer), _published(customer))
+            pipeline.delete(history_key(customer), published_key(customer))
             pipeline.zrem(CUSTOMERS, customer)
             gone = pipeline.execute()
         return any(gone) or pinned
@@ -225,7 +229,7 @@ class RedisProfiles:
             client.ping()
 
     def _fold(self, pipeline: redis.client.Pipeline, histories: Mapping[str, History]) -> None:
-        keys = [_history(customer) for customer in histories]
+        keys = [history_key(customer) for customer in histories]
         pipeline.watch(*keys)  # type: ignore[no-untyped-call]  # as the library has it
         kept = cast("list[bytes | None]", pipeline.mget(keys))
         joined = {
@@ -251,11 +255,13 @@ class RedisProfiles:
         return read_profile(self._server.place, customer, history, published)
 
 
-def _history(customer: str) -> str:
+def history_key(customer: str) -> str:
+    """Where a customer's history is kept."""
     return f"homing:history:{customer}"
 
 
-def _published(customer: str) -> str:
+def published_key(customer: str) -> str:
+    """Where the published half is kept."""
     return f"homing:published:{customer}"
 
 

@@ -56,14 +56,12 @@ class SqliteProfiles:
 
     def get(self, customer: str) -> Profile | None:
         """The profile; None for a customer who is not known."""
-        with self._file.reading() as connection:
-            row = connection.execute(_GET, (customer,)).fetchone()
-        return None if row is None else read_profile(self._file.path, customer, *row)
+        rows = self._file.rows(_GET, (customer,))
+        return read_profile(self._file.path, customer, *rows[0]) if rows else None
 
     def get_many(self, customers: Sequence[str]) -> dict[str, Profile]:
         """The profiles of those who are known."""
-        with self._file.reading() as connection:
-            rows = connection.execute(_GET_MANY, (_json(customers),)).fetchall()
+        rows = self._file.rows(_GET_MANY, (_json(customers),))
         return {row[0]: read_profile(self._file.path, *row) for row in rows}
 
     def fold(self, histories: Mapping[str, History]) -> None:
@@ -99,13 +97,11 @@ class SqliteProfiles:
 
     def customers(self, after: str = "", limit: int = 1_000) -> list[str]:
         """The next customer keys in their order, after the given one."""
-        with self._file.reading() as connection:
-            return [row[0] for row in connection.execute(_NEXT, (after, limit)).fetchall()]
+        return [row[0] for row in self._file.rows(_NEXT, (after, limit))]
 
     def count(self) -> int:
         """How many profiles there are."""
-        with self._file.reading() as connection:
-            number: int = connection.execute("SELECT count(*) FROM profiles").fetchone()[0]
+        number: int = self._file.rows("SELECT count(*) FROM profiles")[0][0]
         return number
 
     def delete(self, customer: str) -> bool:
@@ -117,8 +113,7 @@ class SqliteProfiles:
 
     def ping(self) -> None:
         """Return if the file answers."""
-        with self._file.reading() as connection:
-            connection.execute("SELECT 1 FROM profiles LIMIT 1").fetchone()
+        self._file.rows("SELECT 1 FROM profiles LIMIT 1")
 
     def _kept(self, customer: str, history: bytes | None) -> History:
         return read_history(self._file.path, customer, history)

@@ -10,10 +10,10 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from features.errors import StoreUnavailable
 
@@ -54,12 +54,30 @@ class SqliteFile:
         self, path: Path, schema: str, synchronous: Literal["FULL", "NORMAL"] = "FULL"
     ) -> None:
         self.path = path
+        self._name = str(path)
         self._schema = schema
         self._synchronous = synchronous
         self._idle: deque[tuple[sqlite3.Connection, Identity]] = deque()
         self._lock = threading.Lock()
         self._seen = False
         self._closed = False
+
+    def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement that reads.
+
+        Raises:
+            StoreUnavailable: As `reading`, of which this is the short way: half its own time.
+        """
+        connection, identity = self._borrow()
+        try:
+            found = connection.execute(statement, parameters).fetchall()
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._unavailable(error) from error
+            raise
+        self._give_back(connection, identity)
+        return found
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -128,7 +146,8 @@ class SqliteFile:
 
     def _identity(self) -> Identity | None:
         try:
-            found = os.stat(self.path)  # noqa: PTH116 - half the time of Path.stat, on every read
+            # Of the text: on every read, and a third of the time of Path.stat.
+            found = os.stat(self._name)  # noqa: PTH116
         except OSError:
             return None
         return found.st_dev, found.st_ino

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,12 @@ from features.profile import History, Profile, encode
 from features.stores import redis as adapter
 from features.stores.halves import read_history
 from features.stores.opening import Stores, open_stores
+from features.stores.ports import Asked, NewPin
 from tests.services import redis_server
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
 from tests.unit.features.stores.profile_suite import (
     ADA,
+    LookupSuite,
     PinsSuite,
     ProfileStoreSuite,
     Wait,
@@ -60,6 +64,10 @@ class TestRedisPins(PinsSuite):
     pass
 
 
+class TestRedisLookup(LookupSuite):
+    pass
+
+
 class TestRedisCatalogue(CatalogueSuite):
     pass
 
@@ -80,6 +88,60 @@ def test_a_profile_is_read_in_one_round_trip(stores: Stores, client: redis.Redis
     stores.profiles.get(ADA)
     # The later question counts the earlier one, and itself not yet.
     assert client.info("stats")["total_commands_processed"] - before == 2
+
+
+class Counter:
+    """Stands before a server and counts how often its client turns from speaking to listening."""
+
+    def __init__(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._upstream = ("127.0.0.1", port)
+        self.port = self._listener.getsockname()[1]
+        self.round_trips = 0
+        self._speaking = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._upstream)
+                for pair in ((client, server, True), (server, client, False)):
+                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, asks: bool) -> None:  # noqa: FBT001 - the direction
+        with suppress(OSError), source, target:
+            while data := source.recv(1 << 16):
+                self.round_trips += asks and not self._speaking
+                self._speaking = asks
+                target.sendall(data)
+
+
+@pytest.fixture
+def counter(url: str) -> Iterator[Counter]:
+    counter = Counter(int(url.rpartition(":")[2]))
+    yield counter
+    counter.close()
+
+
+@pytest.mark.usefixtures("client")
+def test_one_round_trip_looks_for_many_and_one_pins_many(counter: Counter) -> None:
+    stores = open_stores(f"redis://127.0.0.1:{counter.port}")
+    keys = [f"ck_{number:032x}" for number in range(100)]
+    stores.profiles.put_many(Profile(key, bought("tea", 1)) for key in keys)
+    new = [NewPin(key, "mail", block, b"slate", 60) for key in keys for block in ("one", "two")]
+    stores.pins.pin_many(new[:1])  # connects, and brings the script
+    before = counter.round_trips
+    assert stores.pins.pin_many(new) == [b"slate"] * 200
+    assert counter.round_trips == before + 1
+    seen = stores.lookup.look([Asked(key, "mail") for key in keys])
+    assert counter.round_trips == before + 2
+    assert [len(one.pins) for one in seen] == [2] * 100
+    assert all(one.history is not None for one in seen)
+    stores.close()
 
 
 def test_a_fold_that_another_overtakes_begins_again_and_keeps_both(

@@ -199,11 +199,11 @@ def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
     """A service over an empty store, without a model, that does not run by itself."""
     given = {"deadline_ms": 5_000, "start_seconds": 0.5, "refresh_seconds": 0.05, **settings}
     chosen = ServeSettings(home=home, secret=SECRET, **given)
-    clock, metrics, current, breaker = FixedClock(NOW), Metrics(), Current(), Breaker()
+    clock, metrics, current, breaker = FixedClock(NOW), Metrics(), Current(BLOCKS), Breaker()
     opened = open_stores("memory://", clock)
     profiles, catalogue = Faulty(opened.profiles), Faulty(opened.catalogue)
     pins, log = Faulty(opened.pins), Faulty(open_log("memory://", clock))
-    stores = Stores(profiles, catalogue, pins, opened.close)
+    stores = Stores(profiles, catalogue, pins, Faulty(opened.lookup), opened.close)
     registry = FakeRegistry(home)
     parts = Parts(
         settings=chosen,

@@ -9,8 +9,10 @@ import pytest
 
 from features.errors import StoreUnavailable
 from features.event import EventType
-from features.profile import History, Interaction, Profile, Published, StoredSlate
+from features.profile import History, Interaction, Profile, Published, StoredSlate, encode
+from features.stores.halves import read_seen
 from features.stores.opening import Stores
+from features.stores.ports import Asked, NewPin, Seen
 
 ADA = "ck_" + "a" * 32
 BOB = "ck_" + "b" * 32
@@ -141,6 +143,8 @@ class ProfileStoreSuite:
             lambda: stores.profiles.delete(ADA),
             lambda: stores.pins.of_send(ADA, "mail"),
             lambda: stores.pins.pin(ADA, "mail", "hero", b"", 60),
+            lambda: stores.lookup.look([Asked(ADA, None)]),
+            lambda: stores.lookup.look([Asked(ADA, "mail"), Asked(BOB, "mail")]),
             stores.catalogue.version,
             lambda: list(stores.catalogue.all()),
         ]
@@ -184,3 +188,99 @@ class PinsSuite:
 
         with ThreadPoolExecutor(8) as threads:
             assert len(set(threads.map(pin, range(32)))) == 1
+
+    def test_many_are_pinned_at_once_and_the_first_of_each_place_stays(
+        self, stores: Stores
+    ) -> None:
+        assert stores.pins.pin_many([]) == []
+        stores.pins.pin(ADA, "mail", "hero", b"before", 60)
+        new = [
+            NewPin(ADA, "mail", "hero", b"1", 60),
+            NewPin(ADA, "mail", "footer", b"2", 60),
+            NewPin(BOB, "mail", "hero", b"3", 60),
+            NewPin(BOB, "mail", "hero", b"4", 60),
+        ]
+        assert stores.pins.pin_many(new) == [b"before", b"2", b"3", b"3"]
+        assert stores.pins.of_send(ADA, "mail") == {"hero": b"before", "footer": b"2"}
+        assert stores.pins.of_send(BOB, "mail") == {"hero": b"3"}
+        assert stores.profiles.delete(BOB)
+        assert stores.pins.of_send(BOB, "mail") == {}
+
+    def test_each_of_many_expires_by_itself(self, stores: Stores, wait: Wait) -> None:
+        new = [NewPin(ADA, "mail", "hero", b"1", 1), NewPin(ADA, "mail", "footer", b"2", 60)]
+        stores.pins.pin_many(new)
+        wait(1.1)
+        again = [pin._replace(slate=b"new", seconds=60) for pin in new]
+        assert stores.pins.pin_many(again) == [b"new", b"2"]
+
+    def test_of_those_who_pin_many_at_once_all_get_the_same(self, stores: Stores) -> None:
+        def pin(number: int) -> tuple[bytes, ...]:
+            slate = b"%d" % number
+            places = [(key, block) for key in (ADA, BOB, CAT) for block in ("hero", "footer")]
+            ordered = places if number % 2 else places[::-1]
+            new = [NewPin(key, "mail", block, slate, 60) for key, block in ordered]
+            found = dict(zip(ordered, stores.pins.pin_many(new), strict=True))
+            return tuple(found[place] for place in places)
+
+        with ThreadPoolExecutor(8) as threads:
+            assert len(set(threads.map(pin, range(32)))) == 1
+
+
+class LookupSuite:
+    def test_nobody_asks_and_nothing_is_seen(self, stores: Stores) -> None:
+        assert stores.lookup.look([]) == []
+
+    @pytest.mark.parametrize("others", [0, 3], ids=["alone", "with others"])
+    def test_halves_and_pins_are_seen_as_they_are_kept(self, stores: Stores, others: int) -> None:
+        history = bought("tea", 10)
+        stores.profiles.put_many([Profile(ADA, history, PUBLISHED)])
+        stores.pins.pin(ADA, "mail", "hero", b"slate", 60)
+        stores.pins.pin(ADA, "mail", "blöck", bytes(range(256)), 60)
+        stores.pins.pin(ADA, "letter", "hero", b"another", 60)
+        pins = {"hero": b"slate", "blöck": bytes(range(256))}
+        seen = Seen(encode(history), encode(PUBLISHED), pins)
+        assert stores.lookup.look([Asked(ADA, "mail")] * (1 + others)) == [seen] * (1 + others)
+        assert read_seen(ADA, seen) == Profile(ADA, history, PUBLISHED)
+
+    def test_one_who_is_not_known_is_seen_as_nothing(self, stores: Stores) -> None:
+        stores.profiles.fold({ADA: bought("tea", 10)})
+        stores.profiles.publish({BOB: PUBLISHED})
+        nothing = Seen(None, None, {})
+        assert stores.lookup.look([Asked(CAT, "mail")]) == [nothing]
+        assert read_seen(CAT, nothing) is None
+        seen = stores.lookup.look([Asked(key, None) for key in (CAT, BOB, ADA)])
+        assert seen == [
+            nothing,
+            Seen(None, encode(PUBLISHED), {}),
+            Seen(encode(bought("tea", 10)), None, {}),
+        ]
+        assert read_seen(BOB, seen[1]) == Profile(BOB, History(), PUBLISHED)
+
+    def test_each_sees_the_pins_of_the_send_that_was_asked(self, stores: Stores) -> None:
+        for key, send in ((ADA, "mail"), (ADA, "café:№ 1"), (BOB, "mail")):
+            stores.pins.pin(key, send, "hero", f"{key} {send}".encode(), 60)
+        asked = [
+            Asked(ADA, "café:№ 1"),
+            Asked(ADA, None),
+            Asked(BOB, "mail"),
+            Asked(ADA, "mail"),
+            Asked(BOB, "letter"),
+        ]
+        assert [seen.pins for seen in stores.lookup.look(asked)] == [
+            {"hero": f"{ADA} café:№ 1".encode()},
+            {},
+            {"hero": f"{BOB} mail".encode()},
+            {"hero": f"{ADA} mail".encode()},
+            {},
+        ]
+
+    def test_an_expired_pin_is_not_seen(self, stores: Stores, wait: Wait) -> None:
+        stores.pins.pin(ADA, "mail", "hero", b"one", 1)
+        stores.pins.pin(ADA, "mail", "footer", b"stays", 60)
+        wait(1.1)
+        for asked in ([Asked(ADA, "mail")], [Asked(ADA, "mail"), Asked(BOB, "mail")]):
+            assert stores.lookup.look(asked)[0].pins == {"footer": b"stays"}
+
+    def test_bytes_that_cannot_be_read_are_the_callers_business(self) -> None:
+        with pytest.raises(StoreUnavailable, match=rf"the profile of {ADA} can't be read.*delete"):
+            read_seen(ADA, Seen(b"\xff", None, {}))

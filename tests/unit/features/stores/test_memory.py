@@ -11,7 +11,7 @@ from features.stores.opening import Stores, open_log, open_stores
 from features.stores.ports import EventLog
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
 from tests.unit.features.stores.log_suite import AT, EventLogSuite
-from tests.unit.features.stores.profile_suite import PinsSuite, ProfileStoreSuite, Wait
+from tests.unit.features.stores.profile_suite import LookupSuite, PinsSuite, ProfileStoreSuite, Wait
 
 
 @pytest.fixture
@@ -39,6 +39,10 @@ class TestMemoryProfiles(ProfileStoreSuite):
 
 
 class TestMemoryPins(PinsSuite):
+    pass
+
+
+class TestMemoryLookup(LookupSuite):
     pass
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +11,19 @@ from pathlib import Path
 import pytest
 
 from features.clock import FixedClock
+from features.profile import History, Published, encode
 from features.stores.opening import Stores, open_log, open_stores
-from features.stores.ports import EventLog
+from features.stores.ports import Asked, EventLog, Seen
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
 from tests.unit.features.stores.log_suite import AT, EventLogSuite
-from tests.unit.features.stores.profile_suite import PinsSuite, ProfileStoreSuite, Wait
+from tests.unit.features.stores.profile_suite import (
+    ADA,
+    BOB,
+    LookupSuite,
+    PinsSuite,
+    ProfileStoreSuite,
+    Wait,
+)
 
 
 @pytest.fixture
@@ -48,9 +58,32 @@ class TestSqlitePins(PinsSuite):
     pass
 
 
+class TestSqliteLookup(LookupSuite):
+    pass
+
+
 class TestSqliteCatalogue(CatalogueSuite):
     pass
 
 
 class TestSqliteLog(EventLogSuite):
     pass
+
+
+def test_a_look_sees_what_another_process_wrote(stores: Stores, tmp_path: Path) -> None:
+    asked = [Asked(ADA, "mail")]
+    assert stores.lookup.look(asked) == [Seen(None, None, {})]
+    script = (
+        "import sys\n"
+        "from features.profile import Profile\n"
+        "from features.stores.opening import open_stores\n"
+        "stores = open_stores(sys.argv[1])\n"
+        "stores.profiles.put_many([Profile(sys.argv[2])])\n"
+        "stores.pins.pin(sys.argv[2], 'mail', 'hero', b'slate', 600)\n"
+    )
+    url = f"sqlite:///{tmp_path / 'profiles.db'}"
+    # The clock of the tests stands in the past: the pin has not expired for it.
+    subprocess.run([sys.executable, "-c", script, url, ADA], check=True)  # noqa: S603
+    seen = Seen(encode(History()), encode(Published()), {"hero": b"slate"})
+    assert stores.lookup.look(asked) == [seen]
+    assert stores.lookup.look([Asked(BOB, None), *asked])[1] == seen
