@@ -43,7 +43,8 @@ def build_parts(settings: ServeSettings) -> Parts:
     Raises:
         SettingsError: A setting can't be used, or a library that it needs is not installed.
     """
-    clock, metrics, current, breaker = SystemClock(), Metrics(), Current(), Breaker()
+    blocks = load_blocks(settings.blocks_file)
+    clock, metrics, current, breaker = SystemClock(), Metrics(), Current(blocks), Breaker()
     stores = open_stores(settings.resolved_store_url(), clock)
     local = LocalVersions(settings.home)
     registry = MlflowRegistry(settings.resolved_tracking_url(), settings.home)
@@ -52,7 +53,7 @@ def build_parts(settings: ServeSettings) -> Parts:
         settings=settings,
         stores=stores,
         log=open_log(settings.resolved_log_url(), clock),
-        blocks=load_blocks(settings.blocks_file),
+        blocks=blocks,
         current=current,
         breaker=breaker,
         catalogue=CatalogueFollower(stores, current, breaker, copy, metrics),

@@ -1,4 +1,4 @@
-"""What a process answers from: a model and a catalogue, seen whole or not at all.
+"""What a process answers from: a model, a catalogue and blocks, seen whole or not at all.
 
 Readers take `Current.snapshot` once per answer and see no change until the next. Writers build the
 new snapshot beside and put it there in one assignment.
@@ -7,13 +7,14 @@ new snapshot beside and put it there in one assignment.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from features.item import Item
 from serving.catalogue import CatalogueCopy
 from serving.model.bundle import Bundle
 from serving.model.scoring import Scorer
+from serving.ranking.blocks import Block
 from serving.ranking.bundle_view import bundle_view
 from serving.ranking.view import ItemView
 
@@ -40,12 +41,14 @@ class Snapshot:
     """All that an answer is made from, besides the profile.
 
     Attributes:
+        blocks: By name.
         model: None until one was loaded.
         catalogue: None until one was read.
         view: The model's items in the catalogue; None without a model.
         previous: The model before, for roll-back.
     """
 
+    blocks: Mapping[str, Block] = field(default_factory=dict)
     model: LoadedModel | None = None
     catalogue: CatalogueCopy | None = None
     view: ItemView | None = None
@@ -55,12 +58,21 @@ class Snapshot:
 class Current:
     """Holds the snapshot of a process.
 
+    Args:
+        blocks: The first ones, by name.
+        before: Sees every new snapshot before an answer is made from it, to warm it up.
+
     Attributes:
         snapshot: The one to answer from; read it once per answer.
     """
 
-    def __init__(self) -> None:
-        self.snapshot = Snapshot()
+    def __init__(
+        self,
+        blocks: Mapping[str, Block] | None = None,
+        before: Callable[[Snapshot], None] | None = None,
+    ) -> None:
+        self.snapshot = Snapshot(blocks={} if blocks is None else blocks)
+        self._before = before
         self._writing = threading.Lock()
 
     def use_model(self, model: LoadedModel) -> None:
@@ -68,13 +80,18 @@ class Current:
         with self._writing:
             now = self.snapshot
             view = _view(model, now.catalogue)
-            self.snapshot = replace(now, model=model, view=view, previous=now.model)
+            self._use(replace(now, model=model, view=view, previous=now.model))
 
     def use_catalogue(self, copy: CatalogueCopy) -> None:
         """Answer with this catalogue from now on."""
         with self._writing:
             now = self.snapshot
-            self.snapshot = replace(now, catalogue=copy, view=_view(now.model, copy))
+            self._use(replace(now, catalogue=copy, view=_view(now.model, copy)))
+
+    def use_blocks(self, blocks: Mapping[str, Block]) -> None:
+        """Answer by these blocks from now on."""
+        with self._writing:
+            self._use(replace(self.snapshot, blocks=blocks))
 
     def put_items(self, items: Iterable[Item]) -> None:
         """Show these items at once, before the catalogue is read again."""
@@ -82,7 +99,13 @@ class Current:
             now = self.snapshot
             if now.catalogue is not None:
                 copy = now.catalogue.with_items(items)
+                # Not warmed up: it is wanted now, and nearly all of it is in use.
                 self.snapshot = replace(now, catalogue=copy, view=_view(now.model, copy))
+
+    def _use(self, snapshot: Snapshot) -> None:
+        if self._before is not None:
+            self._before(snapshot)
+        self.snapshot = snapshot
 
 
 def _view(model: LoadedModel | None, catalogue: CatalogueCopy | None) -> ItemView | None:
