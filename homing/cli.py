@@ -38,6 +38,8 @@ EXTRAS: Final = {
     "fastapi": "serve",
     "starlette": "serve",
     "uvicorn": "serve",
+    "httptools": "serve",
+    "uvloop": "serve",
     "duckdb": "train",
     "ibis": "train",
     "implicit": "train",
