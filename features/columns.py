@@ -16,6 +16,9 @@ BLOCK: Final = "block"
 SEND: Final = "send"
 SLATE: Final = "slate"
 SOURCE: Final = "source"
+ITEMS: Final = "items"
+SERVED_BY: Final = "served_by"
+MODEL: Final = "model"
 DATE: Final = "date"
 """The UTC day of `occurred_at` as `YYYY-MM-DD`; partitions the events."""
 
@@ -32,6 +35,9 @@ EVENT: Final = (
     SEND,
     SLATE,
     SOURCE,
+    ITEMS,
+    SERVED_BY,
+    MODEL,
     DATE,
 )
 """Columns of the table of events: the fields of `Event`, and the partition."""

@@ -21,6 +21,8 @@ MAX_EVENTS = 1_000
 """Events in one request."""
 MAX_TEXT = 200
 """Characters of an id or a name."""
+MAX_ITEMS = 50
+"""Items of one slate."""
 MAX_PROBLEMS = 20
 """Problems that one refusal lists."""
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -71,6 +73,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         send: The e-mail's id.
         slate: The slate that it answers to.
         source: Who reported it.
+        items: What a slate showed, in its order; of `slate_served` alone, as the two that follow.
+        served_by: The rung that it came from.
+        model: The version that ranked it.
     """
 
     id: str
@@ -85,6 +90,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     send: str | None = None
     slate: str | None = None
     source: str = "api"
+    items: tuple[str, ...] = ()
+    served_by: str | None = None
+    model: str | None = None
 
 
 class WireEvent(Event, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,7 +106,12 @@ def check_event(event: Event, now: datetime) -> Problem | None:
         event: Any event; its customer is not looked at.
         now: Our clock, aware.
     """
-    return _text_problem(event) or _time_problem(event, now) or _amount_problem(event)
+    return (
+        _text_problem(event)
+        or _slate_problem(event)
+        or _time_problem(event, now)
+        or _amount_problem(event)
+    )
 
 
 def _problem(event: Event, field: str, reason: str, cure: str) -> Problem:
@@ -107,16 +120,36 @@ def _problem(event: Event, field: str, reason: str, cure: str) -> Problem:
 
 
 def _text_problem(event: Event) -> Problem | None:
-    for field in ("id", "item", "block", "send", "slate", "source"):
+    for field in ("id", "item", "block", "send", "slate", "source", "served_by", "model"):
         text = getattr(event, field)
-        if text is None:
-            continue
-        if not 0 < len(text) <= MAX_TEXT or not text.isprintable():
+        if text is not None and not _is_name(text):
             cure = f"send 1 to {MAX_TEXT} printable characters"
             return _problem(event, field, "not a usable name", cure)
     if event.item is None and event.type in NEEDS_ITEM:
         return _problem(event, "item", f"a {event.type} needs an item", "send the item's id")
     return None
+
+
+def _slate_problem(event: Event) -> Problem | None:
+    if event.type is not EventType.SLATE_SERVED:
+        for field in ("items", "served_by", "model"):
+            if getattr(event, field):
+                reason = f"only a {EventType.SLATE_SERVED} has it"
+                return _problem(event, field, reason, "leave it out; one item goes into `item`")
+        return None
+    if len(event.items) > MAX_ITEMS:
+        cure = f"send the first {MAX_ITEMS}"
+        return _problem(event, "items", f"more than {MAX_ITEMS}", cure)
+    if not all(map(_is_name, event.items)):
+        cure = f"send ids of 1 to {MAX_TEXT} printable characters"
+        return _problem(event, "items", "not usable names", cure)
+    if len(set(event.items)) < len(event.items):
+        return _problem(event, "items", "an id comes twice", "send each item once")
+    return None
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= MAX_TEXT and text.isprintable()
 
 
 def _time_problem(event: Event, now: datetime) -> Problem | None:

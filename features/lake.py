@@ -282,6 +282,8 @@ class Lake:
             predicate=f"t.date IN ({days}) AND t.id = s.id",
             source_alias="s",
             target_alias="t",
+            # A table that an earlier version made gets the columns that it lacks.
+            merge_schema=True,
             writer_properties=_WRITER,
             commit_properties=CommitProperties(max_commit_retries=0),
         )
@@ -376,11 +378,17 @@ def _days_around(days: pa.ChunkedArray) -> list[str]:
 
 
 def _scan(con: Backend, files: Iterable[str], schema: pa.Schema) -> ibis.Table:
+    import ibis  # noqa: PLC0415 - an extra, and whoever has a Backend has it
+
     paths = list(files)
     if not paths:
-        import ibis  # noqa: PLC0415 - an extra, and whoever has a Backend has it
-
         return ibis.memtable(schema.empty_table())
     # Not read_delta: it makes DuckDB download an extension.
-    table = con.read_parquet(paths, hive_partitioning=True, hive_types_autocast=False)
-    return table.select(*schema.names)
+    table = con.read_parquet(
+        paths, hive_partitioning=True, hive_types_autocast=False, union_by_name=True
+    )
+    # Files that an earlier version wrote lack columns, and all of them may lack the same.
+    lacking = {
+        field.name: ibis.null(field.type) for field in schema if field.name not in table.columns
+    }
+    return table.mutate(**lacking).select(*schema.names)

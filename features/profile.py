@@ -10,8 +10,10 @@ after a crash, an event that is sent twice and an import beside the live stream 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from heapq import nlargest
+from operator import attrgetter
+from typing import TypeVar
 
 import msgspec
 
@@ -21,6 +23,10 @@ MAX_INTERACTIONS = 400
 """The most recent ones that a history keeps."""
 MAX_OWNED = 2_000
 """The most recently bought items that a history keeps."""
+MAX_EXPOSURES = 20
+"""The most recent ones that a history keeps: some months of weekly mail."""
+
+Recent = TypeVar("Recent", "Interaction", "Exposure")
 
 
 class Interaction(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
@@ -41,6 +47,22 @@ class Interaction(msgspec.Struct, frozen=True, array_like=True, order=True, gc=F
     quantity: float = 1.0
 
 
+class Exposure(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+    """One slate that was shown to the customer.
+
+    Attributes:
+        at: Seconds since 1970, UTC.
+        slate: 64-bit digest of the slate's id; tells a slate that is reported twice from a new one.
+        block: The place in the mail; "" where nobody said.
+        items: What it showed, best first.
+    """
+
+    at: int
+    slate: int
+    block: str
+    items: tuple[str, ...]
+
+
 class History(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one customer did: a pure fold of events.
 
@@ -49,12 +71,14 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
         bought: Item → when it was last bought (seconds since 1970); the `MAX_OWNED` most recent.
         returned: Item → when it was last returned.
         latest: Type → when such an event last happened.
+        exposures: The `MAX_EXPOSURES` most recent, oldest first.
     """
 
     interactions: tuple[Interaction, ...] = ()
     bought: dict[str, int] = {}
     returned: dict[str, int] = {}
     latest: dict[str, int] = {}
+    exposures: tuple[Exposure, ...] = ()
 
     def fold(self, events: Iterable[Event]) -> History:
         """This history with more events of the same customer in it."""
@@ -63,10 +87,11 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
     def join(self, other: History) -> History:
         """The least history that holds both."""
         return History(
-            interactions=_most_recent({*self.interactions, *other.interactions}),
+            interactions=_interactions({*self.interactions, *other.interactions}),
             bought=_latest(self.bought, other.bought, MAX_OWNED),
             returned=_latest(self.returned, other.returned, MAX_OWNED),
             latest=_latest(self.latest, other.latest, len(EventType)),
+            exposures=_exposures({*self.exposures, *other.exposures}),
         )
 
     def owned(self) -> frozenset[str]:
@@ -145,6 +170,7 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
             speaks for churn, below 0 for staying.
         next_best: What to do next about the customer; None when nothing was published yet.
         history: `history_digest` of the history that the slates were made from; 0 for none.
+        exposed: `exposed_digest` of it, for blocks that rotate; 0 for none.
         catalogue: `features.stores.codec.items_digest` of the items that they were chosen from.
         blocks: Block name → `serving.ranking.blocks.block_digest` of the rules that they keep.
     """
@@ -160,6 +186,7 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
     drivers: dict[str, float] = {}
     next_best: NextBest | None = None
     history: int = 0
+    exposed: int = 0
     catalogue: int = 0
     blocks: dict[str, int] = {}
 
@@ -179,15 +206,40 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 def event_digest(event_id: str) -> int:
-    """64 bits that stand for an event's id (BLAKE2b, RFC 7693)."""
-    return int.from_bytes(hashlib.blake2b(event_id.encode(), digest_size=8).digest(), "big")
+    """64 bits that stand for an id, of an event or a slate (BLAKE2b, RFC 7693)."""
+    return _digest(event_id.encode())
 
 
 def history_digest(stored: bytes | None) -> int:
-    """64 bits that tell an encoded history from any other; 0 for none."""
+    """64 bits that tell what a customer did, as ranking reads it, from all else; 0 for nothing.
+
+    Neither that a slate was shown nor the life of a mail changes it.
+
+    Args:
+        stored: An encoded history; it is looked at, not decoded.
+
+    Raises:
+        msgspec.DecodeError: It is none.
+    """
     if stored is None:
         return 0
-    return int.from_bytes(hashlib.blake2b(stored, digest_size=8).digest(), "big")
+    parts = _parts_decoder.decode(stored)
+    return _digest_of(parts.interactions, parts.bought, parts.returned)
+
+
+def exposed_digest(stored: bytes | None) -> int:
+    """The same, and of what was shown to the customer: what a block that rotates reads.
+
+    Args:
+        stored: As `history_digest` takes it.
+
+    Raises:
+        msgspec.DecodeError: As `history_digest`.
+    """
+    if stored is None:
+        return 0
+    parts = _parts_decoder.decode(stored)
+    return _digest_of(parts.interactions, parts.bought, parts.returned, parts.exposures)
 
 
 def history_of(events: Iterable[Event]) -> History:
@@ -196,10 +248,16 @@ def history_of(events: Iterable[Event]) -> History:
     bought: dict[str, int] = {}
     returned: dict[str, int] = {}
     latest: dict[str, int] = {}
+    exposures: set[Exposure] = set()
     for event in events:
         at = int(event.occurred_at.timestamp())
         latest[event.type] = max(at, latest.get(event.type, at))
-        if event.item is None or event.type is EventType.SLATE_SERVED:
+        if event.type is EventType.SLATE_SERVED:
+            if event.items:
+                slate = event_digest(event.slate or event.id)
+                exposures.add(Exposure(at, slate, event.block or "", event.items))
+            continue
+        if event.item is None:
             continue
         digest = event_digest(event.id)
         interactions.add(Interaction(at, digest, event.item, event.type, event.quantity))
@@ -208,17 +266,28 @@ def history_of(events: Iterable[Event]) -> History:
         elif event.type is EventType.RETURN:
             returned[event.item] = max(at, returned.get(event.item, at))
     return History(
-        interactions=_most_recent(interactions),
+        interactions=_interactions(interactions),
         bought=_latest(bought, {}, MAX_OWNED),
         returned=_latest(returned, {}, MAX_OWNED),
         latest=latest,
+        exposures=_exposures(exposures),
     )
 
 
-def _most_recent(interactions: set[Interaction]) -> tuple[Interaction, ...]:
-    """The last ones in their order; of several that bear one event's id, only the last."""
-    latest = {one.event: one for one in sorted(interactions)}
-    return tuple(sorted(latest.values())[-MAX_INTERACTIONS:])
+def _interactions(some: set[Interaction]) -> tuple[Interaction, ...]:
+    return _most_recent(some, attrgetter("event"), MAX_INTERACTIONS)
+
+
+def _exposures(some: set[Exposure]) -> tuple[Exposure, ...]:
+    return _most_recent(some, attrgetter("slate"), MAX_EXPOSURES)
+
+
+def _most_recent(
+    some: set[Recent], name: Callable[[Recent], int], limit: int
+) -> tuple[Recent, ...]:
+    """The last ones in their order; of several that bear one name, only the last."""
+    latest = {name(one): one for one in sorted(some)}
+    return tuple(sorted(latest.values())[-limit:])
 
 
 def _latest(one: Mapping[str, int], other: Mapping[str, int], limit: int) -> dict[str, int]:
@@ -231,6 +300,30 @@ def _latest(one: Mapping[str, int], other: Mapping[str, int], limit: int) -> dic
     return dict(nlargest(limit, joined.items(), key=lambda pair: (pair[1], pair[0])))
 
 
+def _digest(body: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(body, digest_size=8).digest(), "big")
+
+
+def _digest_of(*parts: bytes) -> int:
+    said = b"".join(parts)
+    # A part that is left out or empty is one byte.
+    return _digest(said) if len(said) > len(parts) else 0
+
+
+_NIL = msgspec.Raw(b"\xc0")
+"""What an encoded history leaves out."""
+
+
+class _Parts(msgspec.Struct, frozen=True, gc=False):
+    """An encoded history, taken apart as far as ranking reads it: bytes, not decoded."""
+
+    interactions: msgspec.Raw = _NIL
+    bought: msgspec.Raw = _NIL
+    returned: msgspec.Raw = _NIL
+    exposures: msgspec.Raw = _NIL
+
+
+_parts_decoder = msgspec.msgpack.Decoder(_Parts)
 _history_decoder = msgspec.msgpack.Decoder(History)
 _published_decoder = msgspec.msgpack.Decoder(Published)
 _encoder = msgspec.msgpack.Encoder()

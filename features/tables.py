@@ -17,6 +17,7 @@ _EVENT_TYPES: dict[str, pa.DataType] = {
     c.OCCURRED_AT: _MOMENT,
     c.QUANTITY: pa.float64(),
     c.VALUE: pa.float64(),
+    c.ITEMS: pa.list_(pa.string()),
 }
 _ITEM_TYPES: dict[str, pa.DataType] = {
     c.PRICE: pa.float64(),
@@ -28,7 +29,8 @@ _ITEM_TYPES: dict[str, pa.DataType] = {
 }
 
 EVENT_SCHEMA = pa.schema([(name, _EVENT_TYPES.get(name, pa.string())) for name in c.EVENT])
-"""Text is UTF-8, moments are microseconds in UTC, amounts are 64-bit floats."""
+"""Text is UTF-8, moments are microseconds in UTC, amounts are 64-bit floats; `items` is null where
+there are none, as in rows that are older than the column."""
 ITEM_SCHEMA = pa.schema([(name, _ITEM_TYPES.get(name, pa.string())) for name in c.CATALOGUE])
 
 
@@ -40,6 +42,8 @@ def event_table(events: Iterable[Event]) -> pa.Table:
         name: pa.array(column, EVENT_SCHEMA.field(name).type)
         for name, column in zip(Event.__struct_fields__, values, strict=True)
     }
+    shown = arrays[c.ITEMS]
+    arrays[c.ITEMS] = pc.if_else(pc.equal(pc.list_value_length(shown), 0), None, shown)
     arrays[c.DATE] = pc.strftime(arrays[c.OCCURRED_AT], format="%Y-%m-%d")
     return pa.table({name: arrays[name] for name in c.EVENT}, schema=EVENT_SCHEMA)
 

@@ -14,12 +14,24 @@ from hypothesis import strategies as st
 
 from features import profile
 from features.event import NEEDS_ITEM, Event, EventType
-from features.profile import History, decode_history, encode, history_of
+from features.profile import (
+    History,
+    decode_history,
+    encode,
+    exposed_digest,
+    history_digest,
+    history_of,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = 3
-KINDS = (*[EventType.PURCHASE] * 4, *[EventType.RETURN] * 2, *EventType)
-"""Purchases are common, so that their limit is reached."""
+KINDS = (
+    *[EventType.PURCHASE] * 4,
+    *[EventType.RETURN] * 2,
+    *[EventType.SLATE_SERVED] * 4,
+    *EventType,
+)
+"""Purchases and exposures are common, so that their limits are reached."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -27,6 +39,7 @@ def _narrow() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(profile, "MAX_INTERACTIONS", LIMIT)
         patched.setattr(profile, "MAX_OWNED", LIMIT)
+        patched.setattr(profile, "MAX_EXPOSURES", LIMIT)
         yield
 
 
@@ -35,6 +48,7 @@ def events(draw: st.DrawFn) -> Event:
     """Few ids, items and moments, so that ties and repetitions are common."""
     kind = draw(st.sampled_from(KINDS))
     item = st.sampled_from("abcdef")
+    served = kind is EventType.SLATE_SERVED
     return Event(
         id=draw(st.sampled_from("123456789")),
         type=kind,
@@ -42,6 +56,9 @@ def events(draw: st.DrawFn) -> Event:
         occurred_at=START + timedelta(seconds=draw(st.integers(0, 3))),
         item=draw(item if kind in NEEDS_ITEM else st.none() | item),
         quantity=draw(st.sampled_from([1.0, 2.0])),
+        block=draw(st.sampled_from([None, "hero"])),
+        slate=draw(st.sampled_from([None, "1", "2"])),
+        items=tuple(draw(st.lists(item, max_size=2, unique=True))) if served else (),
     )
 
 
@@ -85,12 +102,28 @@ def test_a_history_keeps_its_limits_and_its_order(some: list[Event]) -> None:
     assert len(history.interactions) <= LIMIT
     assert len(history.bought) <= LIMIT
     assert len(history.returned) <= LIMIT
+    assert len(history.exposures) <= LIMIT
     assert list(history.interactions) == sorted(history.interactions)
-    ids = [one.event for one in history.interactions]
-    assert len(ids) == len(set(ids))
+    assert list(history.exposures) == sorted(history.exposures)
+    for ids in (
+        [one.event for one in history.interactions],
+        [one.slate for one in history.exposures],
+    ):
+        assert len(ids) == len(set(ids))
 
 
 @given(many)
 def test_a_history_survives_the_store(some: list[Event]) -> None:
     history = history_of(some)
     assert decode_history(encode(history)) == history
+
+
+@given(many, many)
+def test_what_was_shown_changes_no_digest_of_what_was_done(
+    some: list[Event], more: list[Event]
+) -> None:
+    before = history_of(some)
+    after = before.fold([one for one in more if one.type is EventType.SLATE_SERVED])
+    assert history_digest(encode(after)) == history_digest(encode(before))
+    unchanged = after.exposures == before.exposures
+    assert (exposed_digest(encode(after)) == exposed_digest(encode(before))) == unchanged

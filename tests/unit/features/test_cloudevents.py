@@ -88,6 +88,20 @@ def test_out_and_in_again_is_the_same_event(  # noqa: PLR0913 - one argument a f
     assert parse_cloudevents(over_the_wire, KEYS, NOW) == [made]
 
 
+def test_a_slate_that_was_shown_goes_out_and_in_again() -> None:
+    made = event(
+        "sl_1",
+        type=EventType.SLATE_SERVED,
+        item=None,
+        items=("lamp", "hat"),
+        served_by="model",
+        model="recommender/1",
+    )
+    over_the_wire = msgspec.json.decode(msgspec.json.encode(to_cloudevent(made)))
+    assert over_the_wire["data"]["items"] == ["lamp", "hat"]
+    assert parse_cloudevents(over_the_wire, KEYS, NOW) == [made]
+
+
 def test_an_id_that_is_nothing_but_the_prefix_survives() -> None:
     made = event("api:")
     assert parse_cloudevents(to_cloudevent(made), KEYS, NOW) == [made]

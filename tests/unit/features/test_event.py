@@ -14,6 +14,7 @@ from features.event import (
     AHEAD,
     EARLIEST,
     MAX_EVENTS,
+    MAX_ITEMS,
     MAX_PROBLEMS,
     EventType,
     check_event,
@@ -32,6 +33,13 @@ WIRE = {
     "quantity": 2,
     "value": 9.5,
     "currency": "GBP",
+}
+SHOWN = {
+    "id": "sl_1",
+    "type": "slate_served",
+    "customer": "7",
+    "occurred_at": "2026-02-01T10:00:00Z",
+    "items": ["lamp", "hat"],
 }
 
 
@@ -65,6 +73,10 @@ def test_one_object_and_a_list_of_one_are_the_same() -> None:
         ("currency", "gbp", "not a currency code"),
         ("currency", "£", "not a currency code"),
         ("type", "bought", "Invalid enum value"),
+        ("items", ["lamp"], "only a slate_served has it"),
+        ("served_by", "model", "only a slate_served has it"),
+        ("model", "recommender/1", "only a slate_served has it"),
+        ("model", "", "not a usable name"),
         ("colour", "red", "unknown field"),
         ("quantity", "two", "Expected `float`, got `str`"),
     ],
@@ -94,6 +106,28 @@ def test_the_limits_of_time_belong_to_the_allowed() -> None:
 
 def test_only_interactions_need_an_item() -> None:
     assert check_event(event("e", type=EventType.EMAIL_OPEN, item=None), NOW) is None
+
+
+def test_what_a_slate_showed_is_read_in_its_order() -> None:
+    read = parse_event({**SHOWN, "served_by": "model", "model": "recommender/1"}, KEYS, NOW)
+    assert read.items == ("lamp", "hat")
+    assert (read.served_by, read.model) == ("model", "recommender/1")
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        (["lamp"] * 2, "comes twice"),
+        ([f"item-{n}" for n in range(MAX_ITEMS + 1)], "more than 50"),
+        (["lamp", ""], "not usable names"),
+        (["lamp", 7], "Expected `str`, got `int`"),
+        ("lamp", "Expected `array`, got `str`"),
+    ],
+)
+def test_items_that_no_slate_can_show_are_refused(items: object, reason: str) -> None:
+    with pytest.raises(InvalidEvent, match=reason) as caught:
+        parse_events({**SHOWN, "items": items}, KEYS, NOW)
+    assert caught.value.problems[0].field.startswith("items")
 
 
 def test_a_missing_field_is_named() -> None:

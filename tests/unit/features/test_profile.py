@@ -10,6 +10,7 @@ import pytest
 from features import profile
 from features.event import Event, EventType
 from features.profile import (
+    Exposure,
     History,
     Profile,
     Published,
@@ -18,6 +19,8 @@ from features.profile import (
     decode_published,
     encode,
     event_digest,
+    exposed_digest,
+    history_digest,
     history_of,
 )
 
@@ -34,6 +37,11 @@ def event(name: str, kind: EventType, item: str | None, day: float = 0) -> Event
         occurred_at=START + timedelta(days=day),
         item=item,
     )
+
+
+def shown(name: str, *items: str, day: float = 0, slate: str | None = None) -> Event:
+    one = event(name, EventType.SLATE_SERVED, None, day)
+    return msgspec.structs.replace(one, items=items, block="hero", slate=slate)
 
 
 def test_no_events_are_the_empty_history() -> None:
@@ -60,7 +68,12 @@ def test_a_view_is_an_interaction_and_not_owned() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "item"),
-    [(EventType.EMAIL_OPEN, None), (EventType.SEARCH, None), (EventType.SLATE_SERVED, "tea")],
+    [
+        (EventType.EMAIL_OPEN, None),
+        (EventType.SEARCH, None),
+        (EventType.SLATE_SERVED, None),
+        (EventType.SLATE_SERVED, "tea"),
+    ],
 )
 def test_what_joins_no_item_leaves_its_time_alone(kind: EventType, item: str | None) -> None:
     assert history_of([event("e-1", kind, item)]) == History(latest={kind: AT})
@@ -69,6 +82,60 @@ def test_what_joins_no_item_leaves_its_time_alone(kind: EventType, item: str | N
 def test_a_click_on_an_item_is_an_interaction() -> None:
     history = history_of([event("e-1", EventType.EMAIL_CLICK, "tea")])
     assert [one.type for one in history.interactions] == [EventType.EMAIL_CLICK]
+
+
+def test_a_slate_that_was_shown_is_an_exposure_and_no_interaction() -> None:
+    assert history_of([shown("sl_1", "tea", "milk")]) == History(
+        latest={"slate_served": AT},
+        exposures=(Exposure(AT, event_digest("sl_1"), "hero", ("tea", "milk")),),
+    )
+
+
+def test_a_slate_that_several_report_is_one_exposure() -> None:
+    ours, theirs = shown("sl_1", "tea"), shown("mail-7", "tea", slate="sl_1")
+    assert history_of([theirs]) == history_of([ours])
+    assert len(history_of([ours]).fold([theirs]).exposures) == 1
+
+
+def test_only_the_most_recent_exposures_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile, "MAX_EXPOSURES", 2)
+    history = history_of([shown(f"sl_{day}", f"item-{day}", day=day) for day in (3, 1, 2)])
+    assert [one.items for one in history.exposures] == [("item-2",), ("item-3",)]
+
+
+def test_a_history_as_it_was_stored_before_exposures_reads_and_writes_the_same() -> None:
+    older = b"\x82\xa6bought\x81\xa3tea\x01\xa6latest\x81\xa8purchase\x01"
+    history = decode_history(older)
+    assert history == History(bought={"tea": 1}, latest={"purchase": 1})
+    assert encode(history) == older
+
+
+def test_a_slate_that_was_shown_changes_only_the_digest_for_blocks_that_rotate() -> None:
+    before = history_of([event("e-1", EventType.PURCHASE, "tea")])
+    after = before.fold([shown("sl_1", "milk")])
+    assert history_digest(encode(after)) == history_digest(encode(before)) > 0
+    assert exposed_digest(encode(after)) != exposed_digest(encode(before)) > 0
+
+
+def test_the_life_of_a_mail_changes_no_digest_and_a_click_on_an_item_both() -> None:
+    before = history_of([event("e-1", EventType.PURCHASE, "tea")])
+    opened = before.fold([event("e-2", EventType.EMAIL_OPEN, None)])
+    clicked = before.fold([event("e-2", EventType.EMAIL_CLICK, "milk")])
+    for digest in (history_digest, exposed_digest):
+        assert digest(encode(before)) == digest(encode(opened)) != digest(encode(clicked))
+
+
+def test_digests_tell_what_was_bought_from_what_was_returned() -> None:
+    bought, returned = History(bought={"tea": 1}), History(returned={"tea": 1})
+    assert history_digest(encode(bought)) != history_digest(encode(returned))
+
+
+def test_the_digest_of_nothing_is_0() -> None:
+    nothing = encode(history_of([event("e-1", EventType.SEARCH, None)]))
+    for stored in (None, encode(History()), nothing):
+        assert history_digest(stored) == exposed_digest(stored) == 0
+    only_shown = encode(history_of([shown("sl_1", "tea")]))
+    assert history_digest(only_shown) == 0 < exposed_digest(only_shown)
 
 
 def test_what_was_given_back_is_not_owned_until_bought_again() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pyarrow as pa
 
 from features import columns as c
-from features.event import Event
+from features.event import Event, EventType
 from features.item import Item
 from features.tables import (
     EVENT_SCHEMA,
@@ -30,9 +30,14 @@ def test_events_become_rows_with_their_utc_day() -> None:
     assert table.schema == EVENT_SCHEMA
     assert table.column(c.DATE).to_pylist() == ["2026-02-01", "2026-03-01"]
     (first, _) = table.to_pylist()
-    assert Event(**{name: first[name] for name in Event.__struct_fields__}) == event(
-        "a", late, value=2.5
-    )
+    given = {name: value for name, value in first.items() if value is not None and name != c.DATE}
+    assert Event(**given) == event("a", late, value=2.5)
+
+
+def test_what_a_slate_showed_is_a_list_and_null_where_nothing_was_shown() -> None:
+    shown = event("sl_1", type=EventType.SLATE_SERVED, item=None, items=("lamp", "hat"))
+    table = event_table([shown, event("b")])
+    assert table.column(c.ITEMS).to_pylist() == [["lamp", "hat"], None]
 
 
 def test_no_events_are_an_empty_table() -> None:
