@@ -18,7 +18,8 @@ from features.item import Item
 from features.stores.codec import items_digest
 from features.stores.ports import Catalogue
 from serving.files import write_atomically
-from serving.ranking.view import ALWAYS, ItemView, item_view, microseconds
+from serving.ranking.columns import ALWAYS, microseconds
+from serving.ranking.view import ItemView, item_view
 from serving.slate import draw
 
 POPULAR = "popular"

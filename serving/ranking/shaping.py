@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.ranking.blocks import Block, RuleName
+from serving.ranking.columns import microseconds
 from serving.ranking.rules.brand_cap import brand_cap
 from serving.ranking.rules.category_cap import category_cap
 from serving.ranking.rules.diversity import diversity
@@ -25,7 +26,7 @@ from serving.ranking.rules.pool import Mask, Pool, Rule
 from serving.ranking.rules.popularity_cap import popularity_cap
 from serving.ranking.rules.price_spread import price_spread
 from serving.ranking.top import EMPTY, Rows, Scores, best_rows
-from serving.ranking.view import ItemView, microseconds
+from serving.ranking.view import ItemView
 
 RULES: Final[Mapping[RuleName, Rule]] = {
     RuleName.CATEGORY_CAP: category_cap,

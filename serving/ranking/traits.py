@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.item import Item
+from serving.ranking.columns import NO_NAME, NO_PRICE, Columns
 
 
 @dataclass(frozen=True, eq=False)
 class Traits:
-    """Brands and prices of a list of items.
+    """Brands, prices and narrowest categories of a list of items.
 
     Attributes:
-        items: The items, None where the catalogue doesn't know one.
+        columns: Of the items.
     """
 
-    items: Sequence[Item | None]
+    columns: Columns
 
     @cached_property
     def brand(self) -> NDArray[np.int64]:
         """Number of each item's brand, (items,); -1 without one."""
-        return _numbered(None if item is None else item.brand for item in self.items)
+        return _counted(self.columns.brand)
 
     @cached_property
     def price(self) -> NDArray[np.float64]:
         """Price of each item, (items,); NaN without one."""
-        prices = (None if item is None else item.price for item in self.items)
-        return np.array([np.nan if price is None else price for price in prices], np.float64)
+        price = self.columns.price
+        return np.where(price == NO_PRICE, np.nan, price)
 
     @cached_property
     def currency(self) -> NDArray[np.int64]:
         """Number of each item's currency, (items,); -1 where none is said, as if that were one."""
-        return _numbered(None if item is None else item.currency for item in self.items)
+        return _counted(self.columns.currency)
+
+    @cached_property
+    def category(self) -> NDArray[np.int64]:
+        """Number of each item's narrowest category, (items,); -1 without one."""
+        starts, numbers = self.columns.starts, self.columns.categories
+        found = np.diff(starts) > 0
+        narrowest = np.full(len(found), NO_NAME)
+        narrowest[found] = numbers[starts[1:][found] - 1]
+        return _counted(narrowest)
 
 
-def _numbered(names: Iterable[str | None]) -> NDArray[np.int64]:
-    """The same number for the same name, from 0; -1 for none."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) if name else -1 for name in names], int)
+def _counted(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same names numbered from 0, in the order of their first rows; -1 stays for none."""
+    counted = np.full(len(numbers), NO_NAME)
+    named = numbers != NO_NAME
+    _, first, of = np.unique(numbers[named], return_index=True, return_inverse=True)
+    counted[named] = np.argsort(np.argsort(first))[of]
+    return counted

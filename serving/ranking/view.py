@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.item import Item
+from serving.ranking.columns import ALWAYS, Columns, columns_of, microseconds, name_number
 from serving.ranking.traits import Traits
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ALWAYS = np.iinfo(np.int64)
-"""Opens at its least and closes at its greatest value when an item has no window."""
+
+@runtime_checkable
+class Columned(Protocol):
+    """A catalogue that keeps what rules read as columns."""
+
+    def columns(self, items: Sequence[str]) -> Columns:
+        """The columns of these items, in their order; of one that is not known too."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +37,7 @@ class ItemView:
         opens: Available from, microseconds since 1970, int64.
         closes: Available before, microseconds since 1970, int64.
         windowed: Whether any row has an opening or a closing.
-        category: Number of each row's narrowest category, int64; -1 without one.
-        members: Category name → rows in it, at any depth.
-        traits: Brands and prices.
+        columns: What few rules read, a row each.
         vectors: One for each row, (rows, factors), float32, of which the cosine tells how alike two
             items are; None where no model has any.
     """
@@ -45,10 +49,18 @@ class ItemView:
     opens: NDArray[np.int64]
     closes: NDArray[np.int64]
     windowed: bool
-    category: NDArray[np.int64]
-    members: Mapping[str, NDArray[np.int64]]
-    traits: Traits
+    columns: Columns
     vectors: NDArray[np.float32] | None = None
+
+    @cached_property
+    def traits(self) -> Traits:
+        """Brands, prices and narrowest categories."""
+        return Traits(self.columns)
+
+    @property
+    def category(self) -> NDArray[np.int64]:
+        """Number of each row's narrowest category, (rows,); -1 without one."""
+        return self.traits.category
 
     @cached_property
     def by_rank(self) -> NDArray[np.int64]:
@@ -68,8 +80,22 @@ class ItemView:
         """Which rows are in any of these categories, (rows,)."""
         inside = np.zeros(len(self.items), np.bool_)
         for name in categories:
-            inside[self.members.get(name, [])] = True
+            inside[self._members(name)] = True
         return inside
+
+    def _members(self, category: str) -> NDArray[np.int64]:
+        """The rows in a category, at any depth."""
+        numbers, rows = self._by_category
+        number = name_number(category)
+        return rows[np.searchsorted(numbers, number) : np.searchsorted(numbers, number, "right")]
+
+    @cached_property
+    def _by_category(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Numbers of categories, ascending, and beside each a row that is in it."""
+        numbers, starts = self.columns.categories, self.columns.starts
+        order = np.argsort(numbers, kind="stable")
+        rows = np.repeat(np.arange(len(self.items)), np.diff(starts))
+        return numbers[order], rows[order]
 
     def ranked(self, popularity: NDArray[np.float32]) -> ItemView:
         """The same items, ties of scores broken by another popularity, (items,)."""
@@ -96,24 +122,27 @@ def item_view(
         vectors: As `ItemView` has them.
     """
     count = len(items)
-    known = [None if catalogue is None else catalogue.get(item) for item in items]
-    opens, closes = _windows(known)
-    category, members = _categories(known)
+    columns = _columns(items, catalogue)
+    opens, closes = columns.opens, columns.closes
     return ItemView(
         items=items,
         index={item: row for row, item in enumerate(items)},
         rank=np.arange(count) if popularity is None else _ranks(popularity),
-        stocked=np.array(
-            [catalogue is None or (i is not None and i.in_stock) for i in known], bool
-        ),
+        stocked=np.ones(count, np.bool_) if catalogue is None else columns.stocked.view(np.bool_),
         opens=opens,
         closes=closes,
         windowed=bool((opens > ALWAYS.min).any() or (closes < ALWAYS.max).any()),
-        category=category,
-        members=members,
-        traits=Traits(known),
+        columns=columns,
         vectors=vectors,
     )
+
+
+def _columns(items: Sequence[str], catalogue: Mapping[str, Item] | None) -> Columns:
+    if catalogue is None:
+        return columns_of([None] * len(items))
+    if isinstance(catalogue, Columned):
+        return catalogue.columns(items)
+    return columns_of([catalogue.get(item) for item in items])
 
 
 def _ranks(popularity: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -121,34 +150,3 @@ def _ranks(popularity: NDArray[np.float32]) -> NDArray[np.int64]:
     rank = np.empty(len(popularity), np.int64)
     rank[np.argsort(-popularity, kind="stable")] = np.arange(len(popularity))
     return rank
-
-
-def _windows(known: Sequence[Item | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    opens = np.full(len(known), ALWAYS.min)
-    closes = np.full(len(known), ALWAYS.max)
-    for row, item in enumerate(known):
-        if item is not None and item.available_from is not None:
-            opens[row] = microseconds(item.available_from)
-        if item is not None and item.available_until is not None:
-            closes[row] = microseconds(item.available_until)
-    return opens, closes
-
-
-def _categories(
-    known: Sequence[Item | None],
-) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
-    numbers: dict[str, int] = {}
-    category = np.full(len(known), -1)
-    members: defaultdict[str, list[int]] = defaultdict(list)
-    for row, item in enumerate(known):
-        if item is None or not item.categories:
-            continue
-        category[row] = numbers.setdefault(item.categories[-1], len(numbers))
-        for name in item.categories:
-            members[name].append(row)
-    return category, {name: np.array(rows) for name, rows in members.items()}
-
-
-def microseconds(moment: datetime) -> int:
-    """A moment as views have it, microseconds since 1970."""
-    return (moment - EPOCH) // timedelta(microseconds=1)

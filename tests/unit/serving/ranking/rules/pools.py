@@ -9,8 +9,9 @@ import numpy as np
 
 from features.item import Item
 from serving.ranking.blocks import Block
+from serving.ranking.columns import microseconds
 from serving.ranking.rules.pool import Pool, Rule
-from serving.ranking.view import item_view, microseconds
+from serving.ranking.view import item_view
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LETTERS = "abcdefgh"
