@@ -40,6 +40,15 @@ class Metrics:
         self.events = self._counter(
             "homing_events_accepted", "Events made durable. Flat while mails go out: see senders."
         )
+        self.exposures = self._counter(
+            "homing_exposures",
+            "Slates whose showing was recorded. Each new answer to a send is one.",
+        )
+        self.exposures_lost = self._counter(
+            "homing_exposures_lost",
+            "Slates whose showing was not: the event log is down for long, or there is none.",
+            ("reason",),
+        )
         self.failures = self._counter(
             "homing_dependency_errors",
             "Calls that a dependency refused or did not answer in time: look at that dependency.",
