@@ -18,11 +18,12 @@ class _Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def mlflow_server(database: str) -> Iterator[str]:
+def mlflow_server(database: str, port: int = 0) -> Iterator[str]:
     """The address of a server of this registry.
 
     Args:
         database: As MLflow writes it, like `sqlite:///PATH`.
+        port: Of the loopback; any free one when 0.
     """
     from mlflow.server import app, handlers  # noqa: PLC0415 - slow
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415
@@ -31,7 +32,7 @@ def mlflow_server(database: str) -> Iterator[str]:
         # MLflow leaves this class without types.
         store = SqlAlchemyStore(database)  # type: ignore[no-untyped-call]
         patch.setattr(handlers, "_model_registry_store", store)
-        server = make_server("127.0.0.1", 0, app, handler_class=_Silent)
+        server = make_server("127.0.0.1", port, app, handler_class=_Silent)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

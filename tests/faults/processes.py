@@ -1,0 +1,212 @@
+"""Processes that faults are done to, each killed, stopped and started again at will."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from tests.faults.proxy import HOST
+from tests.services import require
+
+PATIENCE = 60.0
+
+
+class Process:
+    """A program that can be run again and again.
+
+    Args:
+        command: What to run.
+        log: File that gets what it prints.
+        ready: Whether it answers.
+        environment: Variables on top of our own.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        ready: Callable[[], bool],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = command
+        self._log = log
+        self._ready = ready
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Run it, and return once it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own commands
+                self._command, env=self._environment, stdout=log, stderr=log
+            )
+        eventually(lambda: self._process_lives() and self._ready(), self._said)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a machine that breaks does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> None:
+        """End it with SIGTERM, or by force where that doesn't."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(15)
+        self._process.kill()
+        self._process.wait()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let it stand still, with all its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _process_lives(self) -> bool:
+        assert self._process is not None
+        status = self._process.poll()
+        assert status is None, f"{self._command[:4]} ended with {status}: {self._said()}"
+        return True
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace")[-2_000:]
+
+
+def eventually(
+    holds: Callable[[], bool], why: Callable[[], str] = str, patience: float = PATIENCE
+) -> float:
+    """The seconds until something holds.
+
+    Raises:
+        AssertionError: It did not, for too long.
+    """
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < patience, why()
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def redis_process(folder: Path, port: int) -> Process:
+    """A Redis that keeps nothing on disk: killed, it comes back empty."""
+    program = require("redis-server", "redis-server")
+    options = ["--port", str(port), "--bind", HOST, "--save", "", "--dir", str(folder)]
+    return Process([program, *options], folder / "redis.log", lambda: _listens(port))
+
+
+def registry_process(folder: Path, port: int) -> Process:
+    """MLflow's own server over a registry of two versions of the recommender, the first champion.
+
+    Args:
+        folder: Where registry and artifacts are; made at the first start.
+        port: On `HOST`.
+    """
+    command = [sys.executable, "-m", "tests.faults.registry", str(folder), str(port)]
+    return Process(command, folder / "registry.log", lambda: _listens(port))
+
+
+def scorer_process(port: int, home: Path, settings: Mapping[str, str]) -> Process:
+    """`homing serve`."""
+    command = [sys.executable, "-m", "homing", "serve", "--host", HOST, "--port", str(port)]
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"http://{HOST}:{port}/readyz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    return Process(command, home / "scorer.log", ready, settings)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started and that run, without Python's own helpers."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in listed if b"resource_tracker" not in _command_of(int(child))]
+
+
+def threads(pid: int) -> int:
+    """Threads of a process."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+@contextmanager
+def noise() -> Iterator[list[float]]:
+    """How late an idle process wakes meanwhile: the floor of every latency on this machine.
+
+    Yields:
+        When the block has ended: the worst, and the 99.9th percentile, in seconds.
+    """
+    command = [sys.executable, "-m", "tests.faults.idle"]
+    found: list[float] = []
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:  # noqa: S603 - ourselves
+        try:
+            yield found
+        finally:
+            said, _ = process.communicate(b"")
+            found += json.loads(said)
+
+
+class Watch:
+    """Looks at a number every so often, and keeps the largest.
+
+    Args:
+        look: Gives the number; what it raises of processes that are gone counts as nothing.
+        every: Seconds.
+    """
+
+    def __init__(self, look: Callable[[], int], every: float = 0.1) -> None:
+        self.most = 0
+        self._look = look
+        self._every = every
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._done.wait(self._every):
+            with suppress(OSError):
+                self.most = max(self.most, self._look())
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b"resource_tracker"  # it is gone
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
