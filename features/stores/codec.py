@@ -1,17 +1,19 @@
-"""Events and items as stores keep them: MessagePack, one schema, checked again on the way out."""
+"""Events, items and overrides as stores keep them: MessagePack, checked again on the way out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from features.errors import InputError, InvalidEvent, InvalidItem, Problem
+from features.errors import InputError, InvalidEvent, InvalidItem, Problem, StoreUnavailable
 from features.event import Event
 from features.identity import is_key
 from features.item import Item
+from features.override import Override
 
 DIGESTS: Final = 1 << 64
 """Digests are counted modulo this."""
@@ -19,6 +21,7 @@ DIGESTS: Final = 1 << 64
 _encoder = msgspec.msgpack.Encoder()
 _event_decoder = msgspec.msgpack.Decoder(Event)
 _item_decoder = msgspec.msgpack.Decoder(Item)
+_overrides_decoder = msgspec.msgpack.Decoder(tuple[Override, ...])
 
 
 def encode_event(event: Event) -> bytes:
@@ -59,6 +62,24 @@ def decode_item(body: bytes) -> Item:
         return _item_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(InvalidItem, body, f"not an item: {error}") from error
+
+
+def encode_overrides(overrides: Sequence[Override]) -> bytes:
+    """Overrides as the catalogue keeps them: all in one piece."""
+    return _encoder.encode(overrides)
+
+
+def decode_overrides(where: Path | str, body: bytes | None) -> tuple[Override, ...]:
+    """The overrides that `encode_overrides` wrote; none for None.
+
+    Raises:
+        StoreUnavailable: The bytes are none; the message names where they are kept and the cure.
+    """
+    try:
+        return () if body is None else _overrides_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"{where}: the overrides can't be read: {error}: restore it from a backup"
+        raise StoreUnavailable(message) from error
 
 
 def items_digest(items: Iterable[Item]) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from features.clock import Clock
 from features.errors import StoreUnavailable
 from features.item import Item
+from features.override import Override, with_overrides
 from features.profile import History, Profile, Published, encode
 from features.stores.halves import read_history, read_profile
-from features.stores.ports import Asked, DeadLetter, Entry, NewPin, Seen
+from features.stores.ports import Asked, DeadLetter, Entry, NewPin, OverridesAt, Seen
 
 PLACE: Final = "memory://"
 """Named where something can't be read."""
@@ -203,6 +205,7 @@ class MemoryCatalogue:
         self._items: dict[str, Item] = {}
         self._shelves: dict[str, tuple[str, ...]] = {}
         self._version = 0
+        self._overrides = OverridesAt(0, ())
 
     def get_many(self, items: Sequence[str]) -> dict[str, Item]:
         """Those items that are known."""
@@ -243,6 +246,30 @@ class MemoryCatalogue:
         """A number that changes with every change of items or shelves."""
         with self._room.held():
             return self._version
+
+    def overrides(self) -> OverridesAt:
+        """All overrides, and the version that they are of."""
+        with self._room.held():
+            return self._overrides
+
+    def overrides_version(self) -> int:
+        """A number that changes with every change of overrides."""
+        return self.overrides().version
+
+    def put_overrides(self, overrides: Sequence[Override], now: datetime) -> None:
+        """Add or replace overrides, and drop those that have ended by now; all or nothing."""
+        with self._room.held():
+            version, kept = self._overrides
+            self._overrides = OverridesAt(version + 1, with_overrides(kept, overrides, now))
+
+    def drop_overrides(self, names: Collection[str]) -> int:
+        """Drop the overrides of these ids; returns how many there were."""
+        with self._room.held():
+            version, kept = self._overrides
+            left = tuple(override for override in kept if override.id not in names)
+            if len(left) < len(kept):
+                self._overrides = OverridesAt(version + 1, left)
+            return len(kept) - len(left)
 
 
 class MemoryLog:

@@ -22,7 +22,7 @@ from features.stores.ports import Catalogue, EventLog, Lookup, Pins, ProfileStor
 from features.stores.redis_catalogue import RedisCatalogue
 from features.stores.redis_pins import RedisPins
 from features.stores.sqlite import SCHEMA, SqliteProfiles
-from features.stores.sqlite_catalogue import SqliteCatalogue
+from features.stores.sqlite_catalogue import OVERRIDES_SCHEMA, SqliteCatalogue
 from features.stores.sqlite_file import SqliteFile
 from features.stores.sqlite_log import SqliteLog
 from features.stores.sqlite_lookup import SqliteLookup
@@ -36,7 +36,7 @@ class Stores:
 
     Attributes:
         profiles: Profiles by customer key.
-        catalogue: Items and shelves.
+        catalogue: Items, overrides and shelves.
         pins: Slates that were answered.
         lookup: Profiles and pins as they are kept, all that some answers need at once.
     """
@@ -116,7 +116,7 @@ def _memory_stores(url: str, clock: Clock) -> Stores:
 
 def _sqlite_stores(url: str, clock: Clock) -> Stores:
     path = _path(url)
-    file = SqliteFile(path, SCHEMA)
+    file = SqliteFile(path, SCHEMA, OVERRIDES_SCHEMA)
     beside = SqliteFile(pins_path(path), PINS_SCHEMA, synchronous="NORMAL")
     pins = SqlitePins(beside, clock)
 

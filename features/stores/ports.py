@@ -6,12 +6,14 @@ several threads. A backend is one file beside this one; `opening.py` finds it by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from features.item import Item
+from features.override import Override
 from features.profile import History, Profile, Published
 
 
@@ -55,8 +57,23 @@ class ProfileStore(Protocol):
         ...
 
 
+class OverridesAt(NamedTuple):
+    """Overrides as they are kept.
+
+    Attributes:
+        version: Changes with every change of them.
+        overrides: In the order of their ids; some may have ended.
+    """
+
+    version: int
+    overrides: tuple[Override, ...]
+
+
 class Catalogue(Protocol):
-    """Items by id, and shelves: named, ordered lists of item ids that the pipeline writes."""
+    """Items by id, what persons decided about them, and shelves.
+
+    Shelves are named, ordered lists of item ids that the pipeline writes.
+    """
 
     def get_many(self, items: Sequence[str]) -> dict[str, Item]:
         """Those items that are known."""
@@ -84,6 +101,26 @@ class Catalogue(Protocol):
 
     def version(self) -> int:
         """A number that changes with every change of items or shelves."""
+        ...
+
+    def overrides(self) -> OverridesAt:
+        """All overrides that were put and not dropped, and the version that they are of."""
+        ...
+
+    def overrides_version(self) -> int:
+        """A number that changes with every change of overrides."""
+        ...
+
+    def put_overrides(self, overrides: Sequence[Override], now: datetime) -> None:
+        """Add or replace overrides, and drop those that have ended by now; all or nothing.
+
+        Raises:
+            TooLarge: There would be more than `features.override.MAX_OVERRIDES`.
+        """
+        ...
+
+    def drop_overrides(self, names: Collection[str]) -> int:
+        """Drop the overrides of these ids; returns how many there were."""
         ...
 
 

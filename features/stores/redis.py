@@ -31,8 +31,8 @@ BULK_SECONDS: Final = 5.0
 """How long a write of many profiles waits."""
 CHUNK: Final = 500
 """Profiles in one message of a bulk write."""
-FOLD_ATTEMPTS: Final = 20
-"""How often a fold begins again because another writer was faster."""
+ATTEMPTS: Final = 20
+"""How often a change begins again because another writer was faster."""
 CUSTOMERS: Final = "homing:customers"
 
 _CURES: Final = (
@@ -43,6 +43,9 @@ _CURES: Final = (
     (redis.ConnectionError, "check that it runs and that this machine reaches it"),
     (redis.ResponseError, "look at its log and its disk"),
 )
+
+
+Pipeline = redis.client.Pipeline
 
 
 class RedisServer:
@@ -80,6 +83,31 @@ class RedisServer:
         """
         with self._declared():
             yield self._bulk
+
+    def change(self, keys: Sequence[str], step: Callable[[Pipeline], None]) -> None:
+        """Read some keys and write them back, again if somebody else wrote them meanwhile.
+
+        Args:
+            keys: Those that must not change from the reading to the writing.
+            step: Reads, calls `multi` and says what to write.
+
+        Raises:
+            StoreUnavailable: As `moving`; also when others were always faster.
+        """
+        with self.moving() as client, client.pipeline() as pipeline:
+            for _ in range(ATTEMPTS):
+                try:
+                    pipeline.watch(*keys)  # type: ignore[no-untyped-call]  # as the library has it
+                    step(pipeline)
+                    pipeline.execute()
+                except redis.WatchError:
+                    continue
+                return
+        message = (
+            f"{self.place}: other writers were faster {ATTEMPTS} times: "
+            "let one ingest loop write histories, or write less at a time"
+        )
+        raise StoreUnavailable(message)
 
     def close(self) -> None:
         """Disconnect; every later call raises `StoreUnavailable`."""
@@ -173,18 +201,8 @@ class RedisProfiles:
         """Join each history into the one that is kept; all of the call or nothing."""
         if not histories:
             return
-        with self._server.moving() as client, client.pipeline() as pipeline:
-            for _ in range(FOLD_ATTEMPTS):
-                try:
-                    self._fold(pipeline, histories)
-                except redis.WatchError:
-                    continue
-                return
-        message = (
-            f"{self._server.place}: other writers were faster {FOLD_ATTEMPTS} times: "
-            "let one ingest loop write histories, or fold fewer customers at a time"
-        )
-        raise StoreUnavailable(message)
+        keys = [history_key(customer) for customer in histories]
+        self._server.change(keys, lambda pipeline: self._fold(pipeline, keys, histories))
 
     def publish(self, published: Mapping[str, Published]) -> None:
         """Replace the published half of each; histories stay as they are."""
@@ -228,9 +246,9 @@ class RedisProfiles:
         with self._server.asking() as client:
             client.ping()
 
-    def _fold(self, pipeline: redis.client.Pipeline, histories: Mapping[str, History]) -> None:
-        keys = [history_key(customer) for customer in histories]
-        pipeline.watch(*keys)  # type: ignore[no-untyped-call]  # as the library has it
+    def _fold(
+        self, pipeline: Pipeline, keys: Sequence[str], histories: Mapping[str, History]
+    ) -> None:
         kept = cast("list[bytes | None]", pipeline.mget(keys))
         joined = {
             key: encode(read_history(self._server.place, customer, old).join(history))
@@ -239,7 +257,6 @@ class RedisProfiles:
         pipeline.multi()
         pipeline.mset(joined)
         pipeline.zadd(CUSTOMERS, dict.fromkeys(histories, 0))
-        pipeline.execute()
 
     def _put(self, halves: dict[str, bytes], customers: Sequence[str]) -> None:
         with self._server.moving() as client, client.pipeline() as pipeline:

@@ -1,28 +1,36 @@
-"""Items and shelves in Redis or Valkey.
+"""Items, overrides and shelves in Redis or Valkey.
 
-Keys: the hashes `homing:items` and `homing:shelves`, and the counter `homing:catalogue`.
+Keys: the hashes `homing:items` and `homing:shelves`, the counter `homing:catalogue`, and the hash
+`homing:overrides` of their number and body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
 from features.errors import InvalidItem, StoreUnavailable
 from features.item import Item
-from features.stores.codec import decode_item, encode_item
+from features.override import Override, with_overrides
+from features.stores.codec import decode_item, decode_overrides, encode_item, encode_overrides
 from features.stores.halves import chunks
+from features.stores.ports import OverridesAt
 
 if TYPE_CHECKING:
-    from features.stores.redis import RedisServer
+    from features.stores.redis import Pipeline, RedisServer
 
 CHUNK: Final = 1_000
 """Items in one message of a bulk write."""
 ITEMS: Final = "homing:items"
 SHELVES: Final = "homing:shelves"
 VERSION: Final = "homing:catalogue"
+OVERRIDES: Final = "homing:overrides"
+
+_FIELDS: Final = ["number", "body"]
+Fields = tuple[bytes | None, bytes | None]
 
 
 class RedisCatalogue:
@@ -82,6 +90,47 @@ class RedisCatalogue:
         """A number that changes with every change of items or shelves."""
         with self._server.asking() as client:
             return int(cast("bytes | None", client.get(VERSION)) or 0)
+
+    def overrides(self) -> OverridesAt:
+        """All overrides, and the version that they are of."""
+        with self._server.asking() as client:
+            number, body = cast("Fields", client.hmget(OVERRIDES, _FIELDS))
+        return OverridesAt(int(number or 0), decode_overrides(self._server.place, body))
+
+    def overrides_version(self) -> int:
+        """A number that changes with every change of overrides."""
+        with self._server.asking() as client:
+            return int(cast("bytes | None", client.hget(OVERRIDES, "number")) or 0)
+
+    def put_overrides(self, overrides: Sequence[Override], now: datetime) -> None:
+        """Add or replace overrides, and drop those that have ended by now; all or nothing."""
+        self._change_overrides(lambda kept: with_overrides(kept, overrides, now))
+
+    def drop_overrides(self, names: Collection[str]) -> int:
+        """Drop the overrides of these ids; returns how many there were."""
+        dropped: list[int] = []
+
+        def drop(kept: Sequence[Override]) -> Sequence[Override]:
+            left = [override for override in kept if override.id not in names]
+            dropped.append(len(kept) - len(left))
+            return left if dropped[-1] else kept
+
+        self._change_overrides(drop)
+        return dropped[-1]
+
+    def _change_overrides(self, change: Callable[[Sequence[Override]], Sequence[Override]]) -> None:
+        """Replace the overrides by what a function makes of them; what it leaves alone stays."""
+
+        def step(pipeline: Pipeline) -> None:
+            body = cast("bytes | None", pipeline.hget(OVERRIDES, "body"))
+            kept = decode_overrides(self._server.place, body)
+            left = change(kept)
+            pipeline.multi()
+            if left is not kept:
+                pipeline.hset(OVERRIDES, "body", cast("str", encode_overrides(left)))
+                pipeline.hincrby(OVERRIDES, "number", 1)
+
+        self._server.change([OVERRIDES], step)
 
     def _put(self, key: str, bodies: dict[str, bytes]) -> None:
         with self._server.moving() as client, client.pipeline() as pipeline:

@@ -1,16 +1,19 @@
-"""Items and shelves in the SQLite file of the profiles."""
+"""Items, overrides and shelves in the SQLite file of the profiles."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from features.errors import InvalidItem, StoreUnavailable
 from features.item import Item
-from features.stores.codec import decode_item, encode_item
+from features.override import Override, with_overrides
+from features.stores.codec import decode_item, decode_overrides, encode_item, encode_overrides
+from features.stores.ports import OverridesAt
 from features.stores.sqlite_file import SqliteFile
 
 SCHEMA: Final = """
@@ -20,12 +23,18 @@ CREATE TABLE changes (number INTEGER NOT NULL);
 INSERT INTO changes VALUES (0)
 """
 
+OVERRIDES_SCHEMA: Final = """
+CREATE TABLE overrides (number INTEGER NOT NULL, body BLOB);
+INSERT INTO overrides VALUES (0, NULL)
+"""
+
 PAGE: Final = 1_000
 """Items that are read, or written, at a time."""
 
 _GET_MANY = "SELECT body FROM items WHERE id IN (SELECT value FROM json_each(?))"
 _PUT = "INSERT INTO items VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
 _NEXT = "SELECT id, body FROM items WHERE id > ? ORDER BY id LIMIT ?"
+_OVERRIDES = "SELECT number, body FROM overrides"
 _PUT_SHELF = (
     "INSERT INTO shelves VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET items = excluded.items"
 )
@@ -35,7 +44,7 @@ class SqliteCatalogue:
     """The `Catalogue` on SQLite.
 
     Args:
-        file: Holds the tables of `SCHEMA`.
+        file: Holds the tables of `SCHEMA` and `OVERRIDES_SCHEMA`.
     """
 
     def __init__(self, file: SqliteFile) -> None:
@@ -44,8 +53,7 @@ class SqliteCatalogue:
     def get_many(self, items: Sequence[str]) -> dict[str, Item]:
         """Those items that are known."""
         wanted = msgspec.json.encode(items).decode()
-        with self._file.reading() as connection:
-            rows = connection.execute(_GET_MANY, (wanted,)).fetchall()
+        rows = self._file.rows(_GET_MANY, (wanted,))
         found = [self._item(row[0]) for row in rows]
         return {item.id: item for item in found}
 
@@ -62,8 +70,7 @@ class SqliteCatalogue:
         """Every item, in the order of ids."""
         after = ""
         while True:
-            with self._file.reading() as connection:
-                rows = connection.execute(_NEXT, (after, PAGE)).fetchall()
+            rows = self._file.rows(_NEXT, (after, PAGE))
             if not rows:
                 return
             for after, body in rows:  # noqa: B007 - the last id is where the next page begins
@@ -71,8 +78,7 @@ class SqliteCatalogue:
 
     def count(self) -> int:
         """How many items there are."""
-        with self._file.reading() as connection:
-            number: int = connection.execute("SELECT count(*) FROM items").fetchone()[0]
+        number: int = self._file.rows("SELECT count(*) FROM items")[0][0]
         return number
 
     def put_shelves(self, shelves: Mapping[str, Sequence[str]]) -> None:
@@ -85,15 +91,42 @@ class SqliteCatalogue:
 
     def shelves(self) -> dict[str, tuple[str, ...]]:
         """All shelves."""
-        with self._file.reading() as connection:
-            rows = connection.execute("SELECT name, items FROM shelves ORDER BY name").fetchall()
+        rows = self._file.rows("SELECT name, items FROM shelves ORDER BY name")
         return {name: msgspec.msgpack.decode(body, type=tuple[str, ...]) for name, body in rows}
 
     def version(self) -> int:
         """A number that changes with every change of items or shelves."""
-        with self._file.reading() as connection:
-            number: int = connection.execute("SELECT number FROM changes").fetchone()[0]
+        number: int = self._file.rows("SELECT number FROM changes")[0][0]
         return number
+
+    def overrides(self) -> OverridesAt:
+        """All overrides, and the version that they are of."""
+        number, body = self._file.rows(_OVERRIDES)[0]
+        return OverridesAt(number, decode_overrides(self._file.path, body))
+
+    def overrides_version(self) -> int:
+        """A number that changes with every change of overrides."""
+        number: int = self._file.rows("SELECT number FROM overrides")[0][0]
+        return number
+
+    def put_overrides(self, overrides: Sequence[Override], now: datetime) -> None:
+        """Add or replace overrides, and drop those that have ended by now; all or nothing."""
+        with self._file.writing() as connection:
+            kept = self._kept_overrides(connection)
+            _keep_overrides(connection, with_overrides(kept, overrides, now))
+
+    def drop_overrides(self, names: Collection[str]) -> int:
+        """Drop the overrides of these ids; returns how many there were."""
+        with self._file.writing() as connection:
+            kept = self._kept_overrides(connection)
+            left = [override for override in kept if override.id not in names]
+            if len(left) < len(kept):
+                _keep_overrides(connection, left)
+        return len(kept) - len(left)
+
+    def _kept_overrides(self, connection: sqlite3.Connection) -> tuple[Override, ...]:
+        _, body = connection.execute(_OVERRIDES).fetchone()
+        return decode_overrides(self._file.path, body)
 
     def _item(self, body: bytes) -> Item:
         try:
@@ -101,6 +134,11 @@ class SqliteCatalogue:
         except InvalidItem as error:
             message = f"{self._file.path}: an item can't be read: {error}: send the catalogue again"
             raise StoreUnavailable(message) from error
+
+
+def _keep_overrides(connection: sqlite3.Connection, overrides: Sequence[Override]) -> None:
+    body = encode_overrides(overrides)
+    connection.execute("UPDATE overrides SET number = number + 1, body = ?", (body,))
 
 
 def _change(connection: sqlite3.Connection) -> None:

@@ -46,16 +46,21 @@ class SqliteFile:
     Args:
         path: The file; made with its folder when missing.
         schema: Statements that make the tables of an empty file.
+        upgrades: More of them, that later versions added; a file of before is brought up to date.
         synchronous: FULL survives a power cut after every commit; NORMAL may lose the last ones
             then, but nothing when only the process dies.
     """
 
     def __init__(
-        self, path: Path, schema: str, synchronous: Literal["FULL", "NORMAL"] = "FULL"
+        self,
+        path: Path,
+        schema: str,
+        *upgrades: str,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
     ) -> None:
         self.path = path
         self._name = str(path)
-        self._schema = schema
+        self._schemas = (schema, *upgrades)
         self._synchronous = synchronous
         self._idle: deque[tuple[sqlite3.Connection, Identity]] = deque()
         self._lock = threading.Lock()
@@ -179,13 +184,14 @@ class SqliteFile:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if _is_made(connection):
+        if _version(connection) >= len(self._schemas):
             return
         connection.execute("BEGIN IMMEDIATE")
-        if not _is_made(connection):  # by another process, while this one waited for the lock
-            for statement in self._schema.split(";"):
+        # Another process may have made some of them while this one waited for the lock.
+        for schema in self._schemas[_version(connection) :]:
+            for statement in schema.split(";"):
                 connection.execute(statement)
-            connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {len(self._schemas)}")
         connection.execute("COMMIT")
 
     def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
@@ -201,5 +207,7 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def _is_made(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("PRAGMA user_version").fetchone()[0])
+def _version(connection: sqlite3.Connection) -> int:
+    """How many schemas the file's tables are of."""
+    number: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return number

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
+import msgspec
+import pytest
+
+from features.errors import TooLarge
 from features.item import Item
+from features.override import MAX_OVERRIDES, Action, Override
 from features.stores.opening import Stores
 
 TEA = Item(
@@ -18,6 +24,18 @@ TEA = Item(
     attributes={"origin": "Assam"},
 )
 POT = Item(id="pot", title="Pot", in_stock=False)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NIGHT = NOON + timedelta(hours=12)
+BAN = Override(
+    id="no-tea", action=Action.BAN, item="tea", created_at=NOON, ends_at=NIGHT, note="recalled"
+)
+PIN = Override(
+    id="pot-first", action=Action.PIN, item="pot", created_at=NOON, block="hero", position=1
+)
+BOOST = Override(
+    id="cups", action=Action.BOOST, item="cup", created_at=NOON, segment="loyal", strength=0.5
+)
 
 
 class CatalogueSuite:
@@ -65,3 +83,65 @@ class CatalogueSuite:
         stores.catalogue.put_shelves({})
         stores.catalogue.get_many(["tea"])
         assert stores.catalogue.version() == versions[-1]
+
+    def test_overrides_come_back_as_they_went_in_by_their_ids(self, stores: Stores) -> None:
+        assert stores.catalogue.overrides().overrides == ()
+        stores.catalogue.put_overrides([PIN, BAN], NOON)
+        stores.catalogue.put_overrides([BOOST], NOON)
+        assert stores.catalogue.overrides().overrides == (BOOST, BAN, PIN)
+
+    def test_an_override_of_the_same_id_is_replaced(self, stores: Stores) -> None:
+        stores.catalogue.put_overrides([PIN], NOON)
+        new = Override(id=PIN.id, action=Action.BAN, item="pot", created_at=NIGHT)
+        stores.catalogue.put_overrides([new], NOON)
+        assert stores.catalogue.overrides().overrides == (new,)
+
+    def test_putting_an_override_again_changes_nothing_of_it(self, stores: Stores) -> None:
+        stores.catalogue.put_overrides([PIN], NOON)
+        again = msgspec.structs.replace(PIN, created_at=NIGHT)
+        stores.catalogue.put_overrides([again], NIGHT)
+        assert stores.catalogue.overrides().overrides == (PIN,)
+
+    def test_overrides_that_have_ended_are_swept_when_others_are_put(self, stores: Stores) -> None:
+        stores.catalogue.put_overrides([BAN, PIN], NOON)
+        stores.catalogue.put_overrides([BOOST], NIGHT)
+        assert stores.catalogue.overrides().overrides == (BOOST, PIN)
+
+    def test_dropped_overrides_are_gone_and_counted(self, stores: Stores) -> None:
+        stores.catalogue.put_overrides([BAN, PIN, BOOST], NOON)
+        assert stores.catalogue.drop_overrides(["no-tea", "cups", "unknown"]) == 2
+        assert stores.catalogue.drop_overrides(["no-tea"]) == 0
+        assert stores.catalogue.overrides().overrides == (PIN,)
+
+    def test_more_overrides_than_the_limit_are_refused_and_none_is_kept(
+        self, stores: Stores
+    ) -> None:
+        many = [msgspec.structs.replace(PIN, id=f"pin-{n}") for n in range(MAX_OVERRIDES)]
+        stores.catalogue.put_overrides(many, NOON)
+        with pytest.raises(TooLarge, match=r"1001 overrides.*drop some"):
+            stores.catalogue.put_overrides([PIN], NOON)
+        assert len(stores.catalogue.overrides().overrides) == MAX_OVERRIDES
+
+    def test_overrides_have_a_version_of_their_own(self, stores: Stores) -> None:
+        items = stores.catalogue.version()
+        versions = [stores.catalogue.overrides_version()]
+        stores.catalogue.put_overrides([PIN, BAN], NOON)
+        versions.append(stores.catalogue.overrides_version())
+        stores.catalogue.drop_overrides([PIN.id])
+        versions.append(stores.catalogue.overrides_version())
+        assert len(set(versions)) == 3
+        assert stores.catalogue.overrides() == (versions[-1], (BAN,))
+        assert stores.catalogue.version() == items
+        stores.catalogue.put_many([TEA])
+        stores.catalogue.drop_overrides(["unknown"])
+        assert stores.catalogue.overrides_version() == versions[-1]
+
+    def test_threads_that_put_overrides_at_once_lose_none(self, stores: Stores) -> None:
+        def put(number: int) -> None:
+            for step in range(5):
+                new = msgspec.structs.replace(PIN, id=f"pin-{number}-{step}")
+                stores.catalogue.put_overrides([new], NOON)
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(put, range(4)))
+        assert len(stores.catalogue.overrides().overrides) == 20

@@ -146,6 +146,9 @@ class ProfileStoreSuite:
             lambda: stores.lookup.look([Asked(ADA, None)]),
             lambda: stores.lookup.look([Asked(ADA, "mail"), Asked(BOB, "mail")]),
             stores.catalogue.version,
+            stores.catalogue.overrides,
+            stores.catalogue.overrides_version,
+            lambda: stores.catalogue.drop_overrides(["one"]),
             lambda: list(stores.catalogue.all()),
         ]
         for call in calls:

@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from features.clock import SystemClock
 from features.errors import StoreUnavailable
+from features.item import Item
 from features.profile import Profile
 from features.stores import sqlite_file
 from features.stores.opening import Stores, open_log, open_stores
-from features.stores.sqlite import SqliteProfiles
+from features.stores.sqlite import SCHEMA, SqliteProfiles
+from features.stores.sqlite_catalogue import SqliteCatalogue
+from features.stores.sqlite_pins import SqlitePins
 from tests.unit.features.stores.profile_suite import ADA, BOB, bought
 
 
@@ -184,13 +188,39 @@ def test_tables_that_another_process_made_meanwhile_are_not_made_again(
     with other.writing() as connection:
         connection.execute("INSERT INTO one VALUES (1)")
     other.close()
-    looks = iter([False, True])  # before waiting for the lock, and with it
-    monkeypatch.setattr(sqlite_file, "_is_made", lambda _: next(looks))
+    looks = iter([0, 1])  # before waiting for the lock, and with it
+    monkeypatch.setattr(sqlite_file, "_version", lambda _: next(looks))
     file = sqlite_file.SqliteFile(path, schema)
     with file.reading() as connection:
         assert connection.execute("SELECT number FROM one").fetchall() == [(1,)]
     assert list(looks) == []
     file.close()
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date_and_loses_nothing(path: Path) -> None:
+    before = sqlite_file.SqliteFile(path, SCHEMA)
+    SqliteProfiles(before, SqlitePins(before, SystemClock())).put_many([Profile(ADA)])
+    SqliteCatalogue(before).put_many([Item(id="tea", title="Tea")])
+    stores = open_stores(f"sqlite:///{path}")
+    assert stores.profiles.get(ADA) == Profile(ADA)
+    assert stores.catalogue.overrides() == (0, ())
+    # The version of before goes on with the same file.
+    SqliteCatalogue(before).put_many([Item(id="pot", title="Pot")])
+    assert stores.catalogue.count() == 2
+    before.close()
+    stores.close()
+    again = sqlite_file.SqliteFile(path, SCHEMA)
+    assert SqliteCatalogue(again).count() == 2
+    again.close()
+
+
+def test_overrides_that_cannot_be_read_are_told(stores: Stores, path: Path) -> None:
+    stores.profiles.ping()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("UPDATE overrides SET body = x'ff'")
+        other.commit()
+    with pytest.raises(StoreUnavailable, match=rf"{path}: the overrides can't be read.*backup"):
+        stores.catalogue.overrides()
 
 
 def test_only_the_owner_may_read_what_is_kept(stores: Stores, path: Path) -> None:
