@@ -24,12 +24,15 @@ from pathlib import Path
 import msgspec
 
 from features.errors import SettingsError, shorten
+from features.event import MAX_ITEMS
 from features.item import Item, check_item
 
-MAX_SIZE = 50
+MAX_SIZE = MAX_ITEMS
 """Items in one slate."""
 MAX_NEW_DAYS = 3_650
 """The longest that an item may count as new."""
+MAX_ROTATION_DAYS = 365
+"""The longest half-life of a showing."""
 BUILT_IN = "blocks.toml"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -41,6 +44,7 @@ class RuleName(StrEnum):
     Each has the name of the setting that asks for it. The first is the last to yield.
     """
 
+    ROTATION = "rotation_days"
     CATEGORY_CAP = "category_cap"
     BRAND_CAP = "brand_cap"
     POPULARITY_CAP = "popularity_cap"
@@ -60,9 +64,10 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             whatever `allow_repeats` says. From 0.
         categories: Only items in any of these; all items when empty.
         exclude_categories: No item in any of these.
-        category_cap: At most so many items of the same narrowest category. This and all that
-            follow are rules of the slate as a whole: None for none, and each yields rather than
-            leave a slate short.
+        rotation_days: An item that was shown and not wanted stands further behind; in so many
+            days a showing comes to count half. This and all that follow are rules of the slate as
+            a whole: None for none, and each yields rather than leave a slate short.
+        category_cap: At most so many items of the same narrowest category.
         brand_cap: At most so many items of the same brand.
         popularity_cap: At most so many of the most popular items.
         popular_share: Which are the most popular: this part of all items.
@@ -79,6 +84,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     repeat_after_days: float = 0.0
     categories: tuple[str, ...] = ()
     exclude_categories: tuple[str, ...] = ()
+    rotation_days: float | None = None
     category_cap: int | None = None
     brand_cap: int | None = None
     popularity_cap: int | None = None
@@ -181,6 +187,11 @@ def _rule_problem(block: Block) -> str | None:
     """The first setting of a rule that is out of its range."""
     least = math.ceil(100 / block.size) / 100
     limits: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+        (
+            "rotation_days",
+            lambda days: 0 < days <= MAX_ROTATION_DAYS,
+            f"give days up to {MAX_ROTATION_DAYS}, like 14.0, or leave it out",
+        ),
         ("category_cap", lambda cap: cap >= 1, "give a number from 1, or leave it out"),
         ("brand_cap", lambda cap: cap >= 1, "give a number from 1, or leave it out"),
         ("popularity_cap", lambda cap: cap >= 1, "give a number from 1, or leave it out"),

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from features.profile import History
 from serving.ranking.blocks import Block
+from serving.ranking.rules.rotation import SECONDS_A_DAY, pressure_of
 from serving.ranking.shaping import Move, Wanted, moves_of, shaped
 from serving.ranking.top import EMPTY, Rows, Scores, best_rows
 from serving.ranking.view import ItemView
 
 NOBODY: Final = History()
 """The history of a customer who is not known."""
-SECONDS_A_DAY: Final = 86_400.0
 TOGETHER: Final = 64
 """Slates that are made at once: their scores still fit a processor's cache."""
 
@@ -38,7 +38,7 @@ class Ask:
 
     Attributes:
         block: The rules.
-        history: What the customer owns and just bought; empty for an unknown customer.
+        history: What the customer owns, just bought, and was shown; empty for an unknown one.
         exclude: Item ids of the send's other blocks.
         count: How many items; the block's size when None.
     """
@@ -108,7 +108,9 @@ def rankings(
             opened = open_scores(_of(scores, places), eligible, len(places))
             for row_scores, place in zip(opened, places, strict=True):
                 row_scores[_closed_rows(view, asks[place], now)] = -np.inf
-            ranked = _ranked(opened, Wanted(view, block, _count(block, count), now))
+            histories = [asks[place].history for place in places]
+            pressure = pressure_of(view, histories, block.rotation_days, now)
+            ranked = _ranked(opened, Wanted(view, block, _count(block, count), now, pressure))
             slates.update(zip(places, ranked, strict=True))
     return [slates[place] for place in range(len(asks))]
 
@@ -177,7 +179,7 @@ def finite_scores(scores: Scores) -> Scores:
 def pick_rows(
     view: ItemView, opened: Scores, block: Block, now: datetime, count: int | None = None
 ) -> Rows:
-    """The best rows of each customer under the block's rules.
+    """The best rows of each customer under the block's rules, as if nothing had been shown yet.
 
     Args:
         view: Of the items that may come.
@@ -190,15 +192,16 @@ def pick_rows(
         (customers, at most `count`), best first, `EMPTY` where a slate has ended.
     """
     count = _count(block, count)
-    if not block.rules:
+    wanted = Wanted(view, block, count, now)
+    if not wanted.rules:
         return best_rows(opened, view.rank, view.by_rank, count)
-    return shaped(opened, Wanted(view, block, count, now)).rows
+    return shaped(opened, wanted).rows
 
 
 def _ranked(opened: Scores, wanted: Wanted) -> list[Ranking]:
     """What `pick_rows` gives, a slate each, and how rules moved it."""
     view = wanted.view
-    if not wanted.block.rules:
+    if not wanted.rules:
         slates = best_rows(opened, view.rank, view.by_rank, wanted.count)
         return [Ranking(rows[rows != EMPTY], UNMOVED) for rows in slates]
     made = shaped(opened, wanted)

@@ -2,7 +2,7 @@
 
 Each place is given by asking the block's rules one after the other which of the candidates may have
 it, and taking the best of those that are left. A rule that would leave none yields, and then more
-candidates are looked at, as far as that rule is worth it.
+candidates are looked at, as far as that rule is worth it. Rotation says which are the best.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from serving.ranking.rules.new_share import is_new, new_share
 from serving.ranking.rules.pool import Mask, Pool, Rule
 from serving.ranking.rules.popularity_cap import popularity_cap
 from serving.ranking.rules.price_spread import price_spread
+from serving.ranking.rules.rotation import Pressure, Rotated, rotated
 from serving.ranking.top import EMPTY, Rows, Scores, best_rows
 from serving.ranking.view import ItemView
 
@@ -36,6 +37,7 @@ RULES: Final[Mapping[RuleName, Rule]] = {
     RuleName.PRICE_SPREAD: price_spread,
     RuleName.DIVERSITY: diversity,
 }
+"""All but rotation, which bars nobody."""
 REACH: Final[Mapping[RuleName, float]] = {
     RuleName.CATEGORY_CAP: math.inf,
     RuleName.BRAND_CAP: math.inf,
@@ -72,12 +74,20 @@ class Wanted:
         block: The rules.
         count: Items in each slate, from 0.
         now: Aware.
+        pressure: On the items of these customers, for a block that rotates; None for none.
     """
 
     view: ItemView
     block: Block
     count: int
     now: datetime
+    pressure: Pressure | None = None
+
+    @property
+    def rules(self) -> tuple[RuleName, ...]:
+        """The block's rules that have anything to say."""
+        idle = RuleName.ROTATION if self.pressure is None else None
+        return tuple(name for name in self.block.rules if name is not idle)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,19 +160,41 @@ def _fill(made: Shaped, part: Rows, scores: Scores, wanted: Wanted, depth: int) 
     Returns:
         Those of the slates that more candidates might make better.
     """
-    view, block, moment = wanted.view, wanted.block, microseconds(wanted.now)
-    rows = best_rows(scores, view.rank, view.by_rank, depth)
-    more = (rows.shape[1] == depth) & (rows[:, -1] != EMPTY)
-    if block.new_share is not None:
-        rows = np.hstack([rows, _new_rows(scores, wanted, rows)])
-    filling = _Filling(Pool(view, block, rows, moment), depth)
+    rows, more = _candidates(scores, wanted, depth)
+    slates = np.arange(len(part))[:, None]
+    turned = _turned(rows, part, wanted)
+    if turned is not None:
+        rows = rows[slates, turned.order]
+    filling = _Filling(wanted, rows, turned, depth)
     columns = filling.columns(made.rows.shape[1])
-    there, slates = columns != EMPTY, np.arange(len(part))[:, None]
+    there, before = columns != EMPTY, columns
+    if turned is not None:
+        before = np.where(there, turned.order[slates, columns], EMPTY)
+        # Before what fell behind all that was looked at there may be others.
+        fell = (before < depth) & (turned.places[slates, columns] > depth)
+        filling.yielded |= np.any(there & fell, axis=1)
     made.rows[part] = np.where(there, rows[slates, columns], EMPTY)
-    made.positions[part] = np.where(columns < depth, columns + 1, 0)
+    made.positions[part] = np.where(before < depth, before + 1, 0)
     made.moved_by[part] = np.where(there, filling.moved_by[slates, columns], 0)
     short: Rows = part[more & filling.yielded]
     return short
+
+
+def _candidates(scores: Scores, wanted: Wanted, depth: int) -> tuple[Rows, NDArray[np.bool_]]:
+    """The best rows of each customer, so many and some new ones, and who has more than these."""
+    view = wanted.view
+    rows = best_rows(scores, view.rank, view.by_rank, depth)
+    more = (rows.shape[1] == depth) & (rows[:, -1] != EMPTY)
+    if wanted.block.new_share is not None:
+        rows = np.hstack([rows, _new_rows(scores, wanted, rows)])
+    return rows, more
+
+
+def _turned(rows: Rows, part: Rows, wanted: Wanted) -> Rotated | None:
+    """The candidates of some of the slates as rotation leaves them; None where nothing presses."""
+    if wanted.pressure is None:
+        return None
+    return rotated(rows, wanted.pressure.on(part, rows), wanted.block.size)
 
 
 def _new_rows(scores: Scores, wanted: Wanted, known: Rows) -> Rows:
@@ -188,13 +220,17 @@ class _Filling:
         yielded: Which slates had a rule yield that more candidates might have kept, (slates,).
     """
 
-    def __init__(self, pool: Pool, depth: int) -> None:
-        self.moved_by = np.zeros(pool.rows.shape, np.uint8)
-        self.yielded = np.zeros(len(pool.rows), np.bool_)
-        self._pool = pool
+    def __init__(self, wanted: Wanted, rows: Rows, turned: Rotated | None, depth: int) -> None:
+        self.moved_by = np.zeros(rows.shape, np.uint8)
+        self.yielded = np.zeros(len(rows), np.bool_)
+        moment, places = microseconds(wanted.now), None
+        if turned is not None:
+            self.moved_by[turned.moved] = _BITS[RuleName.ROTATION]
+            places = turned.places
+        self._pool = Pool(wanted.view, wanted.block, rows, moment, places)
         self._depth = depth
-        self._rules = pool.block.rules
-        self._left = pool.rows != EMPTY
+        self._rules = [name for name in wanted.block.rules if name in RULES]
+        self._left = rows != EMPTY
 
     def columns(self, places: int) -> Rows:
         """The candidates that have the places, (slates, places), `EMPTY` where none is left."""

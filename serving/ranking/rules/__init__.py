@@ -2,4 +2,5 @@
 
 A rule looks at what was chosen so far and says which of the candidates may take the next place. One
 that would leave none yields: no rule makes a slate shorter. `serving.ranking.shaping` asks them.
+`rotation` comes before all of them: it says in which order they find the candidates.
 """

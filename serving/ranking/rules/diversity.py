@@ -25,8 +25,7 @@ def diversity(pool: Pool, chosen: Rows, able: Mask) -> Mask:
     if not chosen.shape[1]:
         return able
     share = pool.block.diversity or 0.0
-    relevance = -np.arange(pool.rows.shape[1]) / pool.block.size
-    worth = (1 - share) * relevance - share * likeness(pool, chosen).max(axis=2)
+    worth = (1 - share) * pool.relevance - share * likeness(pool, chosen).max(axis=2)
     worth = np.where(able, worth, -np.inf)
     best: Mask = able & (worth == worth.max(axis=1, keepdims=True))
     return best

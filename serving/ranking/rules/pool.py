@@ -29,12 +29,21 @@ class Pool:
         block: Its rules.
         rows: Rows of the view, (slates, candidates), best first; `EMPTY` where there is none.
         moment: When the mail is made, microseconds since 1970.
+        places: How far each candidate stands from the best, in places, (slates, candidates); None
+            where each stands right behind the one before.
     """
 
     view: ItemView
     block: Block
     rows: Rows
     moment: int
+    places: NDArray[np.float64] | None = None
+
+    @cached_property
+    def relevance(self) -> NDArray[np.float64]:
+        """Of each candidate, from 0 down by 1 over the block's slate; (slates or 1, candidates)."""
+        places = np.arange(self.rows.shape[1])[None] if self.places is None else self.places
+        return -places / self.block.size
 
     @cached_property
     def vectors(self) -> NDArray[np.float32] | None:

@@ -51,7 +51,7 @@ def slate(view: ItemView, block: Block) -> str:
 
 
 def test_every_rule_is_there_under_the_name_of_its_setting() -> None:
-    assert list(RULES) == list(RuleName)
+    assert [RuleName.ROTATION, *RULES] == list(RuleName)
     assert set(RuleName) <= set(Block.__struct_fields__)
 
 
