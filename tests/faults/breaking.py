@@ -34,6 +34,7 @@ def of_registry(kind: Kind, ms: float = 0.0) -> Breaks:
 
     @asynccontextmanager
     async def breaks(stack: Stack) -> AsyncIterator[None]:
+        assert stack.models is not None
         async with _through(stack.models, kind, ms):
             await asyncio.to_thread(stack.promote, 2)
             yield
@@ -82,12 +83,24 @@ async def redis_stopped(stack: Stack) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def begun_without_store(stack: Stack) -> AsyncIterator[None]:
+    """The scorer ends, and starts again while Redis hangs: nothing is in its memory."""
+    assert stack.store is not None
+    async with _through(stack.store, Kind.HANG, 0.0):
+        await asyncio.to_thread(stack.scorer.end)
+        await asyncio.to_thread(stack.scorer.start)
+        yield
+
+
+@asynccontextmanager
 async def registry_killed(stack: Stack) -> AsyncIterator[None]:
     """MLflow is killed and comes back, again and again."""
+    registry = stack.registry
+    assert registry is not None
 
     def once() -> float:
-        stack.registry.kill()
-        stack.registry.start()
+        registry.kill()
+        registry.start()
         return 1.0
 
     async with _again_and_again(once):

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from tests.faults.proxy import HOST
-from tests.services import require
+from tests.services import free_port, require
 
 PATIENCE = 60.0
 
@@ -27,6 +27,7 @@ class Process:
 
     Args:
         command: What to run.
+        port: Where it listens, on `HOST`.
         log: File that gets what it prints.
         ready: Whether it answers.
         environment: Variables on top of our own.
@@ -35,10 +36,12 @@ class Process:
     def __init__(
         self,
         command: Sequence[str],
+        port: int,
         log: Path,
         ready: Callable[[], bool],
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        self.port = port
         self._command = command
         self._log = log
         self._ready = ready
@@ -111,26 +114,27 @@ def eventually(
     return time.monotonic() - began
 
 
-def redis_process(folder: Path, port: int) -> Process:
+def redis_process(folder: Path) -> Process:
     """A Redis that keeps nothing on disk: killed, it comes back empty."""
-    program = require("redis-server", "redis-server")
+    program, port = require("redis-server", "redis-server"), free_port()
     options = ["--port", str(port), "--bind", HOST, "--save", "", "--dir", str(folder)]
-    return Process([program, *options], folder / "redis.log", lambda: _listens(port))
+    return Process([program, *options], port, folder / "redis.log", lambda: _listens(port))
 
 
-def registry_process(folder: Path, port: int) -> Process:
+def registry_process(folder: Path) -> Process:
     """MLflow's own server over a registry of two versions of the recommender, the first champion.
 
     Args:
         folder: Where registry and artifacts are; made at the first start.
-        port: On `HOST`.
     """
+    port = free_port()
     command = [sys.executable, "-m", "tests.faults.registry", str(folder), str(port)]
-    return Process(command, folder / "registry.log", lambda: _listens(port))
+    return Process(command, port, folder / "registry.log", lambda: _listens(port))
 
 
-def scorer_process(port: int, home: Path, settings: Mapping[str, str]) -> Process:
+def scorer_process(home: Path, settings: Mapping[str, str]) -> Process:
     """`homing serve`."""
+    port = free_port()
     command = [sys.executable, "-m", "homing", "serve", "--host", HOST, "--port", str(port)]
 
     def ready() -> bool:
@@ -139,7 +143,7 @@ def scorer_process(port: int, home: Path, settings: Mapping[str, str]) -> Proces
         except httpx.TransportError:
             return False
 
-    return Process(command, home / "scorer.log", ready, settings)
+    return Process(command, port, home / "scorer.log", ready, settings)
 
 
 def children(pid: int) -> list[int]:

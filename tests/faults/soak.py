@@ -12,7 +12,9 @@ import asyncio
 import gc
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.faults import breaking
 from tests.faults.proxy import Kind, say
@@ -40,12 +42,14 @@ WITH_REDIS = (
     Trial("MLflow answers garbage", breaking.of_registry(Kind.GARBAGE)),
     Trial("MLflow drips", breaking.of_registry(Kind.DRIP, DRIP)),
     Trial("MLflow killed again and again", breaking.registry_killed),
+    Trial("scorer started while Redis hangs", breaking.begun_without_store, FALLEN, 1.0, cold=True),
     Trial("new champions and catalogues", breaking.reloading),
 )
 WITH_SQLITE = (
     Trial(
         "SQLite: a writer stands still",
         breaking.sqlite_held("writing", "profiles.db", "profiles.pins.db"),
+        EITHER,
     ),
     Trial(
         "SQLite: no file can be read",
@@ -54,15 +58,31 @@ WITH_SQLITE = (
     ),
 )
 WITH_INGEST = (Trial("ingest killed again and again", breaking.child_killed),)
-WITH_WORKERS = (Trial("one of two workers killed", breaking.child_killed),)
+WITH_WORKERS = (Trial("one of two workers killed, again and again", breaking.child_killed),)
 
-GROUPS: tuple[tuple[tuple[Trial, ...], bool, dict[str, str]], ...] = (
-    (WITH_REDIS, False, {}),
-    (WITH_SQLITE, True, {}),
-    (WITH_INGEST, True, {"HOMING_INGEST": "true"}),
-    (WITH_WORKERS, False, {"HOMING_WORKERS": "2"}),
+
+class Group(NamedTuple):
+    """Trials of one scorer.
+
+    Attributes:
+        trials: In their order.
+        redis: Whether its profiles are in Redis.
+        registry: Whether there is an MLflow.
+        settings: Of the scorer.
+    """
+
+    trials: tuple[Trial, ...]
+    redis: bool = False
+    registry: bool = False
+    settings: Mapping[str, str] = {}
+
+
+GROUPS = (
+    Group(WITH_REDIS, redis=True, registry=True),
+    Group(WITH_SQLITE),
+    Group(WITH_INGEST, settings={"HOMING_INGEST": "true"}),
+    Group(WITH_WORKERS, redis=True, settings={"HOMING_WORKERS": "2"}),
 )
-"""Trials of one scorer, whether its stores are SQLite files, and its other settings."""
 
 HEAD = (
     "| fault | fetches | answered | wrong | rungs | p99 | worst, of the deadline | again on "
@@ -99,13 +119,13 @@ def line(row: Row) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-async def _group(
-    trials: tuple[Trial, ...], home: Path, pace: Pace, *, sqlite: bool, settings: dict[str, str]
-) -> bool:
+async def _run(group: Group, home: Path, pace: Pace) -> bool:
     """Whether all went well."""
     well = True
-    with running_stack(home, sqlite=sqlite, **settings) as stack:
-        for trial in trials:
+    with running_stack(
+        home, redis=group.redis, registry=group.registry, settings=group.settings
+    ) as stack:
+        for trial in group.trials:
             row = await run_trial(stack, trial, pace)
             say(line(row))
             for fault, example in row.tally.examples.items():
@@ -123,13 +143,12 @@ def main() -> int:
     given = parser.parse_args()
     gc.disable()  # a pause of ours is no answer's
     say(HEAD)
-    well = True
-    for trials, sqlite, settings in GROUPS:
-        chosen = tuple(trial for trial in trials if any(word in trial.name for word in given.only))
+    well, pace = True, Pace(given.rate, given.fetches)
+    for group in GROUPS:
+        chosen = tuple(t for t in group.trials if any(word in t.name for word in given.only))
         if chosen:
             with tempfile.TemporaryDirectory() as home:
-                pace = Pace(given.rate, given.fetches)
-                work = _group(chosen, Path(home), pace, sqlite=sqlite, settings=settings)
+                work = _run(group._replace(trials=chosen), Path(home), pace)
                 well = asyncio.run(work) and well
     return 0 if well else 1
 

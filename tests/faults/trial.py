@@ -32,12 +32,14 @@ class Trial:
         breaks: Brings the fault, and ends it.
         rungs: What may answer known customers while it lasts.
         settle: Seconds from its beginning until that is judged.
+        cold: Whether the scorer is another process from then on, so that nothing is asked before.
     """
 
     name: str
     breaks: Breaks
     rungs: frozenset[str] = MODEL
     settle: float = 1.0
+    cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ async def run_trial(stack: Stack, trial: Trial, pace: Pace) -> Row:
     )
     with noise() as heard, Watch(lambda: _threads(stack.scorer.pid)) as watch:
         load.tally.allowed = MODEL
-        await load.run(pace.before)
+        await load.run(0 if trial.cold else pace.before)
         load.tally.allowed = None
         async with trial.breaks(stack):
             settling = asyncio.get_running_loop().call_later(
