@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import structlog
 
@@ -12,7 +11,8 @@ from features.errors import HomingError
 from features.item import Item
 from features.stores.opening import Stores
 from serving.breaker import Breaker
-from serving.catalogue import load_copy, read_catalogue, save_copy
+from serving.catalogue import CatalogueCopy, read_catalogue
+from serving.local_catalogue import LocalCatalogue
 from serving.metrics import Metrics
 from serving.snapshot import Current
 
@@ -26,28 +26,35 @@ class CatalogueFollower:
         stores: Whose catalogue is read.
         current: Where a copy is put.
         breaker: Closed again when the store answers.
-        path: The copy on local disk.
+        local: Copies on local disk, shared with other workers.
         metrics: Say whether the store is up.
     """
 
     def __init__(
-        self, stores: Stores, current: Current, breaker: Breaker, path: Path, metrics: Metrics
+        self,
+        stores: Stores,
+        current: Current,
+        breaker: Breaker,
+        local: LocalCatalogue,
+        metrics: Metrics,
     ) -> None:
         self._stores = stores
         self._current = current
         self._breaker = breaker
-        self._path = path
+        self._local = local
         self._metrics = metrics
         self.store_up = True
         # A copy that was read before a change must not replace one that shows the change.
         self._changing = threading.Lock()
 
     def load_local(self) -> bool:
-        """Start from the copy on local disk; whether there was one."""
-        copy = load_copy(self._path)
+        """Start from the copy on local disk, or one that is loaded; whether there was one."""
+        copy = self._current.snapshot.catalogue
         if copy is None:
-            return False
-        self._current.use_catalogue(copy)
+            copy = self._local.load()
+            if copy is None:
+                return False
+            self._current.use_catalogue(copy)
         self._metrics.catalogue_items.set(len(copy.items))
         return True
 
@@ -80,14 +87,17 @@ class CatalogueFollower:
         copy = self._current.snapshot.catalogue
         if copy is not None and copy.version == self._stores.catalogue.version():
             return
-        with self._changing:
-            copy = read_catalogue(self._stores.catalogue)
-            self._current.use_catalogue(copy)
-        self._metrics.catalogue_items.set(len(copy.items))
-        try:
-            save_copy(copy, self._path)
-        except OSError as error:
-            _log.warning("catalogue not kept on disk", path=str(self._path), error=str(error))
+        # Workers without a catalogue have nothing better to do than to wait for who reads it.
+        with self._changing, self._local.turn(wait=copy is None) as mine:
+            if mine:
+                copy = self._newest()
+                self._current.use_catalogue(copy)
+                self._metrics.catalogue_items.set(len(copy.items))
+
+    def _newest(self) -> CatalogueCopy:
+        """As another worker has left it, or else from the store."""
+        shared = self._local.shared(self._stores.catalogue.version())
+        return shared or self._local.keep(read_catalogue(self._stores.catalogue))
 
     def _note(self, error: Exception | None) -> None:
         up = error is None

@@ -67,14 +67,16 @@ class Columns:
             categories=self.categories[places],
         )
 
-    def joined(self, below: Columns) -> Columns:
-        """These rows and the others below them."""
-        both = {
-            field.name: np.concatenate((getattr(self, field.name), getattr(below, field.name)))
-            for field in fields(self)
-        }
-        both["starts"] = np.concatenate((self.starts, self.starts[-1] + below.starts[1:]))
-        return Columns(**both)
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The rows of all parts, one part below the other; there is at least one."""
+    all_of = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Columns)
+    }
+    counts = np.concatenate([np.diff(part.starts) for part in parts])
+    all_of["starts"] = np.concatenate(([0], np.cumsum(counts)))
+    return Columns(**all_of)
 
 
 def columns_of(items: Sequence[Item | None]) -> Columns:

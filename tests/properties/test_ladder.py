@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from features.event import Event, EventType
 from features.item import Item
 from features.profile import Profile, Published, StoredSlate, history_of
-from serving.catalogue import CatalogueCopy, segment_shelf
+from serving.catalogue import make_copy, segment_shelf
 from serving.fallback import Question, choose, find_item, rank
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
-from serving.ranking.view import item_view
 from serving.slate import Rung
 from serving.snapshot import Current, LoadedModel, Snapshot
 from tests.unit.serving.kit import ANNA, NAMES, NOW, chain_bundle
@@ -50,10 +49,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     if draw(st.booleans()):
         known = draw(items())
         shelves = {"popular": draw(LIST), segment_shelf("loyal"): draw(LIST)}
-        views = {
-            name: item_view(tuple(dict.fromkeys(shelf)), known) for name, shelf in shelves.items()
-        }
-        current.use_catalogue(CatalogueCopy(1, known, views))
+        current.use_catalogue(make_copy(1, known.values(), shelves))
     return current.snapshot
 
 

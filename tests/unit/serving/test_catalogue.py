@@ -1,33 +1,12 @@
 from __future__ import annotations
 
-import pytest
-
 from features.item import Item
-from serving.catalogue import load_copy, read_catalogue, save_copy
 from tests.unit.serving.kit import ITEMS, NAMES, Kit, make_kit
 
 
 def shown(kit: Kit) -> tuple[str, ...]:
     copy = kit.parts.current.snapshot.catalogue
     return () if copy is None else tuple(copy.items)
-
-
-def test_a_copy_survives_the_disk(kit: Kit) -> None:
-    kit.stock()
-    path = kit.registry.home / "copy"
-    copy = read_catalogue(kit.catalogue)
-    save_copy(copy, path)
-    loaded = load_copy(path)
-    assert loaded is not None
-    assert loaded.items == copy.items
-    assert tuple(loaded.shelves["popular"].items) == NAMES
-
-
-def test_no_copy_and_an_unreadable_one_are_none(kit: Kit) -> None:
-    path = kit.registry.home / "copy"
-    assert load_copy(path) is None
-    path.write_bytes(b"\xc1")
-    assert load_copy(path) is None
 
 
 def test_a_shelf_that_names_an_item_twice_shows_it_once(kit: Kit) -> None:
@@ -81,18 +60,6 @@ def test_a_start_without_the_store_has_the_copy_on_disk(kit: Kit) -> None:
 
 def test_a_start_with_nothing_has_nothing(kit: Kit) -> None:
     assert not kit.parts.catalogue.load_local()
-
-
-def test_a_disk_that_is_full_keeps_no_copy_and_stops_nobody(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("serving.catalogue.write_atomically", full)
-    kit.stock()
-    assert shown(kit) == NAMES
-    assert kit.parts.catalogue.store_up
 
 
 def test_an_item_that_is_put_is_there_at_once_and_in_the_store(kit: Kit) -> None:

@@ -1,0 +1,292 @@
+"""Items as a few flat arrays: what is memory-mapped, shared by workers, and read without decoding.
+
+An item stands there three times: as MessagePack, from which it is decoded when a whole item is
+wanted; in JSON as an answer shows it; and in the columns that rules read. Ids are found through a
+table of their CRC-32 (open addressing, Knuth, TAOCP 6.4): no dictionary has to be built at a start.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.item import Item
+from features.stores.codec import DIGESTS, decode_item, encode_item, item_digest
+from serving.model.arrays import Array
+from serving.ranking.columns import ALWAYS, Columns, columns_of, joined
+from serving.slate import draw
+
+UNKNOWN: Final = -1
+"""The row of an item that is not there; as an index it means the last row of `columns`."""
+_PORTION: Final = 1_000
+_REMEMBERED: Final = 1 << 13
+"""Items that a process finds and draws at once; the rest stays in memory that is shared."""
+_COLUMNS: Final = tuple(Columns.__dataclass_fields__)
+
+
+class Drawn(NamedTuple):
+    """An item as an answer shows it, in JSON, but for its position and its reason.
+
+    Attributes:
+        head: From behind the position to `"because":`.
+        tail: From the comma behind the reason to the last field.
+    """
+
+    head: bytes
+    tail: bytes
+
+
+class Packed:
+    """Items as arrays; a row each, in the order in which they were packed.
+
+    Args:
+        arrays: As `pack` gives them, or memory-mapped.
+
+    Attributes:
+        arrays: The same.
+        columns: What rules read, and one row more at the end, of an item that is not known.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.arrays = arrays
+        self.columns = Columns(**{name: arrays[name] for name in _COLUMNS})
+        # Views of memory give plain numbers and bytes several times as fast as arrays do.
+        self._names, self._name_starts = _views(arrays, "names")
+        self._bodies, self._body_starts = _views(arrays, "bodies")
+        self._drawn, self._drawn_starts = _views(arrays, "drawn")
+        self._slots = arrays["slots"].data
+        self._edges = arrays["edges"].data
+        self._stocked = self.columns.stocked.data
+        self._opens = self.columns.opens.data
+        self._closes = self.columns.closes.data
+        self._found: dict[str, int] = {}
+        self._shown: dict[int, Drawn] = {}
+
+    def __len__(self) -> int:
+        return len(self._name_starts) - 1
+
+    def __iter__(self) -> Iterator[str]:
+        starts, names = self._name_starts, self._names
+        for row in range(len(self)):
+            yield str(names[starts[row] : starts[row + 1]], "utf-8")
+
+    def row(self, item: str) -> int:
+        """The row of an item; `UNKNOWN` when it is not there."""
+        row = self._found.get(item)
+        if row is not None:
+            return row
+        row = self._find(item)
+        if row != UNKNOWN:
+            if len(self._found) >= _REMEMBERED:
+                self._found = {}
+            self._found[item] = row
+        return row
+
+    def rows(self, items: Sequence[str]) -> NDArray[np.int64]:
+        """The rows of many items, (items,)."""
+        return np.fromiter((self._find(item) for item in items), np.int64, len(items))
+
+    def body(self, row: int) -> bytes:
+        """A row's item, as `features.stores.codec.encode_item` gave it."""
+        starts = self._body_starts
+        return bytes(self._bodies[starts[row] : starts[row + 1]])
+
+    def drawn(self, row: int) -> Drawn:
+        """A row's item in JSON."""
+        shown = self._shown.get(row)
+        if shown is None:
+            starts, place = self._drawn_starts, 2 * row
+            head, tail, end = starts[place : place + 3]
+            shown = Drawn(bytes(self._drawn[head:tail]), bytes(self._drawn[tail:end]))
+            if len(self._shown) >= _REMEMBERED:
+                self._shown = {}
+            self._shown[row] = shown
+        return shown
+
+    def showable(self, row: int, moment: int) -> bool:
+        """Whether a mail of that moment, microseconds since 1970, may show a row's item."""
+        return self._opens[row] <= moment < self._closes[row] and self._stocked[row] == 1
+
+    def changed_between(self, earlier: int, later: int) -> bool:
+        """Whether an item's window opened or closed after one moment and not after the other."""
+        edges = self._edges
+        return bisect_right(edges, later) > bisect_right(edges, earlier)
+
+    def _find(self, item: str) -> int:
+        name = item.encode("utf-8", "surrogatepass")
+        slots, names, starts = self._slots, self._names, self._name_starts
+        last = len(slots) - 1
+        slot = crc32(name) & last
+        while (row := slots[slot]) != UNKNOWN:
+            if names[starts[row] : starts[row + 1]] == name:
+                break
+            slot = (slot + 1) & last
+        return int(row)
+
+
+class Items(Mapping[str, Item]):
+    """Packed items, and over them those that have changed since.
+
+    Args:
+        packed: The items.
+        digest: Their `items_digest`.
+        over: Items that stand in place of packed ones, or beside them.
+
+    Attributes:
+        packed: The items without the changes.
+        digest: What tells all items from any others: their `items_digest`.
+    """
+
+    def __init__(self, packed: Packed, digest: int, over: Packed | None = None) -> None:
+        self.packed = packed
+        self.digest = digest
+        self._over = over
+        self._more = [] if over is None else [name for name in over if packed.row(name) == UNKNOWN]
+
+    def changed(self, items: Iterable[Item]) -> Items:
+        """These items with some added or replaced."""
+        new = {item.id: item for item in items}
+        before = [self._layer(item) for item in new]
+        gone = sum(item_digest(layer.body(row)) for layer, row in before if row != UNKNOWN)
+        kept = {} if self._over is None else {name: self[name] for name in self._over}
+        over, _ = pack({**kept, **new}.values())
+        come = sum(item_digest(encode_item(item)) for item in new.values())
+        return Items(self.packed, (self.digest - gone + come) % DIGESTS, over)
+
+    def drawn(self, item: str) -> Drawn | None:
+        """An item in JSON; None when it is not there."""
+        layer, row = self._layer(item)
+        return None if row == UNKNOWN else layer.drawn(row)
+
+    def showable(self, item: str, moment: int) -> bool:
+        """Whether a mail of that moment, microseconds since 1970, may show an item."""
+        if self._over is not None and (row := self._over.row(item)) != UNKNOWN:
+            return self._over.showable(row, moment)
+        packed = self.packed
+        row = packed.row(item)
+        return row != UNKNOWN and packed.showable(row, moment)
+
+    def columns(self, items: Sequence[str]) -> Columns:
+        """What rules read of these items, in their order; of one that is not there too."""
+        rows, columns = self.packed.rows(items), self.packed.columns
+        if self._over is not None:
+            over = self._over.rows(items)
+            rows = np.where(over == UNKNOWN, rows, len(self.packed) + 1 + over)
+            columns = joined((columns, self._over.columns))
+        return columns.take(rows)
+
+    def changed_between(self, earlier: int, later: int) -> bool:
+        """Whether an item's window opened or closed after one moment and not after the other.
+
+        A window that a change has taken away counts on, until the items are packed again.
+        """
+        if self.packed.changed_between(earlier, later):
+            return True
+        return self._over is not None and self._over.changed_between(earlier, later)
+
+    def __len__(self) -> int:
+        return len(self.packed) + len(self._more)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.packed
+        yield from self._more
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, str) and self._layer(item)[1] != UNKNOWN
+
+    def __getitem__(self, item: str) -> Item:
+        layer, row = self._layer(item)
+        if row == UNKNOWN:
+            raise KeyError(item)
+        return decode_item(layer.body(row))
+
+    def _layer(self, item: str) -> tuple[Packed, int]:
+        """Where an item is, and its row there."""
+        if self._over is not None and (row := self._over.row(item)) != UNKNOWN:
+            return self._over, row
+        return self.packed, self.packed.row(item)
+
+
+def pack(items: Iterable[Item]) -> tuple[Packed, int]:
+    """Items of distinct ids, packed, and their `items_digest`."""
+    digest = 0
+    names, bodies, drawn = _Texts(), _Texts(), _Texts()
+    columns: list[Columns] = []
+    source = iter(items)
+    while portion := list(islice(source, _PORTION)):
+        for item in portion:
+            body = encode_item(item)
+            digest += item_digest(body)
+            names.add(item.id.encode())
+            bodies.add(body)
+            for text in draw_item(item):
+                drawn.add(text)
+        columns.append(columns_of(portion))
+    of_all = joined((*columns, columns_of([None])))
+    edges = np.unique(np.concatenate((of_all.opens, of_all.closes)))
+    arrays = {
+        **names.arrays("names"),
+        **bodies.arrays("bodies"),
+        **drawn.arrays("drawn"),
+        "slots": _slots(names),
+        "edges": edges[(edges != ALWAYS.min) & (edges != ALWAYS.max)],
+        **{name: getattr(of_all, name) for name in _COLUMNS},
+    }
+    return Packed(arrays), digest % DIGESTS
+
+
+def draw_item(item: Item) -> Drawn:
+    """An item in JSON, as `msgspec` encodes what `serving.slate.draw` gives."""
+    body = msgspec.json.encode(draw(item, 0))
+    # Inside of a text every quotation mark is escaped: the first such place is the field itself.
+    place = body.index(b',"because":null,') + len(b',"because":')
+    return Drawn(body[len(b'{"position":0,') : place], body[place + len(b"null") : -1])
+
+
+class _Texts:
+    """Texts one after another, and where each begins."""
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+        self.starts = array("q", [0])
+
+    def add(self, text: bytes) -> None:
+        self.text += text
+        self.starts.append(len(self.text))
+
+    def arrays(self, name: str) -> dict[str, Array]:
+        """As `Packed` takes them."""
+        starts = np.array(self.starts, np.int64)
+        return {name: np.frombuffer(self.text, np.uint8), _starts(name): starts}
+
+
+def _starts(name: str) -> str:
+    return f"{name}_starts"
+
+
+def _views(arrays: Mapping[str, Array], name: str) -> tuple[memoryview, memoryview]:
+    """Texts and their starts."""
+    return arrays[name].data, arrays[_starts(name)].data
+
+
+def _slots(names: _Texts) -> NDArray[np.int32]:
+    """The table that finds names: at least two slots a name, a power of two of them."""
+    starts = names.starts
+    count = len(starts) - 1
+    slots = array("i", [UNKNOWN]) * (1 << (2 * count).bit_length())
+    last = len(slots) - 1
+    with memoryview(names.text) as text:
+        for row in range(count):
+            slot = crc32(text[starts[row] : starts[row + 1]]) & last
+            while slots[slot] != UNKNOWN:
+                slot = (slot + 1) & last
+            slots[slot] = row
+    return np.array(slots, np.int32)
