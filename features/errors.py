@@ -17,7 +17,8 @@
     ├── Unavailable             a dependency does not answer; asking again later may help
     │   ├── StoreUnavailable
     │   ├── LakeUnavailable
-    │   └── RegistryUnavailable
+    │   ├── RegistryUnavailable
+    │   └── Overloaded          more is being asked than can be answered
     ├── LakeMissing             no history where the lake should be
     ├── ImportDiffers           the lake does not hold what the imported file says
     ├── BundleError             a model's files do not fit their manifest
@@ -164,6 +165,10 @@ class LakeUnavailable(Unavailable):
 
 class RegistryUnavailable(Unavailable):
     """The model registry does not answer, or has no such version or alias."""
+
+
+class Overloaded(Unavailable):
+    """More is being asked at once than can be answered in time."""
 
 
 class LakeMissing(HomingError):

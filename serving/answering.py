@@ -1,38 +1,78 @@
-"""One slate within the deadline: pins, profile, ladder, pin.
+"""One slate within the deadline: what is remembered, the stores, the ladder, pins.
 
-The work runs in a thread, because a store may hang; the loop waits no longer than the deadline and
-then answers from what the thread has found by then. Whoever is first settles the answer.
+The work runs in lanes of threads, because a store may hang; the loop waits no longer than the
+deadline and then answers from what the threads have found by then. Whoever is first settles the
+answer. Under load the rung is lowered first: whoever would wait for the model for too long gets
+what was published, whoever would wait for the store gets what needs none, and only past a stated
+number of requests at once is one refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, NamedTuple
 
-import structlog
-
-from features.errors import StoreUnavailable
+from features.errors import Overloaded
 from serving.attempt import Attempt
-from serving.fallback import Ranked, choose, choose_static, rank
+from serving.lanes import Lane
+from serving.making import Made, Maker
 from serving.parts import Parts
-from serving.pinning import LocalPins, Place, StorePins, continues
 from serving.slate import Ask, Choice, Reason, Slate
 
-CHUNK = 32
+READ_AT_ONCE: Final = 64
+"""Attempts that are looked up in one round trip."""
+RANK_AT_ONCE: Final = 16
+"""Attempts that are scored at once for templates: more would let the first wait for the last."""
+PATIENCE: Final = 0.025
+"""Seconds after which a look at the store holds up no other."""
+RANK_PATIENCE: Final = 0.25
+RANKERS: Final = 2
+CHUNK: Final = 32
 """Customers of a batch that are scored at once; bounds the memory of their scores."""
-_STRIPES = 256
+MARGIN: Final = 0.9
+"""At this part of the deadline the best rung at hand answers: drawing and sending take time too."""
+HURRY: Final = 0.5
+"""Whoever would wait longer than this part of what is left gets a lower rung at once."""
+FEW: Final = 8
+"""While so few are being answered, one that hangs on its pins alone may still be ranked."""
 _BATCHES = 2
 """Batches that are worked on at once; more of them wait."""
-_log = structlog.get_logger(__name__)
-_Found = TypeVar("_Found")
+
+Send = tuple[str, str]
+"""Customer key and send."""
+Outcome = tuple[list[Made], list[Attempt]]
+"""What was answered, and what is left to be ranked."""
+
+
+class Answer(NamedTuple):
+    """What a template is answered.
+
+    Attributes:
+        attempt: How it came about; draws it.
+        choice: What was chosen.
+    """
+
+    attempt: Attempt
+    choice: Choice
+
+    @property
+    def slate(self) -> Slate:
+        """The answer."""
+        return self.attempt.drawn(self.choice)
+
+    @property
+    def body(self) -> bytes:
+        """The answer in JSON."""
+        return self.attempt.encoded(self.choice)
 
 
 class Answers:
-    """Makes slates.
+    """Makes slates. Its coroutines are called from one event loop at a time.
 
     Args:
         parts: What they are made from.
@@ -40,219 +80,223 @@ class Answers:
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
-        self._profiles = parts.stores.profiles
-        self._pins = StorePins(parts.stores.pins, settings.pin_seconds)
-        self._local = LocalPins(settings.pin_seconds, parts.clock)
-        self._blocks = parts.blocks
+        self._maker = Maker(parts)
         self._current = parts.current
         self._breaker = parts.breaker
         self._clock = parts.clock
         self._metrics = parts.metrics
+        self._exposures = parts.exposures
         self._deadline = settings.deadline_ms / 1_000
-        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="answer")
+        self._most = settings.max_concurrent
+        self._reading: Lane[Attempt] = Lane(
+            "read",
+            self._read,
+            threads=settings.threads,
+            most=READ_AT_ONCE,
+            patience=PATIENCE,
+        )
+        self._ranking: Lane[Attempt] = Lane(
+            "rank", self._rank, threads=RANKERS, most=RANK_AT_ONCE, patience=RANK_PATIENCE
+        )
         # Threads apart: batches must not hold up a template.
         self._batches = ThreadPoolExecutor(_BATCHES, thread_name_prefix="batch")
-        self._turns = [threading.Lock() for _ in range(_STRIPES)]
+        self._lines: defaultdict[Send, deque[Attempt]] = defaultdict(deque)
+        self._blamed: object | None = None
+        self._asked = 0
 
     def close(self) -> None:
         """Make nothing more."""
-        for pool in (self._pool, self._batches):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._reading.close()
+        self._ranking.close()
+        self._batches.shutdown(wait=False, cancel_futures=True)
 
-    async def one(self, ask: Ask) -> Slate:
-        """The slate, within the deadline, whatever is down. The block must be a known one."""
-        attempt = self._attempt(ask)
-        if not self._breaker.closed:
-            # Not even a thread: those there are may all be waiting for the store.
-            return self._drawn(attempt, self._at_hand(attempt, Reason.STORE))
+    async def one(self, ask: Ask) -> Answer:
+        """The answer, within the deadline, whatever is down. The block must be a known one.
+
+        Raises:
+            Overloaded: `HOMING_MAX_CONCURRENT` requests are being answered.
+        """
+        if self._asked >= self._most:
+            message = f"{self._asked} requests are being answered: ask again in a second"
+            raise Overloaded(message)
+        self._asked += 1
         try:
-            making = asyncio.get_running_loop().run_in_executor(self._pool, self._make, attempt)
-            choice = await asyncio.wait_for(making, self._deadline)
-        except TimeoutError:
-            self._store_failed()
-            choice = self._at_hand(attempt, Reason.DEADLINE)
-        except Exception:  # noqa: BLE001 - a template always gets an answer
-            self._unforeseen(attempt)
-            choice = self._at_hand(attempt, Reason.FAILED)
-        return self._drawn(attempt, choice)
+            attempt = self._attempt(ask)
+            answer = Answer(attempt, await self._choice(attempt))
+        finally:
+            self._asked -= 1
+        self._note(answer)
+        return answer
 
-    async def many(self, asks: Sequence[Ask]) -> list[Slate]:
-        """The slates of one batch, in the order of the asks; no deadline but the stores' own."""
+    async def many(self, asks: Sequence[Ask]) -> list[Answer]:
+        """The answers of one batch, in the order of the asks; no deadline but the stores' own."""
         attempts = [self._attempt(ask) for ask in asks]
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._batches, self._make_many, attempts)
+        made = await loop.run_in_executor(self._batches, self._make_many, attempts)
+        answers = [Answer(attempt, made[id(attempt)]) for attempt in attempts]
+        for answer in answers:
+            self._note(answer)
+        return answers
 
     def _attempt(self, ask: Ask) -> Attempt:
-        block, now = self._blocks[ask.block], self._clock.now()
-        return Attempt(ask, block, self._current.snapshot, now)
+        snapshot = self._current.snapshot
+        return Attempt(ask, snapshot.blocks[ask.block], snapshot, self._clock.now())
 
-    def _make(self, attempt: Attempt) -> Choice:
-        """All the work of one answer, in a thread."""
-        with self._turn(attempt.ask):
-            self._read_pins(attempt)
-            pinned = attempt.pinned
-            if pinned is None or not attempt.stands(pinned):
-                self._read_profile(attempt)
-            if pinned is not None:
-                return self._decide(attempt, None)
-            self._take_turn(attempt)
-            return self._decide(attempt, rank(attempt.snapshot, [attempt.question()])[0])
-
-    def _make_many(self, attempts: Sequence[Attempt]) -> list[Slate]:
-        """All the work of one batch, in a thread."""
-        try:
-            choices = self._choose_many(attempts)
-        except Exception:  # noqa: BLE001 - a template always gets an answer
-            self._unforeseen(attempts[0])
-            choices = [self._at_hand(attempt, Reason.FAILED) for attempt in attempts]
-        return [self._drawn(*answered) for answered in zip(attempts, choices, strict=True)]
-
-    def _choose_many(self, attempts: Sequence[Attempt]) -> list[Choice]:
-        for attempt in attempts:
-            self._read_pins(attempt)
-        self._read_profiles(attempts)
-        for attempt in attempts:
-            self._take_turn(attempt)
-        choices = []
-        for start in range(0, len(attempts), CHUNK):
-            chunk = attempts[start : start + CHUNK]
-            # One snapshot for all of a chunk: a swap in the middle must not split its scores.
-            ranked = rank(chunk[0].snapshot, [attempt.question() for attempt in chunk])
-            for attempt, answer in zip(chunk, ranked, strict=True):
-                attempt.snapshot = chunk[0].snapshot
-                choices.append(self._decide(attempt, answer))
-        return choices
-
-    def _decide(self, attempt: Attempt, ranked: Ranked | None) -> Choice:
-        """What was pinned, filled up if need be; or a fresh choice, pinned from now on."""
-        place = _place(attempt.ask)
-        if place is not None and attempt.pinned is not None:
-            return attempt.settle(self._fill_up(attempt, place, attempt.pinned))
-        choice = attempt.settle(choose(attempt.snapshot, attempt.question(), ranked))
-        if place is None:
-            return choice
-        kept = self._ask_store(attempt, lambda: self._pins.pin(place, choice))
-        return self._local.pin(place, choice if kept is None else kept)
-
-    def _fill_up(self, attempt: Attempt, place: Place, pinned: Choice) -> Choice:
-        """A pinned choice with enough to show; what filled it up is pinned as well."""
-        while continues(filled := attempt.filled(pinned), pinned):
-            before = pinned
-            kept = self._ask_store(attempt, lambda: self._pins.fill_up(place, before, filled))  # noqa: B023 - called at once
-            if kept is None or not continues(kept, pinned):
-                return self._local.pin(place, filled)
-            pinned = self._local.pin(place, kept)
-        return pinned
-
-    def _take_turn(self, attempt: Attempt) -> None:
-        """See to it that the slates of all turns before this one are known, and so excluded."""
-        place = _place(attempt.ask)
-        if place is None or attempt.pinned is not None:
-            return
-        turns = attempt.turns
-        before = self._ask_store(attempt, lambda: self._pins.take_turn(place, turns)) or ()
-        if any(block not in attempt.pins for block in before):
-            self._read_pins(attempt)
-        for name in before:
-            block = self._blocks.get(name)
-            if name not in attempt.pins and block is not None:
-                # Somebody else is at it just now; whoever pins first decides for both.
-                other = attempt.of_block(block)
-                ranked = rank(other.snapshot, [other.question()])[0]
-                attempt.pins = {**attempt.pins, name: self._decide(other, ranked)}
-
-    @contextmanager
-    def _turn(self, ask: Ask) -> Iterator[None]:
-        """One block of a send after the other, so that each sees what the others show."""
-        if ask.send is None:
-            yield
-            return
-        turn = self._turns[hash((ask.customer, ask.send)) % _STRIPES]
-        # One that hangs before us must not take our answer with it.
-        ours = turn.acquire(timeout=self._deadline / 2)
-        try:
-            yield
-        finally:
-            if ours:
-                turn.release()
-
-    def _read_pins(self, attempt: Attempt) -> None:
-        customer, send = attempt.ask.customer, attempt.ask.send
-        if send is None:
-            return
-        local = self._local.of_send(customer, send)
-        attempt.pins = local
-        stored = self._ask_store(attempt, lambda: self._pins.of_send(customer, send))
-        if stored is not None:
-            # Remembered, so that a store that is lost from now on takes no slate of the send along.
-            attempt.pins = local | {
-                block: self._local.pin((customer, send, block), choice)
-                for block, choice in stored.choices.items()
-            }
-            attempt.turns = stored.turns
-
-    def _read_profile(self, attempt: Attempt) -> None:
-        attempt.profile = self._ask_store(attempt, lambda: self._profiles.get(attempt.ask.customer))
-        attempt.read = attempt.cause is None
-
-    def _read_profiles(self, attempts: Sequence[Attempt]) -> None:
-        customers = list({attempt.ask.customer for attempt in attempts})
-        asking = attempts[0]
-        found = self._ask_store(asking, lambda: self._profiles.get_many(customers)) or {}
-        for attempt in attempts:
-            attempt.cause = attempt.cause or asking.cause
-            attempt.profile = found.get(attempt.ask.customer)
-
-    def _ask_store(self, attempt: Attempt, call: Callable[[], _Found]) -> _Found | None:
-        """What the store says; None when it can't be asked, and the attempt has the cause."""
-        if attempt.cause is None and not self._breaker.closed:
-            attempt.cause = Reason.STORE
-        if attempt.cause is not None:
-            return None
-        try:
-            found = call()
-        except StoreUnavailable:
-            self._store_failed()
-            attempt.cause = Reason.STORE
-            return None
-        self._breaker.succeeded()
-        return found
-
-    def _store_failed(self) -> None:
-        self._breaker.failed()
-        self._metrics.failures.labels("store").inc()
-
-    def _at_hand(self, attempt: Attempt, cause: Reason) -> Choice:
-        """What can be answered at once, in the loop; the thread asks the store no further."""
-        attempt.cause = cause
-        place = _place(attempt.ask)
+    async def _choice(self, attempt: Attempt) -> Choice:
+        maker, place = self._maker, attempt.place
         if place is not None:
-            attempt.pins = {**attempt.pins, **self._local.of_send(*place[:2])}
-        choice = attempt.settled or attempt.settle(self._without_store(attempt))
-        return choice if place is None else self._local.pin(place, choice)
+            attempt.pins = maker.local.of_send(*place[:2])
+            pinned = attempt.pinned
+            if pinned is not None and attempt.stands(pinned):
+                attempt.made = "pinned"
+                return pinned
+        if not self._breaker.closed:
+            # Not even a thread: those there are may all be waiting for the store.
+            return maker.at_hand(attempt, Reason.STORE)
+        seconds = self._seconds(attempt.ask)
+        if self._reading.wait > HURRY * seconds:
+            return maker.at_hand(attempt, Reason.BUSY)
+        return await self._made(attempt, seconds * MARGIN)
 
-    def _without_store(self, attempt: Attempt) -> Choice:
+    def _seconds(self, ask: Ask) -> float:
+        """How long this answer may take."""
+        asked = self._deadline if ask.deadline_ms is None else ask.deadline_ms / 1_000
+        return min(asked, self._deadline)
+
+    async def _made(self, attempt: Attempt, seconds: float) -> Choice:
+        """What the lanes make of an attempt, or what is at hand when time is over."""
+        loop = asyncio.get_running_loop()
+        waiting = attempt.waiting = loop.create_future()
+        attempt.until = time.monotonic() + seconds
+        timer = loop.call_later(seconds, self._late, attempt)
+        self._begin(attempt)
         try:
-            if attempt.pinned is not None:
-                return attempt.filled(attempt.pinned)
-            question = attempt.question()
-            # With the profile read, only the pins hang: that costs no quality.
-            ranked = rank(attempt.snapshot, [question])[0] if attempt.read else None
-            return choose(attempt.snapshot, question, ranked)
-        except Exception:  # noqa: BLE001 - the static rung needs nothing and can't fail
-            self._unforeseen(attempt)
-            return choose_static(attempt.block, attempt.count, Reason.FAILED)
+            return await waiting
+        finally:
+            timer.cancel()
+            self._end(attempt)
 
-    def _unforeseen(self, attempt: Attempt) -> None:
-        self._metrics.internal.inc()
-        _log.exception("answer failed", customer=attempt.ask.customer, block=attempt.ask.block)
+    def _begin(self, attempt: Attempt) -> None:
+        """Have an attempt made: one of a send at a time, so that each sees what the others show."""
+        if attempt.place is not None:
+            line = self._lines[attempt.place[:2]]
+            line.append(attempt)
+            if len(line) > 1:
+                return
+        self._reading.put(attempt)
 
-    def _drawn(self, attempt: Attempt, choice: Choice) -> Slate:
-        slate = attempt.drawn(choice)
-        self._metrics.answers.labels(slate.served_by, slate.reason or "").inc()
-        return slate
+    def _end(self, attempt: Attempt) -> None:
+        """An attempt was answered: let the next of its send begin."""
+        if attempt.place is None:
+            return
+        send = attempt.place[:2]
+        line = self._lines[send]
+        first = line[0] is attempt
+        line.remove(attempt)
+        if not line:
+            del self._lines[send]
+        elif first:
+            self._reading.put(line[0])
+
+    def _late(self, attempt: Attempt) -> None:
+        """Answer when time is over, if nobody has."""
+        waiting = attempt.waiting
+        if waiting is None or waiting.done():
+            return
+        call = attempt.call
+        hangs = attempt.seen is None and self._reading.overdue if call is None else True
+        if hangs and (call is None or call is not self._blamed):
+            # Once a call: all that wait for the same are one failure.
+            self._blamed = call
+            self._maker.note_failure()
+        ranking = self._asked <= FEW
+        try:
+            choice = self._maker.at_hand(attempt, Reason.DEADLINE, ranking=ranking)
+        except Exception as error:  # noqa: BLE001 - whoever waits raises it
+            waiting.set_exception(error)
+        else:
+            waiting.set_result(choice)
+
+    def _read(self, attempts: list[Attempt]) -> None:
+        """What the reading lane does."""
+        made, rest = self._tried(_waited_for(attempts), self._maker.read)
+        now = time.monotonic()
+        for attempt in rest:
+            if self._ranking.wait > HURRY * (attempt.until - now):
+                made += self._tried([attempt], self._lowered)[0]
+            else:
+                self._ranking.put(attempt)
+        _deliver(made)
+
+    def _rank(self, attempts: list[Attempt]) -> None:
+        """What the ranking lane does."""
+        _deliver(self._tried(_waited_for(attempts), self._ranked)[0])
+
+    def _make_many(self, attempts: Sequence[Attempt]) -> dict[int, Choice]:
+        """All the work of one batch, in a thread; attempt's `id` → choice."""
+        made: list[Made] = []
+        for some in _chunks(attempts, READ_AT_ONCE):
+            answered, rest = self._tried(some, self._maker.read)
+            made += answered
+            for few in _chunks(rest, CHUNK):
+                made += self._tried(few, self._ranked)[0]
+        return {id(attempt): choice for attempt, choice in made}
+
+    def _ranked(self, attempts: Sequence[Attempt]) -> Outcome:
+        return self._maker.rank(attempts), []
+
+    def _lowered(self, attempts: Sequence[Attempt]) -> Outcome:
+        return [self._maker.lower(attempt, Reason.BUSY) for attempt in attempts], []
+
+    def _tried(
+        self, attempts: Sequence[Attempt], work: Callable[[Sequence[Attempt]], Outcome]
+    ) -> Outcome:
+        """What the work gives; where it bursts, of each alone, so that one hurts no other."""
+        if not attempts:
+            return [], []
+        try:
+            return work(attempts)
+        except Exception:  # noqa: BLE001 - a template always gets an answer
+            if len(attempts) == 1:
+                self._maker.note_unforeseen(attempts[0])
+                return [(attempts[0], self._maker.at_hand(attempts[0], Reason.FAILED))], []
+        alone = [self._tried([attempt], work) for attempt in attempts]
+        return [one for made, _ in alone for one in made], [
+            one for _, rest in alone for one in rest
+        ]
+
+    def _note(self, answer: Answer) -> None:
+        """Count an answer, and record once that it was shown."""
+        attempt, choice = answer
+        ask = attempt.ask
+        self._metrics.note_answer(choice.served_by, choice.reason, attempt.made)
+        if ask.send is not None and ask.record:
+            self._exposures.record(
+                ask.customer, ask.send, ask.block, choice, attempt.count, attempt.now
+            )
 
 
-def _place(ask: Ask) -> Place | None:
-    """Where an answer is pinned; None when it is not."""
-    return None if ask.send is None else (ask.customer, ask.send, ask.block)
+def _waited_for(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Those that were not answered meanwhile, because time was over."""
+    return [attempt for attempt in attempts if attempt.settled is None]
+
+
+def _deliver(made: Sequence[Made]) -> None:
+    """Hand choices to those who wait for them in their loops."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Made]] = defaultdict(list)
+    for attempt, choice in made:
+        if attempt.waiting is not None:
+            by_loop[attempt.waiting.get_loop()].append((attempt, choice))
+    for loop, some in by_loop.items():
+        with suppress(RuntimeError):  # it was closed meanwhile
+            loop.call_soon_threadsafe(_resolve, some)
+
+
+def _resolve(made: Iterable[Made]) -> None:
+    for attempt, choice in made:
+        if attempt.waiting is not None and not attempt.waiting.done():
+            attempt.waiting.set_result(choice)
+
+
+def _chunks(attempts: Sequence[Attempt], size: int) -> Iterable[Sequence[Attempt]]:
+    return (attempts[start : start + size] for start in range(0, len(attempts), size))

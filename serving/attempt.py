@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +11,21 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
-from features.item import Item
 from features.profile import Profile
+from features.stores.ports import Seen
+from serving.drawing import Shown, encode_slate, find_drawn
 from serving.fallback import Question, choose, find_item, rank
+from serving.pinning import Place
 from serving.ranking.blocks import Block
+from serving.ranking.columns import microseconds
 from serving.slate import Ask, Choice, Pick, Reason, Slate, draw
 from serving.snapshot import Snapshot
+from serving.stored import NOTHING, Publication
+
+_settling = threading.Lock()
 
 
-@dataclass
+@dataclass(eq=False)
 class Attempt:
     """Shared by the thread that makes an answer and the loop that waits for it.
 
@@ -27,25 +34,42 @@ class Attempt:
         block: Its rules.
         snapshot: What there is to answer from.
         now: The moment of asking, aware.
+        waiting: Gets the choice; None where nobody waits in a loop.
+        until: When that is over, by `time.monotonic`.
         pins: Block → choice, of the same send.
         turns: Blocks of the send in the order of their turns, as far as they are known.
-        profile: As read; None before, or when the customer is not known.
-        read: Whether the profile was read.
+        before: Those whose turns come before this one's.
+        seen: What the store has; None before.
+        publication: What of it was published.
+        profile: Of the customer; None before, or when there is none.
+        call: The call to the store that this waits for just now; None where it waits for none.
         cause: Why the store is not asked, or not any more.
+        hurry: Why the model is not asked; None where it is.
         settled: The choice that stands; None before.
+        made: What it was made from, as `serving.metrics` counts it.
     """
 
     ask: Ask
     block: Block
     snapshot: Snapshot
     now: datetime
+    waiting: asyncio.Future[Choice] | None = None
+    until: float = 0.0
     pins: Mapping[str, Choice] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    seen: Seen | None = None
+    publication: Publication = NOTHING
     profile: Profile | None = None
-    read: bool = False
+    call: object | None = None
     cause: Reason | None = None
+    hurry: Reason | None = None
     settled: Choice | None = None
-    _settling: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    made: str = "lower"
+    _shown: tuple[Choice, Snapshot, list[Pick]] | None = None
+
+    def __post_init__(self) -> None:
+        self._moment = microseconds(self.now)
 
     @property
     def count(self) -> int:
@@ -53,9 +77,34 @@ class Attempt:
         return self.block.size if self.ask.n is None else self.ask.n
 
     @property
+    def wanted(self) -> int:
+        """Items that a fresh choice has.
+
+        A pinned slate has the block's whole size even when fewer are shown, so that a template
+        which asks for more of it later sees the same items first.
+        """
+        return self.count if self.ask.send is None else max(self.count, self.block.size)
+
+    @property
+    def place(self) -> Place | None:
+        """Where the answer is pinned; None when it is not."""
+        ask = self.ask
+        return None if ask.send is None else (ask.customer, ask.send, ask.block)
+
+    @property
     def pinned(self) -> Choice | None:
         """What this block of this send was answered before."""
         return self.pins.get(self.ask.block)
+
+    @property
+    def turn_has_come(self) -> bool:
+        """Whether the slates of all turns before are known."""
+        return all(block in self.pins for block in self.before)
+
+    def use(self, snapshot: Snapshot) -> None:
+        """Answer from this snapshot, by its rules."""
+        self.snapshot = snapshot
+        self.block = snapshot.blocks.get(self.ask.block, self.block)
 
     def of_block(self, block: Block) -> Attempt:
         """The attempt at another block of the same send, knowing what this one knows."""
@@ -65,43 +114,45 @@ class Attempt:
             snapshot=self.snapshot,
             now=self.now,
             pins=self.pins,
+            seen=self.seen,
+            publication=self.publication,
             profile=self.profile,
             cause=self.cause,
         )
 
     def settle(self, choice: Choice) -> Choice:
         """The first choice stands; returns the one that does."""
-        with self._settling:
+        with _settling:
             if self.settled is None:
                 self.settled = choice
             return self.settled
 
     def question(self) -> Question:
-        """What the ladder is asked.
-
-        A pinned slate has the block's whole size even when fewer are shown, so that a template
-        which asks for more of it later sees the same items first.
-        """
-        count = self.count if self.ask.send is None else max(self.count, self.block.size)
-        return self._question(count, ())
+        """What the ladder is asked."""
+        return self._question(self.wanted, ())
 
     def stands(self, pinned: Choice) -> bool:
         """Whether a pinned slate can be shown without filling up."""
-        return len(self._showable(pinned)) >= self.count
+        return len(self._shown_of(pinned)) >= self.count
 
     def filled(self, pinned: Choice) -> Choice:
         """A pinned slate with the next best behind it, in place of what can't be shown any more."""
         if self.stands(pinned):
             return pinned
-        missing = self.count - len(self._showable(pinned))
+        missing = self.count - len(self._shown_of(pinned))
         question = self._question(missing, [pick.item for pick in pinned.picks])
         ranked = rank(self.snapshot, [question])[0]
         more = choose(self.snapshot, question, ranked).picks
         return msgspec.structs.replace(pinned, picks=pinned.picks + more)
 
     def drawn(self, choice: Choice) -> Slate:
-        """The answer, as a template reads it, with nothing that can't be shown."""
-        shown = self._showable(choice)[: self.count]
+        """The answer, with nothing that can't be shown."""
+        items = []
+        for pick in self._shown_of(choice)[: self.count]:
+            item = find_item(self.snapshot, self.block, pick.item)
+            if item is not None:
+                moved = pick.moved if self.ask.explain else UNSET
+                items.append(draw(item, len(items) + 1, pick.because, moved))
         return Slate(
             slate=choice.slate,
             customer=self.ask.customer,
@@ -110,31 +161,52 @@ class Attempt:
             served_by=choice.served_by,
             reason=choice.reason,
             model=choice.model,
-            count=len(shown),
-            items=tuple(
-                draw(item, position, pick.because, pick.moved if self.ask.explain else UNSET)
-                for position, (item, pick) in enumerate(shown, start=1)
-            ),
+            count=len(items),
+            items=tuple(items),
         )
 
-    def _question(self, count: int, exclude: Iterable[str]) -> Question:
-        others = {
+    def encoded(self, choice: Choice) -> bytes:
+        """The answer as it is sent: what `drawn` gives, in JSON."""
+        shown = []
+        for pick in self._shown_of(choice)[: self.count]:
+            drawn = find_drawn(self.snapshot, self.block, pick.item)
+            if drawn is not None:
+                shown.append(Shown(drawn, pick))
+        return encode_slate(self.ask, choice, shown)
+
+    def others(self) -> set[str]:
+        """The items of the send's other blocks."""
+        return {
             pick.item
             for block, choice in self.pins.items()
             if block != self.ask.block
             for pick in choice.picks
         }
+
+    def _question(self, count: int, exclude: Iterable[str]) -> Question:
         return Question(
             block=self.block,
             count=count,
             now=self.now,
             profile=self.profile,
-            cause=self.cause,
-            exclude=frozenset(others.union(exclude)),
+            cause=self.cause or self.hurry,
+            exclude=frozenset(self.others().union(exclude)),
         )
 
-    def _showable(self, choice: Choice) -> list[tuple[Item, Pick]]:
-        found = [(find_item(self.snapshot, self.block, pick.item), pick) for pick in choice.picks]
-        return [
-            (item, pick) for item, pick in found if item is not None and item.available_at(self.now)
-        ]
+    def showable(self, picks: Iterable[Pick]) -> list[Pick]:
+        """The picks that may be shown at this moment, in their order."""
+        return [pick for pick in picks if self._may_show(pick.item)]
+
+    def _shown_of(self, choice: Choice) -> list[Pick]:
+        """`showable` of a choice, found once."""
+        known = self._shown
+        if known is None or known[0] is not choice or known[1] is not self.snapshot:
+            known = self._shown = choice, self.snapshot, self.showable(choice.picks)
+        return known[2]
+
+    def _may_show(self, item: str) -> bool:
+        """Whether the item is to be had just now: from the catalogue, or else a static one."""
+        copy = self.snapshot.catalogue
+        if copy is not None and item in copy.items:
+            return copy.showable(item, self._moment)
+        return any(one.id == item and one.available_at(self.now) for one in self.block.items)

@@ -22,10 +22,19 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # Finding the counter of some labels takes longer than counting.
+        self._of_answers: dict[tuple[str, str | None, str], tuple[Counter, Counter]] = {}
+        self._of_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.answers = self._counter(
             "homing_answers",
             "Slates answered, by rung and reason. A growing share below `model`: see the reason.",
             ("rung", "reason"),
+        )
+        self.made = self._counter(
+            "homing_answers_made",
+            "Answers by what they were made from: pinned, stored, live or lower. Few stored ones"
+            " although nothing changes: publish again.",
+            ("from",),
         )
         self.requests = self._counter(
             "homing_requests", "Requests, by route and status.", ("method", "route", "status")
@@ -74,6 +83,35 @@ class Metrics:
         self.catalogue_items = self._gauge(
             "homing_catalogue_items", "Items in the copy that answers are drawn from."
         )
+
+    def note_answer(self, rung: str, reason: str | None, made: str) -> None:
+        """Count an answer.
+
+        Args:
+            rung: That served it.
+            reason: Why it is not the model's own; None when it is.
+            made: What it was made from.
+        """
+        key = rung, reason, made
+        counters = self._of_answers.get(key)
+        if counters is None:
+            counters = self.answers.labels(rung, reason or ""), self.made.labels(made)
+            self._of_answers[key] = counters
+        for counter in counters:
+            counter.inc()
+
+    def note_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request and the time that it took."""
+        key = method, route, status
+        known = self._of_requests.get(key)
+        if known is None:
+            known = (
+                self.requests.labels(method, route, str(status)),
+                self.latency.labels(route),
+            )
+            self._of_requests[key] = known
+        known[0].inc()
+        known[1].observe(seconds)
 
     def _counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, meaning, labels, registry=self.registry)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from features.clock import Clock
 from features.stores.opening import Stores
 from features.stores.ports import EventLog
 from serving.breaker import Breaker
+from serving.exposures import Exposures
 from serving.keys import KeyFile
 from serving.metrics import Metrics
-from serving.ranking.blocks import Block
 from serving.refresh import CatalogueFollower
 from serving.reload import ModelFollower
 from serving.settings import ServeSettings
@@ -26,7 +25,7 @@ class Parts:
         settings: Limits and deadlines.
         stores: Profiles, catalogue and pins.
         log: Where events become durable.
-        blocks: By name; at least one.
+        exposures: Record what was shown.
         current: The snapshot that answers are made from.
         breaker: Of the stores.
         catalogue: Follows the catalogue.
@@ -39,7 +38,7 @@ class Parts:
     settings: ServeSettings
     stores: Stores
     log: EventLog
-    blocks: Mapping[str, Block]
+    exposures: Exposures
     current: Current
     breaker: Breaker
     catalogue: CatalogueFollower

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import NamedTuple
 
 import msgspec
 
 from features.clock import Clock
-from features.stores.ports import Pins
+from features.stores.ports import NewPin, Pins
 from serving.slate import Choice
 
 _encoder = msgspec.msgpack.Encoder()
@@ -67,7 +69,7 @@ class LocalPins:
             return choice
 
 
-class Pinned(msgspec.Struct, frozen=True):
+class Pinned(NamedTuple):
     """What the store knows of a send.
 
     Attributes:
@@ -80,11 +82,13 @@ class Pinned(msgspec.Struct, frozen=True):
 
 
 class StorePins:
-    """The pin store, speaking of choices instead of bytes.
+    """The pin store, speaking of choices instead of bytes, and of many at once.
 
     The blocks of a send take turns, so that processes which answer several at once agree on who
     chooses first, and no item comes twice: a turn is pinned as a slate is, whoever is first has it,
     and whoever comes later makes the slates of the turns before his own if nobody has yet.
+
+    Every method may raise `StoreUnavailable`.
 
     Args:
         pins: The store.
@@ -95,52 +99,38 @@ class StorePins:
         self._pins = pins
         self._seconds = seconds
 
-    def of_send(self, customer: str, send: str) -> Pinned:
-        """What is pinned; a slate that this version can't read counts as not there.
-
-        Raises:
-            StoreUnavailable: The store does not answer.
-        """
-        stored = self._pins.of_send(customer, send)
-        turns: list[str] = []
-        while (holder := stored.pop(f"{_TURN}{len(turns)}", None)) is not None:
-            turns.append(holder.decode(errors="replace"))
-        read = {name: decode(body) for name, body in stored.items()}
-        choices = {name: choice for name, choice in read.items() if choice is not None}
-        return Pinned(_latest(choices), tuple(turns))
-
-    def take_turn(self, place: Place, known: Sequence[str]) -> tuple[str, ...]:
-        """Take the next turn of a send, unless the block has one.
+    def take_turns(self, asked: Sequence[tuple[Place, Sequence[str]]]) -> list[tuple[str, ...]]:
+        """Take the next turn of each send, unless the block has one.
 
         Args:
-            place: Whose turn.
-            known: The turns that are taken, as `of_send` gave them.
+            asked: Places, one a send, each with the turns that are known to be taken.
 
         Returns:
-            The blocks whose turns are before, in order.
-
-        Raises:
-            StoreUnavailable: The store does not answer.
+            For each the blocks whose turns are before, in order.
         """
-        customer, send, block = place
-        before = list(known)
-        if block in before:
-            return tuple(before[: before.index(block)])
-        while True:
-            name = f"{_TURN}{len(before)}"
-            body = self._pins.pin(customer, send, name, block.encode(), self._seconds)
-            holder = body.decode(errors="replace")
-            if holder == block:
-                return tuple(before)
-            before.append(holder)
+        before = [list(known) for _, known in asked]
+        pending = [
+            number for number, (place, _) in enumerate(asked) if place[2] not in before[number]
+        ]
+        while pending:
+            turns = [self._turn(asked[number][0], len(before[number])) for number in pending]
+            held = [body.decode(errors="replace") for body in self._pins.pin_many(turns)]
+            for number, holder in zip(pending, held, strict=True):
+                before[number].append(holder)
+            pending = [
+                number
+                for number, holder in zip(pending, held, strict=True)
+                if holder != asked[number][0][2]
+            ]
+        return [
+            tuple(turns[: turns.index(place[2])])
+            for turns, (place, _) in zip(before, asked, strict=True)
+        ]
 
-    def pin(self, place: Place, choice: Choice) -> Choice:
-        """Keep a choice, unless one is kept; returns the one that is.
-
-        Raises:
-            StoreUnavailable: The store does not answer.
-        """
-        return self._keep(place, place[2], choice)
+    def pin(self, fresh: Sequence[tuple[Place, Choice]]) -> list[Choice]:
+        """Keep each choice unless one is kept in its place; returns those that are."""
+        named = [(place, place[2], choice) for place, choice in fresh]
+        return self._keep(named)
 
     def fill_up(self, place: Place, before: Choice, filled: Choice) -> Choice:
         """Keep a pinned choice that was filled up, unless it was before; returns what is kept.
@@ -149,16 +139,40 @@ class StorePins:
             place: Of the choice.
             before: As it was pinned.
             filled: Continues it.
-
-        Raises:
-            StoreUnavailable: The store does not answer.
         """
-        return self._keep(place, f"{place[2]}{_MORE}{len(before.picks)}", filled)
+        return self._keep([(place, f"{place[2]}{_MORE}{len(before.picks)}", filled)])[0]
 
-    def _keep(self, place: Place, name: str, choice: Choice) -> Choice:
-        customer, send, _ = place
-        body = self._pins.pin(customer, send, name, _encoder.encode(choice), self._seconds)
-        return decode(body) or choice
+    def _turn(self, place: Place, number: int) -> NewPin:
+        customer, send, block = place
+        return NewPin(customer, send, f"{_TURN}{number}", block.encode(), self._seconds)
+
+    def _keep(self, named: Sequence[tuple[Place, str, Choice]]) -> list[Choice]:
+        pins = [
+            NewPin(customer, send, name, _encoder.encode(choice), self._seconds)
+            for (customer, send, _), name, choice in named
+        ]
+        kept = self._pins.pin_many(pins)
+        return [
+            choice if body == pin.slate else decode(body) or choice
+            for body, pin, (_, _, choice) in zip(kept, pins, named, strict=True)
+        ]
+
+
+def read_pins(stored: Mapping[str, bytes]) -> Pinned:
+    """What a store has of a send; a slate that this version can't read counts as not there.
+
+    Args:
+        stored: Block → encoded slate, as `features.stores.ports.Seen` has it.
+    """
+    read: dict[str, Choice] = {}
+    turns: dict[str, str] = {}
+    for name, body in stored.items():
+        if name.startswith(_TURN):
+            turns[name] = body.decode(errors="replace")
+        elif (choice := decode(body)) is not None:
+            read[name] = choice
+    taken = (turns.get(f"{_TURN}{number}") for number in range(len(turns)))
+    return Pinned(_latest(read), tuple(takewhile(bool, taken)))
 
 
 def continues(choice: Choice, before: Choice) -> bool:

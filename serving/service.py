@@ -21,7 +21,7 @@ from features.event import MAX_TEXT, Event
 from features.item import Item
 from features.profile import NextBest
 from features.stores.codec import encode_event
-from serving.answering import Answers
+from serving.answering import Answer, Answers
 from serving.following import Follower
 from serving.parts import Parts
 from serving.ranking.blocks import MAX_SIZE
@@ -113,6 +113,7 @@ class Service:
             # The first look ends at once where a dependency is down; only one that hangs makes a
             # start from local copies wait, and not for long.
             follower.wait(min(LOCAL_WAIT, most) if loaded else most)
+        parts.exposures.start()
         self._started = True
 
     def stop(self) -> None:
@@ -121,24 +122,26 @@ class Service:
         for follower in self._followers:
             follower.stop()
         self._answers.close()
+        self._parts.exposures.close()
         self._writers.shutdown(wait=False, cancel_futures=True)
         self._parts.stores.close()
         self._parts.log.close()
 
-    async def recommend(self, ask: Ask) -> Slate:
-        """One slate within the deadline, whatever is down.
+    async def answer(self, ask: Ask) -> Answer:
+        """The answer to a template within the deadline, whatever is down.
 
         Raises:
             InvalidArgument: The block is not configured, or `n` or `send` can't be used.
+            Overloaded: Far too many ask at once.
         """
         self._check(ask)
         return await self._answers.one(ask)
 
-    async def recommend_many(self, asks: Sequence[Ask]) -> list[Slate]:
-        """The slate of each, in their order, whatever is down.
+    async def answer_many(self, asks: Sequence[Ask]) -> list[Answer]:
+        """The answers of a batch, in the order of the asks, whatever is down.
 
         Raises:
-            InvalidArgument: As `recommend`, or there is none.
+            InvalidArgument: As `answer`, or there is none.
             TooLarge: More than `MAX_CUSTOMERS`.
         """
         if not asks:
@@ -148,6 +151,14 @@ class Service:
         for ask in asks:
             self._check(ask)
         return await self._answers.many(asks)
+
+    async def recommend(self, ask: Ask) -> Slate:
+        """The slate of an `answer`."""
+        return (await self.answer(ask)).slate
+
+    async def recommend_many(self, asks: Sequence[Ask]) -> list[Slate]:
+        """The slate of each of `answer_many`."""
+        return [answer.slate for answer in await self.answer_many(asks)]
 
     async def similar(self, item: str, count: int) -> Similar:
         """The items most like one, best first.
@@ -218,7 +229,7 @@ class Service:
             previous=None if snapshot.previous is None else snapshot.previous.name,
             items=0 if copy is None else len(copy.items),
             shelves=() if copy is None else tuple(copy.shelves),
-            blocks=tuple(parts.blocks),
+            blocks=tuple(snapshot.blocks),
             store=parts.catalogue.store_up,
             registry=parts.model.registry_up,
             keys=self._count_keys(),
@@ -231,7 +242,7 @@ class Service:
             return 0
 
     def _check(self, ask: Ask) -> None:
-        blocks = self._parts.blocks
+        blocks = self._parts.current.snapshot.blocks
         if ask.block not in blocks:
             reason, cure = "no such block", f"choose among {', '.join(blocks)}"
             raise InvalidArgument.of(ask.block, field="block", reason=reason, cure=cure)

@@ -15,6 +15,7 @@ class ServeSettings(Settings):
         port: Port to listen on.
         workers: Processes that answer, each with its own copy of catalogue and model.
         threads: Threads a process reads its stores with; requests beyond wait for one.
+        max_concurrent: Template fetches a process answers at once; one more is told to come back.
         deadline_ms: A template fetch is answered by then, from the rung at hand.
         reload_seconds: How often the `champion` alias is looked at.
         refresh_seconds: How often the catalogue's version is looked at.
@@ -30,6 +31,7 @@ class ServeSettings(Settings):
     port: int = Field(default=8000, ge=0, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)
     threads: int = Field(default=16, ge=1, le=256)
+    max_concurrent: int = Field(default=2_000, ge=1, le=100_000)
     deadline_ms: int = Field(default=1_000, ge=10, le=60_000)
     reload_seconds: float = Field(default=5.0, gt=0, le=3_600)
     refresh_seconds: float = Field(default=0.5, gt=0, le=60)

@@ -45,7 +45,7 @@ class BatchAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """The slates of a batch, in the order of its customers."""
+    """The slates of a batch, in the order of its customers; the form of what is put together."""
 
     count: int
     slates: list[Slate]
@@ -89,7 +89,7 @@ class Api:
 
     async def recommend(self, request: Request) -> Response:
         """Slates for many customers."""
-        self._gate.admit(request, Scope.RECOMMEND)
+        self._gate.admit(request.scope, Scope.RECOMMEND)
         batch = convert(await read_body(request), BatchAsk)
         check_customers(len(batch.customers))
         block, send, n = batch.block, batch.send or None, batch.n
@@ -97,26 +97,28 @@ class Api:
             Ask(customer=key, block=block, send=send, n=n, explain=batch.explain)
             for key in self._resolved(batch.customers)
         ]
-        slates = await self._service.recommend_many(asks)
-        request.scope[NOTES]["customers"] = len(slates)
-        return answer(Batch(count=len(slates), slates=slates))
+        answers = await self._service.answer_many(asks)
+        request.scope[NOTES]["customers"] = len(answers)
+        slates = b",".join(one.body for one in answers)
+        body = b'{"count":%d,"slates":[' % len(answers) + slates + b"]}"
+        return Response(body, media_type="application/json")
 
     async def similar(self, request: Request) -> Response:
         """Items like an item."""
-        self._gate.admit(request, Scope.RECOMMEND)
+        self._gate.admit(request.scope, Scope.RECOMMEND)
         count = parse_count(request.query_params.get("n")) or SIMILAR
         return answer(await self._service.similar(request.path_params["item"], count))
 
     async def scores(self, request: Request) -> Response:
         """The scores of a customer."""
-        self._gate.admit(request, Scope.RECOMMEND)
+        self._gate.admit(request.scope, Scope.RECOMMEND)
         customer = self._customers.resolve(request.path_params["customer"])
         request.scope[NOTES]["customer"] = customer
         return answer(await self._service.scores(customer))
 
     async def events(self, request: Request) -> Response:
         """Events, acknowledged once they are durable."""
-        self._gate.admit(request, Scope.EVENTS)
+        self._gate.admit(request.scope, Scope.EVENTS)
         raw = decode_json(await read_body(request))
         accepted = await self._service.accept(self._parse(request, raw))
         request.scope[NOTES]["events"] = accepted
@@ -124,7 +126,7 @@ class Api:
 
     async def items(self, request: Request) -> Response:
         """Items to add or replace."""
-        self._gate.admit(request, Scope.CATALOGUE)
+        self._gate.admit(request.scope, Scope.CATALOGUE)
         items = parse_items(decode_json(await read_body(request)))
         return answer(Accepted(accepted=await self._service.put_items(items)))
 

@@ -49,7 +49,6 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
         title="Homing", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     gate = Gate(parts.keys, parts.clock, required=settings.require_keys)
-    app.router.routes.append(Fetch(service, gate, customers).route())
     app.include_router(Api(service, gate, customers, parts.clock).router())
     health = Health(service, parts.metrics, gate, open_metrics=settings.open_metrics)
     app.router.routes.extend(health.routes())
@@ -59,6 +58,6 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
     app.add_exception_handler(HomingError, on_homing_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_unforeseen)
-    document = describe(tuple(parts.blocks))
+    document = describe(tuple(parts.current.snapshot.blocks))
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented hook
-    return Around(app, parts.metrics)
+    return Around(app, Fetch(service, gate, customers), parts.metrics)

@@ -1,28 +1,37 @@
-"""The template fetch: a plain Starlette route, because mails are opened in waves.
+"""The template fetch: what mails ask when they are opened, in waves.
 
-Its arguments are checked by hand, its answer is encoded by msgspec, and past the checks nothing
-can make it anything but a 200.
+It is plain ASGI with a parser of its own, because the usual way through a framework takes longer
+than the answer. Past the checks nothing can make it anything but a 200, unless far too many ask at
+once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+from urllib.parse import parse_qsl
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import Scope as HttpScope
 
 from features.errors import InputError, InvalidArgument, Problem, shorten
 from features.identity import CustomerKeys
+from serving.answering import Answer
 from serving.keys import Scope
 from serving.ranking.blocks import MAX_SIZE
 from serving.service import Service
 from serving.slate import Ask
-from serving.web.body import answer
 from serving.web.gate import Gate
-from serving.web.middleware import NOTES, Named
 
-PATH = "/v1/recommendations"
+PATH: Final = "/v1/recommendations"
+MAX_QUERY: Final = 8_000
+"""Bytes of a query that are looked at."""
+MAX_PARAMETERS: Final = 100
+LEAST_DEADLINE: Final = 10
+"""Milliseconds; nobody can be answered sooner for sure."""
 _DIGITS = 4
+_LONG_DIGITS = 6
+
+_Read = TypeVar("_Read")
 
 
 class Fetch:
@@ -39,16 +48,34 @@ class Fetch:
         self._gate = gate
         self._customers = customers
 
-    def route(self) -> Named:
-        """What to mount."""
-        return Named(PATH, self.get, methods=["GET"], name="recommendations")
+    async def answer(self, request: HttpScope) -> Answer:
+        """One slate.
 
-    async def get(self, request: Request) -> Response:
-        """One slate."""
+        Raises:
+            AccessError: The caller may not ask.
+            InvalidArgument: What is asked can't be used.
+            Overloaded: Far too many ask at once.
+        """
         self._gate.admit(request, Scope.RECOMMEND)
-        slate = await self._service.recommend(parse_ask(request.query_params, self._customers))
-        request.scope[NOTES] |= {"customer": slate.customer, "rung": slate.served_by}
-        return answer(slate)
+        return await self._service.answer(parse_ask(parse_query(request), self._customers))
+
+
+def parse_query(request: HttpScope) -> Mapping[str, str]:
+    """The query's parameters; of one that comes several times the last.
+
+    Raises:
+        InvalidArgument: It is longer than any template's.
+    """
+    query: bytes = request.get("query_string", b"")
+    text = query.decode("latin-1")
+    if len(text) > MAX_QUERY or text.count("&") > MAX_PARAMETERS:
+        cure = f"send at most {MAX_QUERY} bytes and {MAX_PARAMETERS} parameters"
+        raise InvalidArgument([_problem("query", f"{len(text)} bytes", "too long", cure)])
+    if "%" in text or "+" in text:
+        return dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
+    # Nothing is encoded, as in nearly every template: splitting is all there is to do.
+    parts = (part.partition("=") for part in text.split("&"))
+    return {name: value for name, _, value in parts}
 
 
 def parse_ask(query: Mapping[str, str], customers: CustomerKeys) -> Ask:
@@ -58,29 +85,32 @@ def parse_ask(query: Mapping[str, str], customers: CustomerKeys) -> Ask:
         InvalidArgument: Something is missing or can't be used; the error lists all of it.
     """
     problems: list[Problem] = []
-    customer = ""
-    try:
-        customer = customers.resolve(query.get("customer", ""))
-    except InputError as error:
-        problems += error.problems
-    block = query.get("block", "")
+
+    def read(parse: Callable[[], _Read], *, otherwise: _Read) -> _Read:
+        try:
+            return parse()
+        except InputError as error:
+            problems.extend(error.problems)
+            return otherwise
+
+    get = query.get
+    customer = read(lambda: customers.resolve(get("customer", "")), otherwise="")
+    block = get("block", "")
     if not block:
         problems.append(_problem("block", block, "missing", "name the place in the mail"))
-    n = None
-    try:
-        n = parse_count(query.get("n"))
-    except InputError as error:
-        problems += error.problems
-    explain = False
-    try:
-        explain = parse_switch("explain", query.get("explain"))
-    except InputError as error:
-        problems += error.problems
+    ask = Ask(
+        customer=customer,
+        block=block,
+        # An empty `send=` is what a template writes that has none.
+        send=get("send") or None,
+        n=read(lambda: parse_count(get("n")), otherwise=None),
+        explain=read(lambda: parse_switch("explain", get("explain")), otherwise=False),
+        record=read(lambda: parse_switch("record", get("record", "1")), otherwise=True),
+        deadline_ms=read(lambda: parse_deadline(get("deadline_ms")), otherwise=None),
+    )
     if problems:
         raise InvalidArgument(problems)
-    # An empty `send=` is what a template writes that has none.
-    send = query.get("send") or None
-    return Ask(customer=customer, block=block, send=send, n=n, explain=explain)
+    return ask
 
 
 def parse_count(text: str | None) -> int | None:
@@ -94,6 +124,22 @@ def parse_count(text: str | None) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= MAX_SIZE:
         return int(text)
     raise InvalidArgument([_problem("n", text, "not a usable count", f"send 1 to {MAX_SIZE}")])
+
+
+def parse_deadline(text: str | None) -> int | None:
+    """How many milliseconds a query gives us; None when it does not say.
+
+    Raises:
+        InvalidArgument: It is not a number of them.
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= _LONG_DIGITS:
+        milliseconds = int(text)
+        if milliseconds >= LEAST_DEADLINE:
+            return milliseconds
+    cure = f"send milliseconds from {LEAST_DEADLINE}"
+    raise InvalidArgument([_problem("deadline_ms", text, "not a usable time", cure)])
 
 
 def parse_switch(name: str, text: str | None) -> bool:

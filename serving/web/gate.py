@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 
-from starlette.requests import HTTPConnection
+from starlette.types import Scope as HttpScope
 
 from features.clock import Clock
 from features.errors import Forbidden, Unauthenticated
@@ -30,8 +31,12 @@ class Gate:
         self._clock = clock
         self._required = required
 
-    def admit(self, request: HTTPConnection, scope: Scope) -> None:
+    def admit(self, request: HttpScope, scope: Scope) -> None:
         """Return if the caller may.
+
+        Args:
+            request: What ASGI tells of the request.
+            scope: What the caller wants to do.
 
         Raises:
             Unauthenticated: There is no key, or none that is known.
@@ -47,20 +52,25 @@ class Gate:
             )
             raise Forbidden(message)
 
-    def _identify(self, request: HTTPConnection) -> ApiKey:
-        header = request.headers.get("authorization")
+    def _identify(self, request: HttpScope) -> ApiKey:
+        header = _authorization(request["headers"])
         if header is None:
-            query: bytes = request.scope.get("query_string", b"")
-            if request.scope.get("method") in {"GET", "HEAD"} and is_signed(query):
-                path: str = request.scope["path"]
+            query: bytes = request.get("query_string", b"")
+            if request.get("method") in {"GET", "HEAD"} and is_signed(query):
+                path: str = request["path"]
                 return check_signed(path, query, self._keys, self._clock.now())
             message = "no key: send `Authorization: Bearer hk_…`, Basic, or sign the URL"
             raise Unauthenticated(message)
-        key = self._keys.check(_token(header[:MAX_HEADER]))
+        key = self._keys.check(_token(header[:MAX_HEADER].decode("latin-1")))
         if key is None:
             message = "this key is not known: `homing key list` shows those there are"
             raise Unauthenticated(message)
         return key
+
+
+def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The header that may hold a key; names are in lower case, as ASGI has them."""
+    return next((value for name, value in headers if name == b"authorization"), None)
 
 
 def _token(header: str) -> str:

@@ -53,7 +53,7 @@ class Health:
     async def metrics(self, request: Request) -> Response:
         """Metrics in Prometheus' text format."""
         if not self._open_metrics:
-            self._gate.admit(request, Scope.ADMIN)
+            self._gate.admit(request.scope, Scope.ADMIN)
         # With several processes this reads files.
         text = await run_in_threadpool(self._metrics.text)
         return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -9,13 +9,18 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
+from typing import NamedTuple
 
 import structlog
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from features.errors import HomingError
 from serving.metrics import Metrics
 from serving.web.body import MAX_BODY, too_large
+from serving.web.fetch import PATH as FETCH
+from serving.web.fetch import Fetch
 from serving.web.problems import internal, problem_of, respond
 
 NOTES = "homing.notes"
@@ -30,19 +35,23 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_SLATE_HEADERS = ((b"content-type", b"application/json"), *_HEADERS)
+_READING = frozenset({"GET", "HEAD"})
 _log = structlog.get_logger("homing.access")
 
 
 class Around:
-    """The one layer around the application.
+    """The one layer around the application, past which templates go straight to their answer.
 
     Args:
-        app: What answers.
+        app: What answers everything else.
+        fetch: Answers templates.
         metrics: Count.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, fetch: Fetch, metrics: Metrics) -> None:
         self._app = app
+        self._fetch = fetch
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,35 +59,59 @@ class Around:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = time.perf_counter()
         request_id = _request_id(scope["headers"])
         scope[NOTES] = {}
         reply = _Reply(send, request_id)
-        began = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                if _length(scope["headers"]) > MAX_BODY:
-                    await respond(*problem_of(too_large()))(scope, receive, reply.send)
-                else:
+        try:
+            if _length(scope["headers"]) > MAX_BODY:
+                await respond(*problem_of(too_large()))(scope, receive, reply.send)
+            elif scope["path"] == FETCH and scope["method"] in _READING:
+                await self._template(scope, receive, reply)
+            else:
+                with structlog.contextvars.bound_contextvars(request_id=request_id):
                     await self._app(scope, receive, reply.send)
-            except Exception:  # noqa: BLE001 - the last resort: nobody sees a traceback
-                await self._unforeseen(scope, receive, reply)
-            finally:
-                self._note(scope, reply.status, time.perf_counter() - began)
+        except Exception:  # noqa: BLE001 - the last resort: nobody sees a traceback
+            await self._unforeseen(scope, receive, reply)
+        finally:
+            self._note(scope, reply, time.perf_counter() - began)
+
+    async def _template(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+        """Answer a template."""
+        scope["route"] = _TEMPLATE
+        try:
+            answer = await self._fetch.answer(scope)
+        except HomingError as error:
+            await respond(*problem_of(error))(scope, receive, reply.send)
+            return
+        body = answer.body
+        scope[NOTES] = {
+            "customer": answer.attempt.ask.customer,
+            "rung": answer.choice.served_by.value,
+        }
+        await reply.send_slate(body)
 
     async def _unforeseen(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         self._metrics.internal.inc()
-        _log.exception("request failed", method=scope["method"], route=_route(scope))
+        route, request_id = _route(scope), reply.request_id
+        _log.exception("request failed", method=scope["method"], route=route, request_id=request_id)
         if reply.status == 0:
             await respond(internal())(scope, receive, reply.send)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = _route(scope)
+    def _note(self, scope: Scope, reply: _Reply, seconds: float) -> None:
+        route, status = _route(scope), reply.status
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.latency.labels(route).observe(seconds)
+        self._metrics.note_request(method, route, status, seconds)
         say = _log.debug if route in _QUIET else _log.info
-        milliseconds = round(1_000 * seconds, 3)
-        say("request", method=method, route=route, status=status, ms=milliseconds, **scope[NOTES])
+        say(
+            "request",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(1_000 * seconds, 3),
+            request_id=reply.request_id,
+            **scope[NOTES],
+        )
 
 
 class Named(Route):
@@ -90,13 +123,33 @@ class Named(Route):
         return match, {**child, "route": self} if match is not Match.NONE else child
 
 
+class _Template(NamedTuple):
+    """Stands for the route of the template fetch, which no router looks for."""
+
+    path_format: str
+
+
+_TEMPLATE = _Template(FETCH)
+
+
 class _Reply:
     """Sends a response with the headers that all have, and remembers its status."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self._request_id = request_id
+        self.request_id = request_id
         self.status = 0
+
+    async def send_slate(self, body: bytes) -> None:
+        """Send what a template asked for."""
+        self.status = HTTPStatus.OK.value
+        headers = [
+            *_SLATE_HEADERS,
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", self.request_id.encode()),
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def send(self, message: Message) -> None:
         """Pass a message on."""
@@ -105,7 +158,7 @@ class _Reply:
             headers = list(message.get("headers", ()))
             present = {name.lower() for name, _ in headers}
             headers += [header for header in _HEADERS if header[0] not in present]
-            headers.append((b"x-request-id", self._request_id.encode()))
+            headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
         await self._send(message)
 

@@ -60,11 +60,9 @@ def test_the_answer_is_what_a_template_reads(web: Web) -> None:
     }
 
 
-def test_an_answer_says_how_rules_moved_its_items_when_asked(
-    web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_says_how_rules_moved_its_items_when_asked(web: Web) -> None:
     block = Block(name="capped", size=2, category_cap=1)
-    monkeypatch.setitem(web.kit.parts.blocks, "capped", block)
+    web.kit.configure(block)
     web.kit.stock(*ITEMS[:5], msgspec.structs.replace(ITEMS[5], categories=("baking",)))
     first, second = web.fetch(customer=OUTSIDE, block="capped", explain="1").json()["items"]
     assert (first["id"], first["moved"]) == ("cream", None)

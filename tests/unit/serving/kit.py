@@ -19,7 +19,9 @@ from features.item import Item
 from features.profile import Profile, Published, StoredSlate, history_of
 from features.stores.opening import Stores, open_log, open_stores
 from serving.breaker import Breaker
+from serving.exposures import Exposures
 from serving.keys import KeyFile
+from serving.local_catalogue import LocalCatalogue
 from serving.metrics import Metrics
 from serving.model.bundle import Bundle
 from serving.model.registry import LocalVersions
@@ -138,13 +140,14 @@ class Kit:
     profiles: Faulty
     catalogue: Faulty
     pins: Faulty
+    lookup: Faulty
     log: Faulty
     registry: FakeRegistry
     clock: FixedClock
 
     def fail(self, fault: Callable[[], None] | None = refuse) -> None:
         """Let every part of the store fail in this way from now on; None mends it."""
-        for port in (self.profiles, self.catalogue, self.pins):
+        for port in (self.profiles, self.catalogue, self.pins, self.lookup):
             port.fault = fault
 
     @contextmanager
@@ -175,6 +178,11 @@ class Kit:
         self.catalogue.put_shelves({"popular": popular})
         self.parts.catalogue.look()
 
+    def configure(self, block: Block) -> None:
+        """Add a block, or replace the one of its name."""
+        current = self.parts.current
+        current.use_blocks({**current.snapshot.blocks, block.name: block})
+
     def know(self, customer: str, *bought: str, published: Published | None = None) -> None:
         """Let the store know a customer who bought these items, a day apart, the last first."""
         events = [purchase(customer, item, days) for days, item in enumerate(bought, start=200)]
@@ -203,19 +211,23 @@ def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
     opened = open_stores("memory://", clock)
     profiles, catalogue = Faulty(opened.profiles), Faulty(opened.catalogue)
     pins, log = Faulty(opened.pins), Faulty(open_log("memory://", clock))
-    stores = Stores(profiles, catalogue, pins, Faulty(opened.lookup), opened.close)
+    lookup = Faulty(opened.lookup)
+    stores = Stores(profiles, catalogue, pins, lookup, opened.close)
     registry = FakeRegistry(home)
     parts = Parts(
         settings=chosen,
         stores=stores,
         log=log,
-        blocks=BLOCKS,
+        exposures=Exposures(log, metrics),
         current=current,
         breaker=breaker,
-        catalogue=CatalogueFollower(stores, current, breaker, home / "catalogue.msgpack", metrics),
+        catalogue=CatalogueFollower(
+            stores, current, breaker, LocalCatalogue(home / "catalogue"), metrics
+        ),
         model=ModelFollower(registry, LocalVersions(home), current, metrics),
         keys=KeyFile(home / "keys.json", clock),
         clock=clock,
         metrics=metrics,
     )
-    return Kit(Service(parts), parts, profiles, catalogue, pins, log, registry, clock)
+    ports = profiles, catalogue, pins, lookup
+    return Kit(Service(parts), parts, *ports, log, registry, clock)

@@ -13,6 +13,7 @@ import pytest
 from features.errors import StoreUnavailable
 from features.item import Item
 from features.profile import history_of
+from features.stores.ports import Asked
 from serving.slate import Ask, Reason, Rung, Slate
 from tests.unit.serving.kit import ANNA, BERT, ITEMS, Kit, make_kit, purchase, slates
 
@@ -192,9 +193,9 @@ def test_a_store_that_is_down_is_asked_no_more_until_it_answers_in_the_backgroun
     ready.fail()
     for number in range(5):
         ask(ready, send=None, who=BERT if number % 2 else ANNA)
-    asked = len(ready.profiles.calls)
+    asked = len(ready.lookup.calls)
     ask(ready, send=None)
-    assert len(ready.profiles.calls) == asked
+    assert len(ready.lookup.calls) == asked
     ready.fail(None)
     ready.parts.catalogue.look()
     assert ask(ready, send=None).served_by is Rung.MODEL
@@ -202,7 +203,7 @@ def test_a_store_that_is_down_is_asked_no_more_until_it_answers_in_the_backgroun
 
 def test_pins_that_cannot_be_written_are_kept_in_memory(ready: Kit) -> None:
     def refuse_pinning() -> None:
-        if ready.pins.calls[-1] == "pin":
+        if ready.pins.calls[-1] == "pin_many":
             message = "read only"
             raise StoreUnavailable(message)
 
@@ -229,7 +230,7 @@ def test_a_store_that_hangs_is_answered_for_at_the_deadline(hasty: Kit) -> None:
 
 def test_a_pin_store_that_hangs_alone_costs_no_quality(hasty: Kit) -> None:
     def hang() -> None:
-        if hasty.pins.calls[-1] == "pin":
+        if hasty.pins.calls[-1] == "pin_many":
             time.sleep(0.4)
 
     hasty.pins.fault = hang
@@ -255,7 +256,7 @@ def test_when_even_the_ladder_bursts_the_static_items_answer(
     def burst(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("serving.answering.choose", burst)
+    monkeypatch.setattr("serving.making.choose", burst)
     slate = ask(ready)
     assert ids(slate) == ["static-0", "static-1"]
     assert (slate.served_by, slate.reason) == (Rung.STATIC, Reason.FAILED)
@@ -292,12 +293,13 @@ def test_a_batch_that_bursts_is_answered_from_the_rung_at_hand(
     def burst(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("serving.answering.rank", burst)
+    ready.know(BERT, "dates")
+    monkeypatch.setattr("serving.making.rank", burst)
     asks = [Ask(customer=who, block="hero", send="monday") for who in (ANNA, BERT)]
     many = asyncio.run(ready.service.recommend_many(asks))
     assert [slate.reason for slate in many] == [Reason.FAILED] * 2
     assert [len(slate.items) for slate in many] == [2, 2]
-    assert metric(ready, "homing_internal_errors_total") == 1
+    assert metric(ready, "homing_internal_errors_total") == 2
 
 
 def test_batches_hold_up_no_template(hasty: Kit) -> None:
@@ -312,13 +314,14 @@ def test_batches_hold_up_no_template(hasty: Kit) -> None:
         await asyncio.gather(*batches)
         return slate
 
-    release, get_many = threading.Event(), hasty.profiles.inner.get_many  # type: ignore[attr-defined]
+    release, look = threading.Event(), hasty.lookup.inner.look  # type: ignore[attr-defined]
 
-    def slow(customers: list[str]) -> object:
-        release.wait(20)
-        return get_many(customers)
+    def slow(asked: list[Asked]) -> object:
+        if asked[0].customer == BERT:
+            release.wait(20)
+        return look(asked)
 
-    hasty.profiles.inner.get_many = slow  # type: ignore[attr-defined]
+    hasty.lookup.inner.look = slow  # type: ignore[attr-defined]
     # Had it waited behind the batches, it would have been answered at the deadline by a lower rung.
     assert asyncio.run(both()).served_by is Rung.MODEL
 

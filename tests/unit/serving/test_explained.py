@@ -29,7 +29,7 @@ Asking = Callable[..., Slate]
 
 
 @pytest.fixture
-def ask(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Asking:
+def ask(kit: Kit) -> Asking:
     """Asks a shop of six items for a block of these settings."""
     kit.stock(*SHOP)
 
@@ -41,7 +41,7 @@ def ask(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> Asking:
         **settings: object,
     ) -> Slate:
         block = msgspec.structs.replace(BLOCK, **settings)
-        monkeypatch.setitem(kit.parts.blocks, "hero", block)
+        kit.configure(block)
         asked = Ask(customer=customer, block="hero", send=send, explain=explain)
         return asyncio.run(kit.service.recommend(asked))
 

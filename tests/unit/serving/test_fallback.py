@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from features.item import Item
 from serving.ranking.blocks import Block
 from serving.slate import Ask, Because, Reason, Rung, Slate
@@ -108,13 +106,11 @@ def test_with_nothing_at_all_the_static_items_answer(kit: Kit) -> None:
     assert slate.items[0].title == STATIC[0].title
 
 
-def test_static_items_need_not_be_of_the_blocks_categories(
-    kit: Kit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_static_items_need_not_be_of_the_blocks_categories(kit: Kit) -> None:
     shelves = {"home": ("home",), "food": ("food",)}
     for name, categories in shelves.items():
         block = Block(name=name, size=4, categories=categories, items=STATIC)
-        monkeypatch.setitem(kit.parts.blocks, name, block)
+        kit.configure(block)
     kit.stock(*ITEMS[:2])
     assert ids(ask(kit, block="home")) == ["static-0", "static-1", "static-2"]
     assert ids(ask(kit, block="food")) == ["apple", "bread", "static-0", "static-1"]
@@ -134,11 +130,11 @@ def test_a_model_without_a_catalogue_can_draw_nothing(kit: Kit) -> None:
     assert ask(kit).served_by is Rung.STATIC
 
 
-def test_a_cap_counts_over_all_rungs_of_a_slate(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cap_counts_over_all_rungs_of_a_slate(kit: Kit) -> None:
     tools = [Item(id=f"tool-{n}", title="Tool", categories=("tools",)) for n in range(3)]
     popular = ("dates", "cream", "tool-0", "tool-1", "tool-2")
     kit.stock(*ITEMS, *tools, popular=popular)
     kit.know(ANNA, published=slates(capped=("apple", "bread")))
     block = Block(name="capped", size=4, category_cap=2, items=STATIC)
-    monkeypatch.setitem(kit.parts.blocks, "capped", block)
+    kit.configure(block)
     assert ids(ask(kit, block="capped")) == ["apple", "bread", "tool-0", "tool-1"]

@@ -1,0 +1,96 @@
+"""Answers as JSON bytes, put together from pieces that were encoded before anybody asked.
+
+What comes out is byte for byte what msgspec makes of a `serving.slate.Slate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+
+from features.item import Item
+from serving.packed import Drawn, draw_item
+from serving.ranking.blocks import MAX_SIZE, Block
+from serving.slate import Ask, Choice, Pick
+from serving.snapshot import Snapshot
+
+_encode = msgspec.json.Encoder().encode
+_POSITIONS: Final = tuple(b'{"position":%d,' % position for position in range(MAX_SIZE + 1))
+NAMES: Final = 1_024
+"""Names of blocks, sends, models and reasons whose encoding is remembered."""
+
+
+class Shown(NamedTuple):
+    """An item that an answer shows, and what is said of it."""
+
+    drawn: Drawn
+    pick: Pick
+
+
+def find_drawn(snapshot: Snapshot, block: Block, item: str) -> Drawn | None:
+    """An item ready to be sent: the catalogue's, or a static one; None where it is neither."""
+    copy = snapshot.catalogue
+    drawn = None if copy is None else copy.drawn(item)
+    if drawn is not None:
+        return drawn
+    known = next((static for static in block.items if static.id == item), None)
+    return None if known is None else _static(known)
+
+
+def encode_slate(ask: Ask, choice: Choice, shown: Sequence[Shown]) -> bytes:
+    """An answer as it is sent.
+
+    Args:
+        ask: What was asked.
+        choice: What was chosen.
+        shown: The items in their order, at most `serving.ranking.blocks.MAX_SIZE`.
+    """
+    end = b"}"
+    items = []
+    for position, (drawn, pick) in enumerate(shown, start=1):
+        because = b"null" if pick.because is None else _encode(pick.because)
+        if ask.explain:
+            end = b',"moved":' + _encode(pick.moved) + b"}"
+        items.append(_POSITIONS[position] + drawn.head + because + drawn.tail + end)
+    return b"".join(
+        (
+            b'{"slate":"',
+            choice.slate.encode(),
+            b'","customer":"',
+            ask.customer.encode(),
+            b'","block":',
+            _name(ask.block),
+            b',"send":',
+            _name(ask.send),
+            b',"served_by":"',
+            choice.served_by.encode(),
+            b'","reason":',
+            _name(choice.reason),
+            b',"model":',
+            _name(choice.model),
+            b',"count":%d,"items":[' % len(shown),
+            b",".join(items),
+            b"]}",
+        )
+    )
+
+
+@lru_cache(NAMES)
+def _name(text: str | None) -> bytes:
+    return _encode(text)
+
+
+_statics: dict[int, tuple[Item, Drawn]] = {}
+
+
+def _static(item: Item) -> Drawn:
+    """A static item, encoded once."""
+    known = _statics.get(id(item))
+    if known is None or known[0] is not item:
+        if len(_statics) >= NAMES:  # of blocks that were replaced long since
+            _statics.clear()
+        known = _statics[id(item)] = item, draw_item(item)
+    return known[1]

@@ -1,0 +1,131 @@
+"""Lanes: blocking work done in threads, all that waits at once.
+
+A lane hands everything that has come together to one thread, as a database commits a group: under
+load a round trip to the store and a look at the model are shared by many, and without load nobody
+waits for company. Work that hangs holds up nobody for long: after some patience another thread goes
+on with what has come since.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+_Job = TypeVar("_Job")
+
+FADES: Final = 0.2
+"""What the latest piece of work counts in the estimate of how long a job takes."""
+
+
+class Lane(Generic[_Job]):
+    """Jobs that are done in their order, several at once.
+
+    Args:
+        name: Of its threads.
+        work: Does some jobs, at least one. Must not raise.
+        threads: So many pieces of work at once at the most.
+        most: Jobs in one piece.
+        patience: Seconds after which a piece of work that goes on holds up the next no longer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[_Job]], None],
+        *,
+        threads: int,
+        most: int,
+        patience: float,
+    ) -> None:
+        self._name = name
+        self._work = work
+        self._limit = threads
+        self._most = most
+        self._patience = patience
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._threads = 0
+        self._idle = 0
+        self._working = 0
+        self._began = 0.0
+        self._watched = False
+        self._called = False
+        self._seconds = 0.0
+        self._closed = False
+
+    def put(self, job: _Job) -> None:
+        """Let it be done; a lane that is closed does nothing more."""
+        with self._changed:
+            if self._closed:
+                return
+            self._jobs.append(job)
+            # Somebody is on the way already, or sees by himself when work goes on for too long.
+            if self._called or (self._working and self._watched):
+                return
+            if self._idle:
+                self._called = True
+                self._changed.notify()
+            elif self._threads < self._limit:
+                self._called = True
+                self._threads += 1
+                name = f"{self._name}-{self._threads}"
+                threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    @property
+    def wait(self) -> float:
+        """Seconds that a job which comes now is likely to wait until it is done."""
+        return (len(self._jobs) + 1) * self._seconds if self._working else 0.0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a piece of work goes on for longer than the lane has patience."""
+        return self._working > 0 and self._left() <= 0
+
+    def close(self) -> None:
+        """Do nothing more; what is being done is not waited for."""
+        with self._changed:
+            self._closed = True
+            self._jobs.clear()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        """What each thread does."""
+        while jobs := self._taken():
+            began = time.monotonic()
+            self._work(jobs)
+            each = (time.monotonic() - began) / len(jobs)
+            with self._changed:
+                self._working -= 1
+                self._seconds += FADES * (each - self._seconds)
+
+    def _taken(self) -> list[_Job]:
+        """The next piece of work; nothing once the lane is closed."""
+        with self._changed:
+            while not self._closed:
+                self._called = False
+                if self._jobs and self._left() <= 0:
+                    self._working += 1
+                    self._began = time.monotonic()
+                    count = min(self._most, len(self._jobs))
+                    return [self._jobs.popleft() for _ in range(count)]
+                self._pause()
+        return []
+
+    def _left(self) -> float:
+        """Seconds until the next piece of work may begin."""
+        if not self._working:
+            return 0.0
+        return self._began + self._patience - time.monotonic()
+
+    def _pause(self) -> None:
+        """Wait for a change; one thread also for the end of patience."""
+        watching = bool(self._jobs) and not self._watched
+        self._watched |= watching
+        self._idle += 1
+        self._changed.wait(max(0.0, self._left()) if watching else None)
+        self._idle -= 1
+        if watching:
+            self._watched = False

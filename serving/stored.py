@@ -1,0 +1,106 @@
+"""Stored slates: what the pipeline published, and whether it is still the model's own answer.
+
+A slate that was published is exactly what the model would answer now as long as nothing has changed
+that it was made from: the customer's history, the catalogue, the bundle and the block's rules. Then
+it is sent as it is. That time goes by makes no slate stale: events fade alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from itertools import zip_longest
+from typing import Final
+
+import msgspec
+
+from features.profile import StoredSlate, exposed_digest, history_digest
+from serving.ranking.blocks import Block, block_digest
+from serving.ranking.columns import microseconds
+from serving.slate import Pick, because_of
+from serving.snapshot import Snapshot
+
+MICROSECONDS: Final = 1_000_000
+"""In a second."""
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """What answers read of a `features.profile.Published`; the rest is not even decoded."""
+
+    at: int = 0
+    segment: str | None = None
+    slates: dict[str, StoredSlate] = {}
+    history: int = 0
+    exposed: int = 0
+    catalogue: int = 0
+    blocks: dict[str, int] = {}
+
+
+NOTHING = Publication()
+_decoder = msgspec.msgpack.Decoder(Publication)
+
+
+def read_publication(published: bytes | None) -> Publication:
+    """What was published, of a half as stores keep it; an empty one for None.
+
+    Raises:
+        msgspec.DecodeError: The bytes are none.
+    """
+    return NOTHING if published is None else _decoder.decode(published)
+
+
+class Digests:
+    """The digests of blocks' rules, computed once a block."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Block, int]] = {}
+
+    def of(self, block: Block) -> int:
+        """`serving.ranking.blocks.block_digest` of a block."""
+        known = self._known.get(id(block))
+        if known is None or known[0] is not block:
+            known = self._known[id(block)] = block, block_digest(block)
+        return known[1]
+
+
+def current_slate(
+    publication: Publication,
+    history: bytes | None,
+    snapshot: Snapshot,
+    block: tuple[Block, int],
+    now: datetime,
+) -> StoredSlate | None:
+    """The stored slate of a block when it is what the model would answer; else None.
+
+    Args:
+        publication: What was published of the customer.
+        history: The customer's history, as stores keep it.
+        snapshot: Model and catalogue.
+        block: A block and the digest of its rules.
+        now: Aware.
+    """
+    rules, digest = block
+    stored = publication.slates.get(rules.name)
+    model, copy = snapshot.model, snapshot.catalogue
+    if stored is None or model is None or copy is None or not publication.history:
+        return None
+    if stored.model != model.name or publication.catalogue != copy.digest:
+        return None
+    if publication.blocks.get(rules.name) != digest:
+        return None
+    if rules.rotation_days is None:
+        unchanged = publication.history == history_digest(history)
+    else:
+        unchanged = publication.exposed == exposed_digest(history)
+    if not unchanged or copy.changed_between(publication.at * MICROSECONDS, microseconds(now)):
+        return None
+    return stored
+
+
+def picks_of(stored: StoredSlate, exclude: Collection[str] = ()) -> list[Pick]:
+    """The items of a stored slate as an answer has them, without some."""
+    return [
+        Pick(item, None if said is None else because_of(said.type, said.item))
+        for item, said in zip_longest(stored.items, stored.spoken[: len(stored.items)])
+        if item not in exclude
+    ]
