@@ -1,0 +1,1 @@
+"""How fast the scorer answers: every bar of serving, with load from another process."""

@@ -1,0 +1,1 @@
+"""Peers of the scorer, each as its own documentation would have it."""

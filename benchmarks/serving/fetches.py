@@ -1,0 +1,195 @@
+"""The template fetch: stored, pinned and live slates, against the same bytes and the bare scoring.
+
+What answers runs on one core, with key check, access log and metrics; the load on another.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from benchmarks.figures import TIMES, Figure, at_least, at_most, plain
+from benchmarks.serving.apps.bare import BODY, PATH
+from benchmarks.serving.servers import LOAD_CORE, SERVER_CORE, Server, pinned, scorer, serving
+from benchmarks.serving.shop import BLOCK, MODEL, Shop
+from benchmarks.serving.trials import (
+    BUSY,
+    SECONDS,
+    SHARE,
+    WARM_SECONDS,
+    Contestant,
+    Peak,
+    closed,
+    p99_of,
+    peaks,
+)
+from benchmarks.stages import run_stage
+from homing.rehearsal.load import Sending, open_loop
+
+BARE_RATIO: Final = 0.5
+MODELLED_RATIO: Final = 1.4
+FAST_MS: Final = 5.0
+LIVE_RATIO: Final = 0.6
+LIVE_MS: Final = 10.0
+SEND: Final = "campaign-1"
+BARE: Final = "bare Starlette"
+MODELLED: Final = "FastAPI response model"
+_SAMPLED: Final = 16
+_SLATE: Final = re.compile(rb'"slate":"([^"]+)"')
+
+
+def requests_of(
+    server: Server, shop: Shop, customers: Sequence[str], send: str | None = None
+) -> list[bytes]:
+    """A template fetch for each of the customers."""
+    headers = {"Authorization": f"Bearer {shop.token}"}
+    told = "" if send is None else f"&send={send}"
+    return [
+        server.target.request(f"{PATH}?customer={name}&block={BLOCK}{told}", headers)
+        for name in customers
+    ]
+
+
+def stored_contestant(server: Server, shop: Shop) -> Contestant:
+    """Everybody who is settled, by lot: each must get the very slate that was stored."""
+    order = np.random.default_rng(3).permutation(len(shop.settled)).tolist()
+    requests = requests_of(server, shop, [shop.settled[place] for place in order])
+
+    def judge(number: int, body: bytes) -> bool:
+        shown = [item["id"] for item in msgspec.json.decode(body)["items"]]
+        stored = list(shop.slates[order[number]][: len(shown)])
+        return by_model(body) and bool(shown) and shown == stored
+
+    return Contestant(server, requests, judge, _SAMPLED)
+
+
+def live_contestant(server: Server, shop: Shop) -> Contestant:
+    """Everybody who changed: the model answers, and says so."""
+    requests = requests_of(server, shop, shop.changed)
+    return Contestant(server, requests, lambda _, body: by_model(body))
+
+
+def pinned_contestant(server: Server, shop: Shop) -> tuple[Contestant, float]:
+    """Everybody who is settled, for a send that was asked before: the same slates again.
+
+    Returns:
+        The contestant, and how many first answers of the send there were a second.
+    """
+    requests = requests_of(server, shop, shop.settled, SEND)
+    first: dict[int, bytes] = {}
+
+    def note(number: int, status: int, body: bytes) -> None:  # noqa: ARG001 - the form of `heard`
+        first[number] = _slate_of(body)
+
+    with pinned(LOAD_CORE):
+        sending = Sending(server.target, BUSY, heard=note)
+        asked = open_loop(sending, requests, np.zeros(len(requests)))
+
+    def judge(number: int, body: bytes) -> bool:
+        return _slate_of(body) == first[number]
+
+    return Contestant(server, requests, judge, _SAMPLED), asked.rate
+
+
+@contextmanager
+def same_bytes(body: bytes, folder: Path, factory: str) -> Iterator[Contestant]:
+    """A server that gives everybody the same bytes, run as ours is."""
+    file = folder / "body.json"
+    file.write_bytes(body)
+    app = f"benchmarks.serving.apps.bare:{factory}"
+    flags = ["--no-access-log", "--no-server-header", "--loop", "uvloop", "--http", "httptools"]
+    command = [sys.executable, "-m", "uvicorn", "--factory", app, "--port", "PORT", *flags]
+    log = folder / f"{factory}.log"
+    with serving(command, PATH, log, {BODY: str(file)}) as server:
+        yield Contestant(server, [server.target.request(PATH)], lambda _, got: len(got) > 0)
+
+
+def measure_stored(shop: Shop, folder: Path) -> list[Figure]:
+    """Stored and pinned slates, without scoring."""
+    with scorer(shop) as server:
+        stored = stored_contestant(server, shop)
+        with (
+            same_bytes(one_answer(stored), folder, "bare") as bare,
+            same_bytes(one_answer(stored), folder, "modelled") as modelled,
+        ):
+            again, first = pinned_contestant(server, shop)
+            asked = {"stored": stored, "pinned": again}
+            found = peaks({**asked, BARE: bare, MODELLED: modelled})
+            figures = [plain("first answers of a send", first, "requests/s")]
+            for name, contestant in asked.items():
+                late = p99_of(contestant, SHARE * found[name].rate)
+                figures += [*_ratios(name, found), at_most(_p99(name), late, "ms", FAST_MS)]
+            return [*figures, *(figure for name in found for figure in plain_peak(name, found))]
+
+
+def measure_live(shop: Shop, folder: Path) -> list[Figure]:  # noqa: ARG001 - as all are called
+    """Slates that are scored when they are asked for."""
+    with scorer(shop) as server:
+        live = live_contestant(server, shop)
+        closed(live, WARM_SECONDS)
+        rates, bare = [], []
+        for _ in range(TIMES):
+            rates.append(closed(live, SECONDS))
+            bare.append(in_process(shop))
+        peak = Peak(median(p.rate for p in rates), median(p.processor for p in rates))
+        late = p99_of(live, SHARE * peak.rate)
+        return [
+            at_least("live / in process", peak.rate / median(bare), "ratio", LIVE_RATIO),
+            at_most(_p99("live"), late, "ms", LIVE_MS),
+            *plain_peak("live", {"live": peak}),
+            plain("in process, without HTTP", median(bare), "slates/s"),
+        ]
+
+
+def in_process(shop: Shop) -> float:
+    """Slates a second by the same scoring in a process without HTTP, one after the other."""
+    with pinned(SERVER_CORE):
+        stage, _ = run_stage("serving.stages", "rank", str(shop.home))
+    return stage.extra["rate"]
+
+
+def one_answer(contestant: Contestant, place: int = 0) -> bytes:
+    """What one request of a contestant is answered."""
+    heard: list[bytes] = []
+    sending = Sending(contestant.target, 1, heard=lambda _, __, body: heard.append(body))
+    open_loop(sending, contestant.requests[place : place + 1], np.zeros(1))
+    return heard[0]
+
+
+def plain_peak(name: str, found: dict[str, Peak]) -> list[Figure]:
+    """A peak's own figures."""
+    peak = found[name]
+    return [
+        plain(f"{name}, peak", peak.rate, "requests/s"),
+        plain(f"{name}, processor", peak.processor, "us/request"),
+    ]
+
+
+def by_model(body: bytes) -> bool:
+    """Whether the model answered, alone."""
+    return b'"served_by":"model","reason":null' in body and MODEL.encode() in body
+
+
+def _ratios(name: str, found: dict[str, Peak]) -> list[Figure]:
+    rate = found[name].rate
+    return [
+        at_least(f"{name} / {BARE}", rate / found[BARE].rate, "ratio", BARE_RATIO),
+        at_least(f"{name} / {MODELLED}", rate / found[MODELLED].rate, "ratio", MODELLED_RATIO),
+    ]
+
+
+def _p99(name: str) -> str:
+    return f"{name}, p99 at {SHARE:.0%} of its peak"
+
+
+def _slate_of(body: bytes) -> bytes:
+    found = _SLATE.search(body)
+    return found.group(1) if found else b""
