@@ -21,7 +21,9 @@ from features.logs import configure_logs
 from features.stores.opening import open_log, open_stores
 from serving.beside import IngestProcess
 from serving.breaker import Breaker
+from serving.exposures import Exposures
 from serving.keys import KeyFile
+from serving.local_catalogue import LocalCatalogue
 from serving.metrics import MULTIPROCESS, Metrics
 from serving.model.registry import LocalVersions, MlflowRegistry
 from serving.parts import Parts
@@ -48,15 +50,17 @@ def build_parts(settings: ServeSettings) -> Parts:
     stores = open_stores(settings.resolved_store_url(), clock)
     local = LocalVersions(settings.home)
     registry = MlflowRegistry(settings.resolved_tracking_url(), settings.home)
-    copy = settings.home / "catalogue.msgpack"
+    log = open_log(settings.resolved_log_url(), clock)
     return Parts(
         settings=settings,
         stores=stores,
-        log=open_log(settings.resolved_log_url(), clock),
-        blocks=blocks,
+        log=log,
+        exposures=Exposures(log, metrics),
         current=current,
         breaker=breaker,
-        catalogue=CatalogueFollower(stores, current, breaker, copy, metrics),
+        catalogue=CatalogueFollower(
+            stores, current, breaker, LocalCatalogue(settings.home / "catalogue"), metrics
+        ),
         model=ModelFollower(registry, local, current, metrics),
         keys=KeyFile(settings.resolved_keys_file(), clock),
         clock=clock,
