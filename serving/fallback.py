@@ -12,19 +12,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
-import numpy as np
 
 from features.item import Item
-from features.profile import History, Profile
+from features.profile import History, Profile, Spoken
 from serving.catalogue import POPULAR, segment_shelf
-from serving.model.basket import Baskets, baskets_of
-from serving.model.shares import reasons
 from serving.ranking.blocks import Block, RuleName
 from serving.ranking.chain import Ask as RankAsk
 from serving.ranking.chain import Ranking, rankings
+from serving.ranking.opinion import Opinion
 from serving.ranking.view import ItemView, item_view
 from serving.slate import Choice, Moved, Pick, Reason, Rung, because_of
-from serving.snapshot import LoadedModel, Snapshot
+from serving.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,12 @@ class Ranked:
     """What the model answers to one question.
 
     Attributes:
-        basket: What the model knows of the customer alone; never empty.
         ranking: Its slate, rows of the snapshot's view.
+        spoken: What speaks most for each of these rows.
     """
 
-    basket: Baskets
     ranking: Ranking
+    spoken: tuple[Spoken | None, ...]
 
 
 Picks = list[Pick]
@@ -105,15 +103,11 @@ def rank(snapshot: Snapshot, questions: Sequence[Question]) -> list[Ranked | Non
     if model is None or view is None or not questions:
         return ranked
     histories = [question.history for question in questions]
-    baskets = baskets_of(histories, model.bundle.index, questions[0].now)
-    weights = baskets.weights(model.bundle.manifest.weighting)
-    known = np.flatnonzero(np.diff(weights.indptr)).tolist()
-    if known:
-        scores = model.scorer.score(baskets)[known]
-        asks = [questions[place].rules for place in known]
-        slates = rankings(view, scores, asks, questions[0].now)
-        for place, ranking in zip(known, slates, strict=True):
-            ranked[place] = Ranked(baskets.part(place, place + 1), ranking)
+    opinion = Opinion(model.bundle, model.scorer, histories, questions[0].now)
+    slates = opinion.rankings(view, [questions[place].rules for place in opinion.known])
+    spoken = opinion.spoken([ranking.rows for ranking in slates])
+    for place, ranking, of_slate in zip(opinion.known, slates, spoken, strict=True):
+        ranked[place] = Ranked(ranking, of_slate)
     return ranked
 
 
@@ -170,7 +164,7 @@ def _climb_down(
 ) -> Iterator[tuple[Rung, str | None, Picks]]:
     """Each rung that has anything, best first, with the model that ranked it and its picks."""
     if ranked is not None and snapshot.model is not None and snapshot.view is not None:
-        yield Rung.MODEL, snapshot.model.name, _explained(snapshot.model, snapshot.view, ranked)
+        yield Rung.MODEL, snapshot.model.name, _explained(snapshot.view, ranked)
     for rung, model, view in _lists(snapshot, question):
         ranking = rankings(view, None, [_rules(question, rung)], question.now)[0]
         rows = ranking.rows.tolist()
@@ -206,18 +200,16 @@ def _lists(snapshot: Snapshot, question: Question) -> Iterator[tuple[Rung, str |
     yield Rung.STATIC, None, item_view(tuple(known), known)
 
 
-def _explained(model: LoadedModel, view: ItemView, ranked: Ranked) -> Picks:
+def _explained(view: ItemView, ranked: Ranked) -> Picks:
     """The model's picks, each with the item of the history that spoke most for it."""
-    basket, weighting = ranked.basket, model.bundle.manifest.weighting
-    rows = ranked.ranking.rows
-    found = reasons(model.scorer.shares(basket, rows), basket, weighting)
-    picks = []
-    for row, of_row in zip(rows.tolist(), found, strict=True):
-        because = None
-        if of_row:
-            because = because_of(of_row[0].kind, model.bundle.items[of_row[0].row])
-        picks.append(Pick(view.items[row], because, _moved(ranked.ranking, row)))
-    return picks
+    return [
+        Pick(
+            view.items[row],
+            None if said is None else because_of(said.type, said.item),
+            _moved(ranked.ranking, row),
+        )
+        for row, said in zip(ranked.ranking.rows.tolist(), ranked.spoken, strict=True)
+    ]
 
 
 def _moved(ranking: Ranking, row: int) -> Moved | None:

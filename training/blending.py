@@ -110,7 +110,7 @@ def choices_of(
     for first in range(0, len(baskets), BATCH):
         part = baskets.part(first, min(first + BATCH, len(baskets)))
         owned = owned_cells(part)
-        known = [comparable(scorer.score(part), owned) for scorer in scorers]
+        known = [comparable(scorer.score(part), owned)[:2] for scorer in scorers]
         batches.append(_choices(trial, question, known, owned, first))
     return Choices(
         np.concatenate([one.known for one in batches]),

@@ -3,6 +3,10 @@
 `prepare` computes everything into a staging folder and touches no profile; `deliver` writes it
 into the profile store. Both go on where an interrupted one stopped. Only the published half of a
 profile is written: its history belongs to the ingest loop.
+
+A stored slate is what the model would answer itself at the moment of publishing, with what speaks
+for its items; and with it goes what it was made from, so that whoever serves can tell whether it
+still is. Items behind those for which anything is said are spare.
 """
 
 from __future__ import annotations
@@ -13,25 +17,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import msgspec
+import numpy as np
+from threadpoolctl import threadpool_limits
 
 from features.engine import declared, open_engine
 from features.item import Item
 from features.lake import Lake
-from features.profile import Profile, Published, StoredSlate
+from features.profile import (
+    History,
+    Profile,
+    Published,
+    Spoken,
+    StoredSlate,
+    encode,
+    exposed_digest,
+    history_digest,
+)
 from features.progress import Advance
+from features.stores.codec import items_digest
 from features.stores.ports import Catalogue, ProfileStore
-from serving.model.basket import baskets_of
 from serving.model.bundle import Bundle
 from serving.model.scoring import Scorer, open_scorer
-from serving.ranking.blocks import Block
+from serving.ranking.blocks import Block, block_digest
 from serving.ranking.bundle_view import bundle_view
 from serving.ranking.chain import Ask, rank_many
+from serving.ranking.opinion import Opinion
+from serving.ranking.top import Rows
 from serving.ranking.view import ItemView
 from training.churn.model import ChurnModel
 from training.dataset import load_dataset
-from training.judging import scored
+from training.judging import together
 from training.known import Known, know
 from training.register import CHURN, RECOMMENDER
 from training.segments import NEW
@@ -136,7 +154,7 @@ def prepare(sources: Sources, models: Champions, staging: Staging, advance: Adva
     catalogue = {item.id: item for item in sources.catalogue.all()}
     known = know(sources.lake, models.churn, staging.plan, catalogue, sources.now)
     total, done = sources.profiles.count(), staging.count() * sources.batch
-    slates = _Slates(sources, models, staging.plan, catalogue)
+    slates = _Slates(sources, models, catalogue)
     for profiles in _batches(sources, staging.last_customer()):
         staging.add(slates.publish(profiles, known))
         done += len(profiles)
@@ -200,43 +218,95 @@ def _shelves(
 
 
 class _Slates:
-    """Ranks customers, as many at once as are judged at once."""
+    """Ranks customers, as many at once as are judged at once, as if they asked just now."""
 
-    def __init__(
-        self, sources: Sources, models: Champions, plan: Plan, catalogue: Mapping[str, Item]
-    ) -> None:
+    def __init__(self, sources: Sources, models: Champions, catalogue: Mapping[str, Item]) -> None:
         bundle = models.recommender
         self._sources = sources
         self._bundle = bundle
         self._models = models.versions()
         self._version = models.recommender_version
-        self._as_of = plan.as_of
         self._scorer: Scorer = open_scorer(bundle)
         self._view: ItemView = bundle_view(bundle, catalogue)
+        self._catalogue = items_digest(catalogue.values())
+        self._blocks = {name: block_digest(block) for name, block in sources.blocks.items()}
 
     def publish(self, profiles: Sequence[Profile], known: Known) -> dict[str, Published]:
         """The published half of each customer."""
-        slates = self._slates(profiles)
+        slates: list[dict[str, StoredSlate]] = []
+        with threadpool_limits(1, user_api="blas"):  # as when they are judged
+            for part in together(len(profiles), len(self._bundle.items)):
+                slates += self._slates([profile.history for profile in profiles[part]])
         return {
-            profile.customer: msgspec.structs.replace(
-                known.published(profile),
-                slates=slates[place],
-                models=self._models,
-            )
-            for place, profile in enumerate(profiles)
+            profile.customer: self._complete(known.published(profile), profile, of_one)
+            for profile, of_one in zip(profiles, slates, strict=True)
         }
 
-    def _slates(self, profiles: Sequence[Profile]) -> list[dict[str, StoredSlate]]:
-        histories = [profile.history for profile in profiles]
-        # Weights as of the end of the lake's history, as the model was fitted and judged.
-        baskets = baskets_of(histories, self._bundle.index, self._as_of)
-        made: list[dict[str, StoredSlate]] = [{} for _ in profiles]
-        for part, scores in scored(self._scorer, baskets):
-            for name, block in self._sources.blocks.items():
-                count = block.size * self._sources.spare
-                asks = [Ask(block, history, count=count) for history in histories[part]]
-                ranked = rank_many(self._view, scores, asks, self._sources.now)
-                for slates, rows in zip(made[part], ranked, strict=True):
-                    items = tuple(self._bundle.items[row] for row in rows)
-                    slates[name] = StoredSlate(items, self._version)
+    def _complete(
+        self, published: Published, profile: Profile, slates: dict[str, StoredSlate]
+    ) -> Published:
+        """With slates, and with what tells whether these still stand."""
+        history = encode(profile.history)
+        return msgspec.structs.replace(
+            published,
+            slates=slates,
+            models=self._models,
+            history=history_digest(history),
+            exposed=exposed_digest(history),
+            catalogue=self._catalogue,
+            blocks=self._blocks,
+        )
+
+    def _slates(self, histories: Sequence[History]) -> list[dict[str, StoredSlate]]:
+        """The slates of some customers, by block."""
+        now, blocks = self._sources.now, self._sources.blocks
+        opinion = Opinion(self._bundle, self._scorer, histories, now)
+        strangers = sorted({*range(len(histories))}.difference(opinion.known))
+        theirs = [histories[place] for place in opinion.known]
+        ranked = [self._ranked(opinion, theirs, block) for block in blocks.values()]
+        said = _said(opinion, ranked)
+        made: list[dict[str, StoredSlate]] = [{} for _ in histories]
+        for (name, block), of_block, of_items in zip(blocks.items(), ranked, said, strict=True):
+            for place, (_, rows), spoken in zip(opinion.known, of_block, of_items, strict=True):
+                made[place][name] = self._stored(rows, spoken)
+            asks = [self._ask(block, histories[place]) for place in strangers]
+            popular = rank_many(self._view, None, asks, now)
+            for place, rows in zip(strangers, popular, strict=True):
+                made[place][name] = self._stored(rows)
         return made
+
+    def _ranked(
+        self, opinion: Opinion, histories: Sequence[History], block: Block
+    ) -> list[tuple[Rows, Rows]]:
+        """What the model answers to each that it knows, and that with spare items behind."""
+        asks = [self._ask(block, history) for history in histories]
+        deep = [ranking.rows for ranking in opinion.rankings(self._view, asks)]
+        if not block.rules:
+            return [(rows, rows) for rows in deep]
+        # Under rules a longer slate need not begin like a shorter one.
+        asks = [Ask(block, history) for history in histories]
+        own = [ranking.rows for ranking in opinion.rankings(self._view, asks)]
+        return [
+            (rows, np.append(rows, more[~np.isin(more, rows)])[: len(more)])
+            for rows, more in zip(own, deep, strict=True)
+        ]
+
+    def _ask(self, block: Block, history: History) -> Ask:
+        return Ask(block, history, count=block.size * self._sources.spare)
+
+    def _stored(self, rows: Rows, spoken: tuple[Spoken | None, ...] = ()) -> StoredSlate:
+        items = tuple(self._bundle.items[row] for row in rows.tolist())
+        return StoredSlate(items, self._version, spoken)
+
+
+def _said(
+    opinion: Opinion, ranked: Sequence[Sequence[tuple[Rows, Rows]]]
+) -> list[list[tuple[Spoken | None, ...]]]:
+    """What speaks for the items that the model answers: of each block for each customer."""
+    own = [[rows for rows, _ in of_block] for of_block in ranked]
+    said = opinion.spoken([np.concatenate(of_one) for of_one in zip(*own, strict=True)])
+    of_each = [iter(of_one) for of_one in said]
+    return [
+        [tuple(islice(of_one, len(rows))) for of_one, rows in zip(of_each, of_block, strict=True)]
+        for of_block in own
+    ]

@@ -75,11 +75,12 @@ class Recommender(PythonModel):
             bought={str(item): at for item in items},
         )
         basket = baskets_of([history], self._bundle.index, now)
-        scores = self._scorer.score(basket)[0]
+        tastes = self._scorer.tastes(basket)
+        scores = tastes.scores()[0]
         size = min(max(int(count), 1), MAX_SIZE)
         ask = Ask(Block(name="notebook", size=size), history)
         rows = slate_rows(self._view, scores, ask, now)
-        shares = self._scorer.shares(basket, rows)
+        (shares,) = tastes.shares([rows])
         found = reasons(shares, basket, self._bundle.manifest.weighting, REASONS)
         names = self._bundle.items
         because = [{names[one.row]: one.share for one in of_item} for of_item in found]

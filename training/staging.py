@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         models: Registered model → version, like `recommender` → `recommender/12`.
         blocks: Digest of the blocks' rules.
-        as_of: Features and weights are as of this.
+        as_of: Features are as of this.
         lake_version: Of the table of events.
         started: When it began, aware.
     """

@@ -16,15 +16,19 @@ al., "Large-Scale Parallel Collaborative Filtering for the Netflix Prize", 2008:
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from features.errors import BundleError
 from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
 from serving.model.shares import Shares, no_shares
+from serving.model.tastes import Rows
 
 ALGORITHM = "als"
 FACTORS = "item_factors"
@@ -32,8 +36,8 @@ FACTORS = "item_factors"
 REGULARIZATION = "regularization"
 ALPHA = "alpha"
 FREQUENCY = "frequency"
-TOGETHER: Final = 64
-"""Customers whose systems are solved at once; of like size, since the short are padded."""
+LEAST: Final = 1e-10
+"""Of the mean of Y'Y's diagonal: the least regularisation with which a system has one solution."""
 
 Factors = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -53,53 +57,25 @@ class AlsScorer:
     def __init__(self, bundle: Bundle) -> None:
         self._weighting = bundle.manifest.weighting
         self._factors = _factors(bundle)
-        self._alpha = _number(bundle, ALPHA)
+        self._alpha = np.float32(_number(bundle, ALPHA))
         self._regularization = _number(bundle, REGULARIZATION)
         self._frequency = _number(bundle, FREQUENCY, 0.0)
         self._mean = bundle.manifest.data.interactions / max(bundle.manifest.data.customers, 1)
         self._gram = (self._factors.T @ self._factors).astype(np.float64)
         self._norms = np.sqrt(np.einsum("if,if->i", self._factors, self._factors))
+        self._least = max(LEAST * float(np.trace(self._gram)) / len(self._gram), LEAST)
+
+    def tastes(self, baskets: Baskets) -> AlsTastes:
+        """What the model makes of these customers."""
+        return AlsTastes(self._factors, list(self._half_steps(baskets)))
 
     def score(self, baskets: Baskets) -> Factors:
         """Scores, (customers, items)."""
-        scores: Factors = self.vectors(baskets) @ self._factors.T
-        return scores
+        return _scores(self.vectors(baskets), self._factors)
 
     def vectors(self, baskets: Baskets) -> Factors:
         """The customers' vectors, (customers, factors); zeros for an empty basket."""
-        weights = baskets.weights(self._weighting)
-        lengths = np.diff(weights.indptr)
-        vectors = np.zeros((len(baskets), len(self._gram)), np.float32)
-        order = np.argsort(lengths, kind="stable")
-        order = order[np.searchsorted(lengths[order], 1) :]
-        for start in range(0, len(order), TOGETHER):
-            chosen = order[start : start + TOGETHER]
-            width = int(lengths[chosen[-1]])
-            # Each customer's cells side by side, the short ones padded by cells that weigh nothing.
-            places = weights.indptr[chosen][:, None] + np.arange(width)
-            there = np.arange(width) < lengths[chosen][:, None]
-            places = np.where(there, places, 0)
-            extra = np.where(there, weights.data[places] * np.float32(self._alpha), np.float32(0))
-            known = self._factors[weights.indices[places]]
-            systems, pulls = self._systems(known, extra, lengths[chosen])
-            right = (pulls * there[:, None, :]).sum(axis=2, keepdims=True)
-            vectors[chosen] = np.linalg.solve(systems, right)[:, :, 0]
-        return vectors
-
-    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:
-        """What each item of one customer adds to each row's score.
-
-        A score is exactly the sum of its items' shares (Hu, Koren & Volinsky 2008, section 5).
-        """
-        weights = baskets.weights(self._weighting)
-        items = weights.indices
-        if not len(items) or not len(rows):
-            return no_shares(len(rows))
-        known = self._factors[items][None]
-        extra = np.float32(self._alpha) * weights.data[None]
-        systems, pulls = self._systems(known, extra, np.array([len(items)]))
-        solved = np.linalg.solve(systems[0], pulls[0])
-        return Shares(items, (self._factors[rows] @ solved).astype(np.float32))
+        return _stacked([step.vector for step in self._half_steps(baskets)], self._factors)
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], Factors]:
         """Rows by the cosine of their factors, best first; ties in the order of rows."""
@@ -112,27 +88,87 @@ class AlsScorer:
         best = best[np.lexsort((best, -cosines[best]))][:count]
         return best, cosines[best]
 
-    def _systems(
-        self, known: Factors, extra: Factors, counts: NDArray[np.int64]
-    ) -> tuple[Floats, Factors]:
-        """The half-steps' matrices, and each item's pull on the right sides.
+    def _half_steps(self, baskets: Baskets) -> Iterator[_HalfStep]:
+        """One a customer.
 
-        Args:
-            known: Factors of each customer's items, (customers, items, factors).
-            extra: Confidence above 1 of each, (customers, items).
-            counts: Items of each customer, (customers,).
-
-        Returns:
-            (customers, factors, factors) and (customers, factors, items).
+        Each is computed by itself, so that it is the same to the bit whoever else is asked for.
         """
-        across = known.transpose(0, 2, 1)
-        grown = (counts / self._mean) ** self._frequency
-        # Summed in single precision, as implicit does, and solved in double.
-        systems = ((across * extra[:, None, :]) @ known).astype(np.float64)
-        systems += self._gram
-        factor = np.arange(len(self._gram))
-        systems[:, factor, factor] += (self._regularization * grown)[:, None]
-        return systems, across * (1 + extra)[:, None, :]
+        weights = baskets.weights(self._weighting)
+        diagonal = slice(None, None, len(self._gram) + 1)
+        for start, end in pairwise(weights.indptr.tolist()):
+            items = weights.indices[start:end]
+            if not len(items):
+                yield _HalfStep(items, weights.data[:0], np.zeros(len(self._gram)), None)
+                continue
+            grown = self._regularization * ((end - start) / self._mean) ** self._frequency
+            extra = self._alpha * weights.data[start:end]
+            known = self._factors[items]
+            # Summed in single precision, as implicit does, and solved in double.
+            system = ((known.T * extra) @ known).astype(np.float64)
+            system += self._gram
+            system.reshape(-1)[diagonal] += max(grown, self._least)
+            factored, _ = dpotrf(system.T, lower=1, overwrite_a=1, clean=0)
+            confidence = 1 + extra
+            vector, _ = dpotrs(factored, confidence @ known, lower=1)
+            yield _HalfStep(items, confidence, vector, factored)
+
+
+class _HalfStep(NamedTuple):
+    """One customer's.
+
+    Attributes:
+        items: Rows of the basket, int32 (items,).
+        confidence: In each, (items,).
+        vector: float64 (factors,).
+        factored: The system's lower Cholesky factor; None where there is no item.
+    """
+
+    items: NDArray[np.int32]
+    confidence: Factors
+    vector: Floats
+    factored: Floats | None
+
+
+class AlsTastes:
+    """Customers' vectors among items' factors.
+
+    Args:
+        factors: Of the items, (items, factors).
+        steps: One a customer.
+    """
+
+    def __init__(self, factors: Factors, steps: Sequence[_HalfStep]) -> None:
+        self._factors = factors
+        self._steps = steps
+        self._vectors = _stacked([step.vector for step in steps], factors)
+
+    def scores(self) -> Factors:
+        """Scores, (customers, items)."""
+        return _scores(self._vectors, self._factors)
+
+    def shares(self, rows: Sequence[Rows]) -> list[Shares]:
+        """What each item of a customer's history adds to the scores of some rows.
+
+        A score is exactly the sum of its items' shares (Hu, Koren & Volinsky 2008, section 5).
+        """
+        return [self._shares(step, asked) for step, asked in zip(self._steps, rows, strict=True)]
+
+    def _shares(self, step: _HalfStep, rows: Rows) -> Shares:
+        if step.factored is None or not len(rows):
+            return no_shares(len(rows))
+        pulled, _ = dpotrs(step.factored, self._factors[rows].T, lower=1)
+        values = (self._factors[step.items] @ pulled).T * step.confidence
+        return Shares(step.items, values.astype(np.float32))
+
+
+def _stacked(vectors: Sequence[Floats], factors: Factors) -> Factors:
+    """Vectors beside each other, (customers, factors)."""
+    return np.array(vectors, np.float32).reshape(len(vectors), factors.shape[1])
+
+
+def _scores(vectors: Factors, factors: Factors) -> Factors:
+    scores: Factors = vectors @ factors.T
+    return scores
 
 
 def _factors(bundle: Bundle) -> Factors:

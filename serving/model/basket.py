@@ -83,6 +83,20 @@ class Baskets:
             self.items,
         )
 
+    def picked(self, customers: NDArray[np.int64]) -> Baskets:
+        """Some of the customers, ascending."""
+        chosen = np.zeros(len(self), np.bool_)
+        chosen[customers] = True
+        kept = chosen[self.customers]
+        lengths = np.diff(self.starts)[customers]
+        return Baskets(
+            np.concatenate([[0], np.cumsum(lengths)]),
+            self.rows[kept],
+            self.kinds[kept],
+            self.ages[kept],
+            self.items,
+        )
+
     def where(self, kept: NDArray[np.bool_], ago: float = 0.0) -> Baskets:
         """Some of the interactions, as of so many seconds ago.
 

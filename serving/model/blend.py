@@ -14,8 +14,8 @@ with `bonus` 0 for new items, and for the others the parameter `again`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ from features.errors import BundleError
 from features.event import EventType
 from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
-from serving.model.manifest import Say
+from serving.model.manifest import Part, Say
 from serving.model.shares import Shares, joined
+from serving.model.tastes import Rows, Tastes
 from serving.model.weighting import Weighting
 
 ALGORITHM = "blend"
@@ -47,12 +48,8 @@ Cells = tuple[NDArray[np.int64], NDArray[np.int64]]
 class PartScorer(Protocol):
     """What a blend asks of its parts; `serving.model.scoring.Scorer`."""
 
-    def score(self, baskets: Baskets) -> Floats:
-        """Scores, (customers, items)."""
-        ...
-
-    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:
-        """What each item of one customer adds to each row's score."""
+    def tastes(self, baskets: Baskets) -> Tastes:
+        """What the part makes of these customers."""
         ...
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], Floats]:
@@ -81,45 +78,18 @@ class BlendScorer:
         self._parts = parts
         self._scorers = [open_part(bundle.part(number)) for number in range(len(parts))]
 
+    def tastes(self, baskets: Baskets) -> BlendTastes:
+        """What the parts make of these customers."""
+        parts = [
+            (part, scorer.tastes(baskets))
+            for part, scorer in zip(self._parts, self._scorers, strict=True)
+        ]
+        shape = len(baskets), self._items
+        return BlendTastes(parts, self._again, owned_cells(baskets), shape)
+
     def score(self, baskets: Baskets) -> Floats:
         """Scores, (customers, items)."""
-        customers, rows = owned = owned_cells(baskets)
-        scores = np.zeros((len(baskets), self._items), np.float32)
-        had = np.full(len(rows), self._again, np.float32)
-        size = max(1, TOGETHER // max(1, self._items))
-        for part, scorer in zip(self._parts, self._scorers, strict=True):
-            told = scorer.score(baskets)
-            for first in range(0, len(baskets), size):
-                some = slice(first, first + size)
-                cells = slice(*np.searchsorted(customers, (first, first + size)))
-                new, again = comparable(told[some], (customers[cells] - first, rows[cells]))
-                _add(scores[some], part.new, new)
-                _add(had[cells], part.again, again)
-        scores[owned] = had
-        return scores
-
-    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:
-        """What each item of one customer adds to each row's score.
-
-        A square root is shared out like what it is taken of. What a part without reasons adds
-        (popularity), and the bonus of what the customer has, is nobody's share.
-        """
-        owned = owned_cells(baskets)
-        had = np.isin(rows, owned[1])
-        shares, times = [], []
-        for part, scorer in zip(self._parts, self._scorers, strict=True):
-            scores = scorer.score(baskets)
-            new, again = comparable(scores, owned)
-            new[owned] = again
-            known = new[0, rows]
-            says = np.where(had, _slope(part.again, known), _slope(part.new, known))
-            # By what the part's scores were divided, and 0 where they were not above 0.
-            grown = np.divide(
-                known, scores[0, rows], out=np.zeros_like(known), where=scores[0, rows] > 0
-            )
-            times.append(says * grown)
-            shares.append(scorer.shares(baskets, rows))
-        return joined(shares, times, len(rows))
+        return self.tastes(baskets).scores()
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], Floats]:
         """The likes of the part that counts most among new items, of those that know any."""
@@ -131,6 +101,80 @@ class BlendScorer:
         return np.empty(0, np.int64), np.empty(0, np.float32)
 
 
+class BlendTastes:
+    """What the parts of a blend make of some customers, together.
+
+    Args:
+        parts: What each counts, and what it makes of them.
+        again: What items that a customer has score beforehand.
+        owned: The cells of these.
+        shape: How many customers and items there are.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[tuple[Part, Tastes]],
+        again: float,
+        owned: Cells,
+        shape: tuple[int, int],
+    ) -> None:
+        customers, items = shape
+        self._parts = parts
+        self._again = again
+        self._owned = owned
+        self._starts = np.searchsorted(owned[0], np.arange(customers + 1))
+        self._items = items
+        self._peaks = np.empty((0, 0, 2), np.float32)
+
+    def scores(self) -> Floats:
+        """Scores, (customers, items)."""
+        customers, rows = self._owned
+        count = len(self._starts) - 1
+        scores = np.zeros((count, self._items), np.float32)
+        peaks = np.ones((len(self._parts), count, 2), np.float32)
+        had = np.full(len(rows), self._again, np.float32)
+        size = max(1, TOGETHER // max(1, self._items))
+        for number, (part, tastes) in enumerate(self._parts):
+            told = tastes.scores()
+            for first in range(0, count, size):
+                some = slice(first, first + size)
+                cells = slice(*np.searchsorted(customers, (first, first + size)))
+                known = comparable(told[some], (customers[cells] - first, rows[cells]))
+                _add(scores[some], part.new, known.new)
+                _add(had[cells], part.again, known.again)
+                peaks[number, some] = known.peaks
+        self._peaks = peaks
+        scores[self._owned] = had
+        return scores
+
+    def shares(self, rows: Sequence[Rows]) -> list[Shares]:
+        """What each item of a customer's history adds to the scores of some rows.
+
+        A square root is shared out like what it is taken of. What a part without reasons adds
+        (popularity), and the bonus of what the customer has, is nobody's share.
+        """
+        if not len(self._peaks):
+            self.scores()
+        shares = [tastes.shares(rows) for _, tastes in self._parts]
+        return [
+            self._joined([of_part[customer] for of_part in shares], customer, asked)
+            for customer, asked in enumerate(rows)
+        ]
+
+    def _joined(self, shares: Sequence[Shares], customer: int, rows: Rows) -> Shares:
+        """The parts' shares in some rows of one customer, together."""
+        owned = self._owned[1][slice(*self._starts[customer : customer + 2])]
+        had = np.isin(rows, owned)
+        times = []
+        for number, (part, _) in enumerate(self._parts):
+            # A part's score of a row is the sum of its shares.
+            peak = self._peaks[number, customer][had.astype(np.intp)]
+            known = np.maximum(shares[number].values.sum(axis=1), np.float32(0)) / peak
+            says = np.where(had, _slope(part.again, known), _slope(part.new, known))
+            times.append(np.where(known > 0, says / peak, np.float32(0)))
+        return joined(shares, times, len(rows))
+
+
 def owned_cells(baskets: Baskets) -> Cells:
     """The cells of items that customers have: bought, and not returned."""
     weights = baskets.weights(OWNED)
@@ -138,24 +182,37 @@ def owned_cells(baskets: Baskets) -> Cells:
     return customers, weights.indices.astype(np.int64)
 
 
-def comparable(scores: Floats, owned: Cells) -> tuple[Floats, Floats]:
+class Comparable(NamedTuple):
+    """A part's scores from 0 to 1.
+
+    Attributes:
+        new: Of new items, (customers, items); 0 for what a customer has.
+        again: Of what customers have, one for each of these cells.
+        peaks: By what a customer's scores of new items were divided, and those of what the customer
+            has, (customers, 2).
+    """
+
+    new: Floats
+    again: Floats
+    peaks: Floats
+
+
+def comparable(scores: Floats, owned: Cells) -> Comparable:
     """A part's scores from 0 to 1, among new items and among those that customers have.
 
     Args:
         scores: (customers, items), not changed.
         owned: The cells of items that customers have.
-
-    Returns:
-        (customers, items) with 0 for what a customer has, and one for each cell of `owned`.
     """
     had: Floats = np.maximum(scores[owned], np.float32(0))
     greatest = np.zeros(len(scores), np.float32)
     np.maximum.at(greatest, owned[0], had)
-    had /= _above_nothing(greatest)[owned[0]]
     new: Floats = np.maximum(scores, np.float32(0))
     new[owned] = 0
-    new /= _above_nothing(new.max(axis=1, initial=0))[:, None]
-    return new, had
+    peaks = _above_nothing(np.stack([new.max(axis=1, initial=0), greatest], axis=1))
+    had /= peaks[owned[0], 1]
+    new /= peaks[:, :1]
+    return Comparable(new, had, peaks)
 
 
 def _above_nothing(greatest: Floats) -> Floats:

@@ -10,16 +10,19 @@ personal frequency (S diagonal) are all of this form, so they share scorer, expl
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from features.errors import BundleError
-from serving.model.basket import Baskets
+from serving.model.basket import Baskets, Weights
 from serving.model.bundle import Bundle
 from serving.model.shares import Shares, no_shares
+from serving.model.tastes import Rows
 
 STARTS = "neighbour_starts"
 """int32 (items + 1,): where each item's neighbours begin in the other two."""
@@ -37,6 +40,20 @@ POWER = "power"
 Floats = NDArray[np.float32]
 
 
+class Matrix(NamedTuple):
+    """What items give to items.
+
+    Attributes:
+        sparse: S, (items, items); None for none of it.
+        taken: In, (items, factors).
+        given: Out, (items, factors).
+    """
+
+    sparse: csr_array[Any, Any] | None
+    taken: Floats
+    given: Floats
+
+
 class LinearScorer:
     """Scores items by what the customer's items give to them.
 
@@ -50,52 +67,75 @@ class LinearScorer:
     def __init__(self, bundle: Bundle) -> None:
         self._weighting = bundle.manifest.weighting
         self._power = _power(bundle)
-        self._items = bundle.manifest.items
-        self._sparse = _matrix(bundle) if STARTS in bundle.arrays else None
-        self._in, self._out = _factors(bundle)
-        if self._sparse is None and not self._in.shape[1]:
+        sparse = _matrix(bundle) if STARTS in bundle.arrays else None
+        self._matrix = Matrix(sparse, *_factors(bundle))
+        if sparse is None and not self._matrix.taken.shape[1]:
             message = f"arrays {STARTS} or {IN}: {bundle.manifest.algorithm} needs one of them"
             raise BundleError(message)
 
+    def tastes(self, baskets: Baskets) -> LinearTastes:
+        """What the model makes of these customers."""
+        weights = baskets.weights(self._weighting)
+        if self._power != 1.0:
+            powered = weights.data ** np.float32(self._power)
+            weights = csr_array((powered, weights.indices, weights.indptr), shape=weights.shape)
+        return LinearTastes(self._matrix, weights)
+
     def score(self, baskets: Baskets) -> Floats:
         """Scores, (customers, items); 0 for an item that nothing in the basket gives to."""
-        weights = self._weights(baskets)
-        if self._sparse is None:
-            scores: Floats = (weights @ self._in) @ self._out.T
-            return scores
-        scores = (weights @ self._sparse).toarray()
-        if self._in.shape[1]:
-            scores += (weights @ self._in) @ self._out.T
-        return scores
-
-    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:
-        """What each item of one customer gives to each row; a row's shares add up to its score."""
-        weights = self._weights(baskets)
-        items = weights.indices
-        if not len(items) or not len(rows):
-            return no_shares(len(rows))
-        values = self._in[items] @ self._out[rows].T
-        if self._sparse is not None:
-            values = values + self._sparse[items][:, rows].toarray()
-        return Shares(items, (values * weights.data[:, None]).T)
+        return self.tastes(baskets).scores()
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], Floats]:
         """The items that one gives most to, best first; ties in the order of rows."""
-        gains = self._out @ self._in[row]
-        if self._sparse is not None:
-            start, end = self._sparse.indptr[row : row + 2]
-            gains[self._sparse.indices[start:end]] += self._sparse.data[start:end]
+        sparse, taken, given = self._matrix
+        gains = given @ taken[row]
+        if sparse is not None:
+            start, end = sparse.indptr[row : row + 2]
+            gains[sparse.indices[start:end]] += sparse.data[start:end]
         gains[row] = 0.0
         rows = np.flatnonzero(gains > 0)
         order = np.lexsort((rows, -gains[rows]))[: max(count, 0)]
         return rows[order], gains[rows[order]]
 
-    def _weights(self, baskets: Baskets) -> csr_array[Any, Any]:
-        weights = baskets.weights(self._weighting)
-        if self._power == 1.0:
-            return weights
-        powered = weights.data ** np.float32(self._power)
-        return csr_array((powered, weights.indices, weights.indptr), shape=weights.shape)
+
+class LinearTastes:
+    """What customers' items give to all items.
+
+    Args:
+        matrix: From items to items.
+        weights: Of the customers' items, after the power, (customers, items).
+    """
+
+    def __init__(self, matrix: Matrix, weights: Weights) -> None:
+        self._matrix = matrix
+        self._weights = weights
+
+    def scores(self) -> Floats:
+        """Scores, (customers, items); 0 for an item that nothing in the basket gives to."""
+        sparse, taken, given = self._matrix
+        if sparse is None:
+            scores: Floats = (self._weights @ taken) @ given.T
+            return scores
+        scores = (self._weights @ sparse).toarray()
+        if taken.shape[1]:
+            scores += (self._weights @ taken) @ given.T
+        return scores
+
+    def shares(self, rows: Sequence[Rows]) -> list[Shares]:
+        """What each item of a customer gives to some rows; a row's shares add up to its score."""
+        starts = self._weights.indptr
+        cells = [slice(start, end) for start, end in pairwise(starts.tolist())]
+        return [self._shares(*of_one) for of_one in zip(cells, rows, strict=True)]
+
+    def _shares(self, cells: slice, rows: Rows) -> Shares:
+        items, weights = self._weights.indices[cells], self._weights.data[cells]
+        if not len(items) or not len(rows):
+            return no_shares(len(rows))
+        sparse, taken, given = self._matrix
+        values = taken[items] @ given[rows].T
+        if sparse is not None:
+            values += sparse[items][:, rows].toarray()
+        return Shares(items, (values * weights[:, None]).T)
 
 
 def _power(bundle: Bundle) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
 from serving.model.shares import Shares, no_shares
+from serving.model.tastes import Rows
 
 ALGORITHM = "popularity"
 
@@ -22,14 +25,35 @@ class PopularityScorer:
     def __init__(self, bundle: Bundle) -> None:
         self._popularity = bundle.popularity
 
+    def tastes(self, baskets: Baskets) -> PopularTastes:
+        """The taste of everybody, for each of them."""
+        return PopularTastes(self._popularity, len(baskets))
+
     def score(self, baskets: Baskets) -> NDArray[np.float32]:
         """Scores, (customers, items), read-only."""
-        return np.broadcast_to(self._popularity, (len(baskets), len(self._popularity)))
-
-    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:  # noqa: ARG002 - the port's arguments
-        """None: no single item is the reason."""
-        return no_shares(len(rows))
+        return self.tastes(baskets).scores()
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:  # noqa: ARG002 - the port's arguments
         """Nothing: popularity knows no likeness."""
         return np.empty(0, np.int64), np.empty(0, np.float32)
+
+
+class PopularTastes:
+    """The same for all.
+
+    Args:
+        popularity: (items,).
+        customers: How many.
+    """
+
+    def __init__(self, popularity: NDArray[np.float32], customers: int) -> None:
+        self._popularity = popularity
+        self._customers = customers
+
+    def scores(self) -> NDArray[np.float32]:
+        """Scores, (customers, items), read-only."""
+        return np.broadcast_to(self._popularity, (self._customers, len(self._popularity)))
+
+    def shares(self, rows: Sequence[Rows]) -> list[Shares]:
+        """None: no single item is the reason."""
+        return [no_shares(len(of_one)) for of_one in rows]

@@ -13,22 +13,18 @@ from serving.model import als, blend, popularity
 from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
 from serving.model.linear import LinearScorer
-from serving.model.shares import Shares
+from serving.model.tastes import Tastes
 
 
 class Scorer(Protocol):
     """Scores every item of a bundle for customers; safe to call from several threads."""
 
-    def score(self, baskets: Baskets) -> NDArray[np.float32]:
-        """Scores, (customers, items), finite; greater is better.
-
-        An item that a personal model has nothing to say about scores 0, and so does every item
-        for an empty basket: the chain orders equal scores by popularity. May be read-only.
-        """
+    def tastes(self, baskets: Baskets) -> Tastes:
+        """What the model makes of these customers."""
         ...
 
-    def shares(self, baskets: Baskets, rows: NDArray[np.int64]) -> Shares:
-        """What each item of the history of one customer adds to the score of each row."""
+    def score(self, baskets: Baskets) -> NDArray[np.float32]:
+        """`Tastes.scores` of these customers."""
         ...
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

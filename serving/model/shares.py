@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.event import EventType
+from features.profile import Spoken
 from serving.model.basket import KINDS, Baskets
 from serving.model.weighting import Weighting
 
@@ -74,6 +75,7 @@ def reasons(
         weighting: Tells which interaction counts most.
         most: Reasons an item.
     """
+    done = _Done(baskets, weighting)
     positive = np.maximum(shares.values, 0.0)
     total = positive.sum(axis=1)
     order = np.argsort(-positive, axis=1, kind="stable")[:, :most]
@@ -84,7 +86,7 @@ def reasons(
             tuple(
                 Reason(
                     int(shares.items[place]),
-                    _strongest(baskets, weighting, int(shares.items[place])),
+                    done.kind(int(shares.items[place]), 0),
                     float(positive[row, place] / total[row]),
                 )
                 for place in spoken
@@ -93,9 +95,60 @@ def reasons(
     return found
 
 
-def _strongest(baskets: Baskets, weighting: Weighting, row: int) -> EventType:
-    """The kind of the interaction with an item that counts most when new; the latest of those."""
-    places = np.flatnonzero(baskets.rows == row)
-    gains = baskets.gains(weighting)[places]
-    best = int(places[np.lexsort((-baskets.ages[places], gains))[-1]])
-    return KINDS[int(baskets.kinds[best])]
+def spoken(
+    shares: Sequence[Shares], baskets: Baskets, weighting: Weighting, names: Sequence[str]
+) -> list[tuple[Spoken | None, ...]]:
+    """The first reason for each recommended item of each customer, as profiles store it.
+
+    Args:
+        shares: Of the recommended items, one a customer.
+        baskets: Of these customers.
+        weighting: Tells which interaction counts most.
+        names: Item id of each row.
+    """
+    done = _Done(baskets, weighting)
+    found: list[tuple[Spoken | None, ...]] = []
+    for customer, (items, values) in enumerate(shares):
+        if not len(items):
+            found.append((None,) * len(values))
+            continue
+        places = values.argmax(axis=1)
+        above = (values[np.arange(len(values)), places] > 0).tolist()
+        rows = items[places].tolist()
+        found.append(
+            tuple(
+                Spoken(done.kind(row, customer), names[row]) if speaks else None
+                for row, speaks in zip(rows, above, strict=True)
+            )
+        )
+    return found
+
+
+class _Done:
+    """What customers did with items that counts most when new; the latest of that.
+
+    Args:
+        baskets: The customers'.
+        weighting: What an interaction counts.
+    """
+
+    def __init__(self, baskets: Baskets, weighting: Weighting) -> None:
+        self._baskets = baskets
+        self._gains = baskets.gains(weighting)
+        self._known: dict[tuple[int, int], EventType] = {}
+
+    def kind(self, row: int, customer: int) -> EventType:
+        """What a customer did with an item of the history."""
+        known = self._known.get((row, customer))
+        if known is None:
+            known = self._known[row, customer] = self._found(row, customer)
+        return known
+
+    def _found(self, row: int, customer: int) -> EventType:
+        baskets = self._baskets
+        start, end = baskets.starts[customer : customer + 2]
+        places = start + np.flatnonzero(baskets.rows[start:end] == row)
+        best = max(
+            places.tolist(), key=lambda place: (self._gains[place], -baskets.ages[place], place)
+        )
+        return KINDS[int(baskets.kinds[best])]

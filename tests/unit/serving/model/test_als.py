@@ -67,7 +67,7 @@ def test_who_has_more_items_is_regularised_more_where_frequency_counts() -> None
 
 def test_shares_add_up_to_the_score() -> None:
     scorer = AlsScorer(bundle())
-    shares = scorer.shares(BASKET, np.arange(6))
+    shares = scorer.tastes(BASKET).shares([np.arange(6)])[0]
     assert shares.items.tolist() == [1, 4]
     np.testing.assert_allclose(
         shares.values.sum(axis=1), scorer.score(BASKET)[0], rtol=1e-4, atol=1e-6
@@ -76,8 +76,8 @@ def test_shares_add_up_to_the_score() -> None:
 
 def test_an_empty_basket_shares_nothing() -> None:
     scorer = open_scorer(bundle())
-    assert scorer.shares(NOBODY, np.array([0, 1])).values.shape == (2, 0)
-    assert scorer.shares(BASKET, np.array([], np.int64)).values.shape == (0, 0)
+    assert scorer.tastes(NOBODY).shares([np.array([0, 1])])[0].values.shape == (2, 0)
+    assert scorer.tastes(BASKET).shares([np.array([], np.int64)])[0].values.shape == (0, 0)
 
 
 def test_similar_items_come_by_cosine_without_the_item_itself() -> None:

@@ -106,7 +106,7 @@ def test_shares_are_those_of_the_parts_together(root: float) -> None:
     ]
     scorer = open_scorer(blend(*parts, again=0.0))
     someone, rows = purchases({0: 2}, items=3), np.array([0, 1])  # of these popularity is silent
-    shares = scorer.shares(someone, rows)
+    shares = scorer.tastes(someone).shares([rows])[0]
     assert shares.items.tolist() == [0]
     np.testing.assert_allclose(shares.values.sum(axis=1), scorer.score(someone)[0][rows], rtol=1e-5)
 

@@ -63,15 +63,15 @@ def test_factors_give_as_well() -> None:
 def test_shares_add_up_to_the_score(arrays: dict[str, Array]) -> None:
     scorer = open_scorer(bundle_of("ease", params={"power": 0.5}, arrays=arrays))
     someone = basket(apple=4, cream=1)
-    shares = scorer.shares(someone, np.array([2, 0]))
+    shares = scorer.tastes(someone).shares([np.array([2, 0])])[0]
     assert shares.items.tolist() == [0, 2]
     np.testing.assert_allclose(shares.values.sum(axis=1), scorer.score(someone)[0][[2, 0]])
 
 
 def test_an_empty_basket_shares_nothing() -> None:
     scorer = open_scorer(bundle())
-    assert scorer.shares(basket(), np.array([0, 1])).values.shape == (2, 0)
-    assert scorer.shares(basket(apple=1), np.array([], np.int64)).values.shape == (0, 0)
+    assert scorer.tastes(basket()).shares([np.array([0, 1])])[0].values.shape == (2, 0)
+    assert scorer.tastes(basket(apple=1)).shares([np.array([], np.int64)])[0].values.shape == (0, 0)
 
 
 @pytest.mark.parametrize("power", [-0.1, 1.1, "much"])

@@ -22,6 +22,6 @@ def test_popularity_scores_the_same_for_everybody() -> None:
 
 def test_popularity_has_no_reason_and_knows_no_likeness() -> None:
     scorer = open_scorer(bundle_of("popularity"))
-    assert scorer.shares(NOTHING, np.array([0, 2])).values.shape == (2, 0)
+    assert scorer.tastes(NOTHING).shares([np.array([0, 2])])[0].values.shape == (2, 0)
     rows, scores = scorer.similar(0, 3)
     assert (len(rows), len(scores)) == (0, 0)

@@ -132,7 +132,9 @@ def test_a_model_finds_the_one_item_that_is_missing(name: str) -> None:
         basket = baskets_of([history], bundle.index, AT)
         rows = slate_rows(view, scorer.score(basket)[0], Ask(Block(size=1), history), AT)
         assert {bundle.items[row] for row in rows} == targets
-        ((reason,),) = reasons(scorer.shares(basket, rows), basket, bundle.manifest.weighting)
+        ((reason,),) = reasons(
+            scorer.tastes(basket).shares([rows])[0], basket, bundle.manifest.weighting
+        )
         assert int(bundle.items[reason.row][-2:]) % 2 == rows[0] % 2
 
 
@@ -285,8 +287,8 @@ def matrix_of(bundle: Bundle) -> np.ndarray[tuple[int, int], Any]:
     """What each item (row) gives to each (column)."""
     scorer = open_scorer(bundle)
     assert isinstance(scorer, LinearScorer)
-    assert scorer._sparse is not None
-    return np.asarray(scorer._sparse.toarray())
+    assert scorer._matrix.sparse is not None
+    return np.asarray(scorer._matrix.sparse.toarray())
 
 
 def test_regressions_on_enough_of_the_nearest_are_those_on_all() -> None:
