@@ -11,6 +11,8 @@ from tests.faults.world import CUSTOMERS, SIZES, bought, customer_id
 
 REMEMBERED = 2_000
 """Mails that are opened again."""
+HURRIED = 0.1
+"""The part of all mails whose fetches have a deadline of their own, where that is wanted."""
 
 
 class Asked(NamedTuple):
@@ -62,7 +64,7 @@ class Mix:
     Args:
         seed: Another number is another series.
         name: Begins the names of its sends; no two series with the same stores may share one.
-        deadline_ms: Every tenth fetch has this as its own deadline.
+        deadline_ms: The own deadline of some fetches; None for none.
     """
 
     def __init__(self, seed: int, name: str, deadline_ms: int | None = None) -> None:
@@ -77,10 +79,8 @@ class Mix:
         """The next fetch."""
         asked, self._next = self._next or self._drawn(), None
         self._count += 1
-        if self._deadline_ms is not None and self._count % 10 == 0:
-            asked = asked._replace(deadline_ms=self._deadline_ms)
         if asked.send and asked.first:
-            again = asked._replace(first=False, deadline_ms=None)
+            again = asked._replace(first=False)
             self._mails.append(again)
             self._next = again if self._random.random() < 0.6 else None
         return asked
@@ -97,4 +97,5 @@ class Mix:
         if dice > 0.9:
             number += CUSTOMERS
         send = f"{self._name}-{self._count}" if self._random.random() < 0.5 else ""
-        return Asked(number, block, send)
+        hurried = self._random.random() < HURRIED
+        return Asked(number, block, send, deadline_ms=self._deadline_ms if hurried else None)

@@ -88,6 +88,7 @@ class _Near(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._asked: list[bytes] = []
         self._due: deque[tuple[float, bytes | None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._hung = False
         self._transport: asyncio.Transport | None = None
         self._far: asyncio.Transport | None = None
@@ -137,6 +138,12 @@ class _Near(asyncio.Protocol):
         if not self._hung:
             self._put(self._loop.time(), None)
 
+    def hurry(self) -> None:
+        """Deliver at once whatever is on its way, as a link does that is fast again."""
+        now = self._loop.time()
+        self._due = deque((now, data) for _, data in self._due)
+        self._deliver()
+
     def reset(self) -> None:
         """End as a server does whose process died."""
         if self._transport is not None:
@@ -174,8 +181,9 @@ class _Near(asyncio.Protocol):
                 self._transport.close()
             else:
                 self._transport.write(data)
-        if self._due:
-            self._loop.call_at(self._due[0][0], self._deliver)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due[0][0], self._deliver) if self._due else None
 
 
 class _Proxy:
@@ -197,7 +205,10 @@ class _Proxy:
 
     async def use(self, fault: Fault) -> None:
         """Behave like this from now on."""
+        dripped = self.fault.kind is Kind.DRIP
         self.fault = fault
+        for near in tuple(self.near) if dripped else ():
+            near.hurry()
         if fault.kind is Kind.REFUSE:
             if self._server is not None:
                 self._server.close()

@@ -24,6 +24,9 @@ from tests.faults.trial import EITHER, FALLEN, MODEL, Pace, Row, Trial, run_tria
 SLOW, CRAWL, DRIP = 20.0, 300.0, 3.0
 """Milliseconds: an answer's delay within the deadline, one past it, and between two bytes."""
 
+OWN_DEADLINE_MS = 50
+"""Of one fetch in ten."""
+
 WITH_REDIS = (
     Trial("Redis refuses", breaking.of_store(Kind.REFUSE), FALLEN),
     Trial("Redis hangs", breaking.of_store(Kind.HANG), FALLEN),
@@ -143,7 +146,7 @@ def main() -> int:
     given = parser.parse_args()
     gc.disable()  # a pause of ours is no answer's
     say(HEAD)
-    well, pace = True, Pace(given.rate, given.fetches)
+    well, pace = True, Pace(given.rate, given.fetches, own_deadline_ms=OWN_DEADLINE_MS)
     for group in GROUPS:
         chosen = tuple(t for t in group.trials if any(word in t.name for word in given.only))
         if chosen:

@@ -94,14 +94,18 @@ class Tally:
             self._note(fault, asked, answer)
         for fault in self._unlike(asked, slate):
             self._note(fault, asked, answer)
-        judged = allowed is not None and allowed == self.allowed and asked.known and asked.first
-        if judged and slate.served_by not in (allowed or ()):
+        if self._knows_rung(asked, allowed) and slate.served_by not in (allowed or ()):
             self._note(f"rung {slate.served_by}", asked, answer)
         return slate.served_by
 
     def forget(self) -> None:
         """Begin a new process: what it answers need not be what another one did."""
         self._slates.clear()
+
+    def _knows_rung(self, asked: Asked, allowed: frozenset[str] | None) -> bool:
+        """Whether it is known which rungs may answer a fetch: the same before and after it."""
+        fresh = asked.first and asked.known and asked.deadline_ms is None
+        return fresh and allowed is not None and allowed == self.allowed
 
     def _see_time(self, asked: Asked, answer: Answer) -> None:
         own = asked.deadline_ms

@@ -50,7 +50,7 @@ class Pace:
         rate: Fetches in a second.
         fetches: Under the fault.
         before: Fetches before it.
-        own_deadline_ms: Of every tenth fetch; None for none.
+        own_deadline_ms: Of some fetches; None for none.
     """
 
     rate: float
@@ -118,7 +118,8 @@ class Load:
         asked, allowed, began = self.mix.draw(), self.tally.allowed, time.monotonic()
         answer = await self._client.fetch(asked)
         rung = self.tally.see(asked, allowed, answer)
-        if asked.known and asked.first and rung not in MODEL:
+        fresh = asked.known and asked.first and asked.deadline_ms is None
+        if fresh and rung not in MODEL:
             self.lower = max(self.lower, began)
 
 

@@ -16,7 +16,7 @@ from tests.faults.stack import Stack, running_stack
 from tests.faults.tally import GRACE
 from tests.faults.trial import EITHER, FALLEN, Pace, Row, Trial, run_trial
 
-PACE = Pace(rate=150, fetches=250, before=40)
+PACE = Pace(rate=150, fetches=250, before=40, own_deadline_ms=50)
 THREADS = 48
 """More than the scorer has when it is well, and fewer than the fetches that wait under a fault."""
 

@@ -139,6 +139,12 @@ def test_dripping_brings_one_byte_at_a_time(proxy: FaultProxy) -> None:
         client.sendall(LINE)
         assert received(client, len(LINE)) == LINE
         assert 0.16 <= time.monotonic() - began < 2
+        much = 2_000 * b"."
+        client.sendall(much)
+        time.sleep(0.05)
+        proxy.use(Kind.PASS)
+        assert received(client, len(much)) == much
+        assert time.monotonic() - began < 5
 
 
 def test_a_server_that_is_gone_looks_gone() -> None:
