@@ -85,8 +85,8 @@ def serve(
     ] = None,
 ) -> None:
     """Answer templates; with the embedded event log, fold events too."""
-    from serving.bootstrap import serve as run
     from serving.settings import ServeSettings
+    from serving.start import serve as run
 
     given = {"host": host, "port": port}
     settings = load_settings(
@@ -252,6 +252,33 @@ def uplift(  # noqa: PLR0913, PLR0917 - its options
     campaign = read_campaign(file, arm=arm, outcome=outcome, control=control, ignore=ignore or ())
     report = run_uplift(campaign, cost or (), plot, output.stages.stage)
     output.answer(report, uplift_lines(report))
+
+
+@app.command()
+def rehearse(  # noqa: PLR0913, PLR0917 - its options
+    send: Annotated[Path, typer.Option(help="Recipients: a text or CSV file, - for stdin.")],
+    rate: Annotated[float, typer.Option(help="Fetches a second.", min=0.01, max=1e6)] = 100.0,
+    block: Annotated[list[str] | None, typer.Option(help="A block; all without any.")] = None,
+    url: Annotated[str, typer.Option(help="The scorer's address.")] = "http://127.0.0.1:8000",
+    send_id: Annotated[str | None, typer.Option(help="Rehearse under this send's id.")] = None,
+    repeat: Annotated[bool, typer.Option("--repeat", help="Fetch twice: same slate?")] = False,
+    limit: Annotated[int | None, typer.Option(help="At most so many recipients.", min=1)] = None,
+    report: Annotated[Path | None, typer.Option(help="Draw it: .html, .png or .svg.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Play a campaign against a running scorer before it goes out; its key is HOMING_API_KEY."""
+    from features.clock import SystemClock
+    from features.settings import Settings
+    from homing.rehearsal.command import Wish, run_rehearsal
+    from homing.rehearsal.report import rehearsal_lines
+
+    output = Output(as_json=as_json)
+    wish = Wish(send, rate, tuple(block or ()), url, send_id, repeat, limit, report)
+    key, blocks = os.environ.get("HOMING_API_KEY"), load_settings(Settings).blocks_file
+    found = run_rehearsal(wish, key, blocks, SystemClock(), output.stages.stage)
+    output.answer(found, rehearsal_lines(found))
+    if not found.sound:
+        raise typer.Exit(1)
 
 
 @app.command()

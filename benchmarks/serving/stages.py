@@ -57,7 +57,11 @@ def rank_stage(home: str) -> Stage:
     parts = parts_of(home)
     keys = keys_of(open_shop(Path(home)).changed)
     known = parts.stores.profiles.get_many(keys)
-    snapshot, block, now = parts.current.snapshot, parts.blocks[BLOCK], SystemClock().now()
+    snapshot, block, now = (
+        parts.current.snapshot,
+        parts.current.snapshot.blocks[BLOCK],
+        SystemClock().now(),
+    )
     asked = [Question(block, block.size, now, known[key]) for key in keys]
 
     def answer(question: Question) -> None:

@@ -108,7 +108,8 @@ class _Load(ABC):
         self._connections: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._under_way: dict[int, float] = {}
-        self._statuses, self._seconds, self._due = array("h"), array("d"), array("d")
+        self._statuses, self._numbers = array("h"), array("q")
+        self._seconds, self._due = array("d"), array("d")
         self._began = self._ended = 0.0
         self._over, self._quiet = asyncio.Event(), asyncio.Event()
 
@@ -129,6 +130,7 @@ class _Load(ABC):
             statuses=np.array(self._statuses, np.int16),
             seconds=np.array(self._seconds),
             due=np.array(self._due),
+            numbers=np.array(self._numbers, np.int64),
             unsent=unsent,
             took=max(self._ended, np.finfo(float).tiny),
         )
@@ -166,6 +168,7 @@ class _Load(ABC):
             return  # it was given up, and counted then
         self._ended = self.now()
         self._statuses.append(status)
+        self._numbers.append(number)
         self._seconds.append(self._ended - due)
         self._due.append(due)
         if self._over.is_set() and not self._under_way:

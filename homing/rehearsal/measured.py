@@ -60,6 +60,7 @@ class Measured:
         statuses: HTTP's status, int16, 0 where no answer came; (requests,).
         seconds: From when the request was due until its answer was whole, (requests,).
         due: When it was due, seconds since the start, (requests,).
+        numbers: Which request it was, int64, (requests,).
         unsent: Requests that no connection was free for in time.
         took: Seconds from the start to the last answer.
     """
@@ -67,6 +68,7 @@ class Measured:
     statuses: NDArray[np.int16]
     seconds: NDArray[np.float64]
     due: NDArray[np.float64]
+    numbers: NDArray[np.int64]
     unsent: int
     took: float
 

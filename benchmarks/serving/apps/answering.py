@@ -28,7 +28,7 @@ class Answering:
         parts = parts_of(os.environ[HOME])
         self._profiles = parts.stores.profiles
         self._snapshot = parts.current.snapshot
-        self._block = parts.blocks[BLOCK]
+        self._block = self._snapshot.blocks[BLOCK]
         self._clock = SystemClock()
         catalogue = self._snapshot.catalogue
         assert catalogue is not None  # the shop has one
