@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -10,9 +11,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.event import EventType
 from features.item import Item
+from features.profile import Exposure, History, Interaction
 from serving.ranking.blocks import Block, RuleName
 from serving.ranking.chain import Ask, Ranking, rankings
+from serving.ranking.rules.rotation import pressed_items
 from serving.ranking.view import ItemView, item_view
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -24,6 +28,7 @@ CAPS = st.sampled_from([None, 1, 2])
 blocks = st.builds(
     Block,
     size=st.integers(1, 8),
+    rotation_days=st.sampled_from([None, 0.5, 14.0]),
     category_cap=CAPS,
     brand_cap=CAPS,
     popularity_cap=CAPS,
@@ -32,9 +37,35 @@ blocks = st.builds(
     price_spread=st.sampled_from([None, 1.5, 4.0]),
     diversity=st.sampled_from([None, 0.2, 0.8]),
 )
+moments = st.integers(0, 40).map(lambda days: int(NOW.timestamp()) - days * 86_400)
+histories = st.builds(
+    History,
+    interactions=st.lists(
+        st.builds(
+            Interaction,
+            moments,
+            st.just(0),
+            st.sampled_from(IDS),
+            st.sampled_from([EventType.EMAIL_CLICK, EventType.RETURN]),
+        ),
+        max_size=6,
+    ).map(lambda some: tuple(sorted(some))),
+    exposures=st.lists(
+        st.builds(
+            Exposure,
+            moments,
+            st.just(0),
+            st.just("hero"),
+            # Of few items, so that some are shown again and again.
+            st.lists(st.sampled_from(IDS[:20]), unique=True, max_size=6).map(tuple),
+        ),
+        max_size=20,
+    ).map(lambda some: tuple(sorted(some))),
+)
 asks = st.builds(
     Ask,
     blocks,
+    st.just(History()) | histories,
     exclude=st.sets(st.sampled_from(IDS), max_size=60),
     count=st.none() | st.integers(0, 12),
 )
@@ -75,6 +106,15 @@ def ranking_of(view: ItemView, given_scores: Scores, ask: Ask) -> Ranking:
     return rankings(view, given_scores[None], [ask], NOW)[0]
 
 
+def turned(view: ItemView, of: Scores, ask: Ask) -> list[int]:
+    """All rows that may come, as rotation alone lets them: the definition, spelled out."""
+    rows = ranking_of(view, of, plain(ask, len(IDS))).rows.tolist()
+    days = ask.block.rotation_days
+    pressed = {} if days is None else pressed_items(ask.history, days, NOW)
+    places = [place + ask.block.size * pressed.get(IDS[row], 0) for place, row in enumerate(rows)]
+    return [rows[n] for n in sorted(range(len(rows)), key=places.__getitem__)]
+
+
 def plain(ask: Ask, count: int) -> Ask:
     """The same without rules, as long as that."""
     without = msgspec.structs.replace(ask.block, **dict.fromkeys(RuleName))
@@ -100,7 +140,16 @@ def test_the_best_item_that_may_come_is_first_unless_all_must_be_new(
 ) -> None:
     rows = ranking_of(view, of, ask).rows.tolist()
     if ask.block.new_share != 1.0:
-        assert rows[:1] == ranking_of(view, of, plain(ask, 1)).rows.tolist()[: len(rows)]
+        assert rows[:1] == turned(view, of, ask)[: len(rows)][:1]
+
+
+@settings(deadline=None)
+@given(views(), scores, asks)
+def test_rotation_alone_is_what_it_says(view: ItemView, of: Scores, ask: Ask) -> None:
+    block = Block(size=ask.block.size, rotation_days=ask.block.rotation_days)
+    alone = replace(ask, block=block)
+    count = block.size if ask.count is None else ask.count
+    assert ranking_of(view, of, alone).rows.tolist() == turned(view, of, alone)[:count]
 
 
 @settings(deadline=None)
@@ -125,7 +174,7 @@ def test_an_item_that_is_elsewhere_says_from_where_and_by_which_of_the_rules(
 def test_many_slates_are_each_what_one_would_be_and_the_same_again(
     view: ItemView, asked: list[tuple[Scores, Ask]], block: Block
 ) -> None:
-    several = [Ask(block, exclude=ask.exclude) for _, ask in asked]
+    several = [replace(ask, block=block, count=None) for _, ask in asked]
     table = np.array([of for of, _ in asked], np.float32).reshape(len(asked), len(IDS))
     together = rankings(view, table, several, NOW)
     alone = [ranking_of(view, of, ask) for of, ask in zip(table, several, strict=True)]

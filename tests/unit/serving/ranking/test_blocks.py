@@ -37,6 +37,7 @@ def test_a_file_says_all_that_a_block_can_be(tmp_path: Path) -> None:
     repeat_after_days = 7
     categories = ["food"]
     exclude_categories = ["alcohol"]
+    rotation_days = 14
     category_cap = 1
     brand_cap = 2
     popularity_cap = 1
@@ -57,6 +58,7 @@ def test_a_file_says_all_that_a_block_can_be(tmp_path: Path) -> None:
         repeat_after_days=7.0,
         categories=("food",),
         exclude_categories=("alcohol",),
+        rotation_days=14.0,
         category_cap=1,
         brand_cap=2,
         popularity_cap=1,
@@ -86,6 +88,9 @@ def test_a_block_has_the_rules_that_it_asks_for_in_their_order() -> None:
         ("[hero]\nallow_repeats = true", "block hero: .*size"),
         ("[hero]\nsize = 4\nrepeat_after_days = -1", "block hero, repeat_after_days = -1"),
         ("[hero]\nsize = 4\nrepeat_after_days = nan", "block hero, repeat_after_days = nan"),
+        ("[hero]\nsize = 4\nrotation_days = 0", "block hero, rotation_days = 0.0: give days"),
+        ("[hero]\nsize = 4\nrotation_days = nan", "block hero, rotation_days = nan: give days"),
+        ("[hero]\nsize = 4\nrotation_days = 366", "rotation_days = 366.0: .* up to 365"),
         ("[hero]\nsize = 4\ncategory_cap = 0", "block hero, category_cap = 0"),
         ("[hero]\nsize = 4\nbrand_cap = 0", "block hero, brand_cap = 0: give a number from 1"),
         ("[hero]\nsize = 4\nbrand_cap = 1.5", "block hero, brand_cap = 1.5: .*int"),
