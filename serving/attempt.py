@@ -7,18 +7,20 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 from msgspec import UNSET
 
 from features.profile import Profile
 from features.stores.ports import Seen
-from serving.drawing import Shown, encode_slate, find_drawn
+from serving.catalogue import Drawn
+from serving.drawing import Shown, draw_static, encode_slate
 from serving.fallback import Question, choose, find_item, rank
 from serving.pinning import Place
 from serving.ranking.blocks import Block
 from serving.ranking.columns import microseconds
-from serving.slate import Ask, Choice, Pick, Reason, Slate, draw
+from serving.slate import Ask, Choice, Reason, Slate, draw
 from serving.snapshot import Snapshot
 from serving.stored import NOTHING, Publication
 
@@ -66,7 +68,7 @@ class Attempt:
     hurry: Reason | None = None
     settled: Choice | None = None
     made: str = "lower"
-    _shown: tuple[Choice, Snapshot, list[Pick]] | None = None
+    _looked_at: tuple[Choice, Snapshot, list[Shown]] | None = None
 
     def __post_init__(self) -> None:
         self._moment = microseconds(self.now)
@@ -133,13 +135,13 @@ class Attempt:
 
     def stands(self, pinned: Choice) -> bool:
         """Whether a pinned slate can be shown without filling up."""
-        return len(self._shown_of(pinned)) >= self.count
+        return len(self._shown(pinned)) >= self.count
 
     def filled(self, pinned: Choice) -> Choice:
         """A pinned slate with the next best behind it, in place of what can't be shown any more."""
         if self.stands(pinned):
             return pinned
-        missing = self.count - len(self._shown_of(pinned))
+        missing = self.count - len(self._shown(pinned))
         question = self._question(missing, [pick.item for pick in pinned.picks])
         ranked = rank(self.snapshot, [question])[0]
         more = choose(self.snapshot, question, ranked).picks
@@ -148,7 +150,7 @@ class Attempt:
     def drawn(self, choice: Choice) -> Slate:
         """The answer, with nothing that can't be shown."""
         items = []
-        for pick in self._shown_of(choice)[: self.count]:
+        for _, pick in self._shown(choice):
             item = find_item(self.snapshot, self.block, pick.item)
             if item is not None:
                 moved = pick.moved if self.ask.explain else UNSET
@@ -167,12 +169,7 @@ class Attempt:
 
     def encoded(self, choice: Choice) -> bytes:
         """The answer as it is sent: what `drawn` gives, in JSON."""
-        shown = []
-        for pick in self._shown_of(choice)[: self.count]:
-            drawn = find_drawn(self.snapshot, self.block, pick.item)
-            if drawn is not None:
-                shown.append(Shown(drawn, pick))
-        return encode_slate(self.ask, choice, shown)
+        return encode_slate(self.ask, choice, self._shown(choice))
 
     def others(self) -> set[str]:
         """The items of the send's other blocks."""
@@ -193,20 +190,24 @@ class Attempt:
             exclude=frozenset(self.others().union(exclude)),
         )
 
-    def showable(self, picks: Iterable[Pick]) -> list[Pick]:
-        """The picks that may be shown at this moment, in their order."""
-        return [pick for pick in picks if self._may_show(pick.item)]
-
-    def _shown_of(self, choice: Choice) -> list[Pick]:
-        """`showable` of a choice, found once."""
-        known = self._shown
+    def _shown(self, choice: Choice) -> list[Shown]:
+        """The first picks that may be shown at this moment, as many as are asked for."""
+        known = self._looked_at
         if known is None or known[0] is not choice or known[1] is not self.snapshot:
-            known = self._shown = choice, self.snapshot, self.showable(choice.picks)
+            found = ((self._ready(pick.item), pick) for pick in choice.picks)
+            shown = (Shown(drawn, pick) for drawn, pick in found if drawn is not None)
+            known = self._looked_at = choice, self.snapshot, list(islice(shown, self.count))
         return known[2]
 
-    def _may_show(self, item: str) -> bool:
-        """Whether the item is to be had just now: from the catalogue, or else a static one."""
-        copy = self.snapshot.catalogue
-        if copy is not None and item in copy.items:
-            return copy.showable(item, self._moment)
-        return any(one.id == item and one.available_at(self.now) for one in self.block.items)
+    def _ready(self, item: str) -> Drawn | None:
+        """An item ready to be sent, of the catalogue or static; None if it may not be shown."""
+        copy, overrides = self.snapshot.catalogue, self.snapshot.overrides
+        if overrides.banned(item, self.block.name, self.publication.segment, self.now):
+            return None
+        if copy is not None:
+            if copy.showable(item, self._moment):
+                return copy.drawn(item)
+            if item in copy.items:
+                return None
+        static = next((one for one in self.block.items if one.id == item), None)
+        return draw_static(static) if static is not None and static.available_at(self.now) else None

@@ -13,9 +13,8 @@ import msgspec
 
 from features.item import Item
 from serving.packed import Drawn, draw_item
-from serving.ranking.blocks import MAX_SIZE, Block
+from serving.ranking.blocks import MAX_SIZE
 from serving.slate import Ask, Choice, Pick
-from serving.snapshot import Snapshot
 
 _encode = msgspec.json.Encoder().encode
 _POSITIONS: Final = tuple(b'{"position":%d,' % position for position in range(MAX_SIZE + 1))
@@ -28,16 +27,6 @@ class Shown(NamedTuple):
 
     drawn: Drawn
     pick: Pick
-
-
-def find_drawn(snapshot: Snapshot, block: Block, item: str) -> Drawn | None:
-    """An item ready to be sent: the catalogue's, or a static one; None where it is neither."""
-    copy = snapshot.catalogue
-    drawn = None if copy is None else copy.drawn(item)
-    if drawn is not None:
-        return drawn
-    known = next((static for static in block.items if static.id == item), None)
-    return None if known is None else _static(known)
 
 
 def encode_slate(ask: Ask, choice: Choice, shown: Sequence[Shown]) -> bytes:
@@ -86,8 +75,8 @@ def _name(text: str | None) -> bytes:
 _statics: dict[int, tuple[Item, Drawn]] = {}
 
 
-def _static(item: Item) -> Drawn:
-    """A static item, encoded once."""
+def draw_static(item: Item) -> Drawn:
+    """A block's static item, encoded once."""
     known = _statics.get(id(item))
     if known is None or known[0] is not item:
         if len(_statics) >= NAMES:  # of blocks that were replaced long since

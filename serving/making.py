@@ -5,7 +5,6 @@ Everything here may block, so it runs in threads; `serving.answering` keeps the 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -21,7 +20,7 @@ from serving.fallback import Ranked, choose, choose_static, rank
 from serving.parts import Parts
 from serving.pinning import LocalPins, Place, StorePins, continues, read_pins
 from serving.ranking.columns import microseconds
-from serving.slate import Choice, Pick, Reason, Rung
+from serving.slate import Choice, Pick, Reason, Rung, slate_id
 from serving.snapshot import Snapshot
 from serving.stored import Digests, current_slate, picks_of, read_publication
 
@@ -253,7 +252,8 @@ class Maker:
         stored = current_slate(attempt.publication, history, snapshot, rules, now)
         if stored is None or (others and block.rules and not others.isdisjoint(stored.items)):
             return None
-        picks = attempt.showable(picks_of(stored, others))[: attempt.wanted]
+        # All of them may be shown: they were chosen from the same catalogue.
+        picks = picks_of(stored, attempt.wanted, others)
         if len(picks) < attempt.wanted:
             return None
         attempt.made = "stored"
@@ -275,7 +275,7 @@ class Maker:
         if known is None:
             known = shared.known[key] = choose(attempt.snapshot, question, None)
             return known
-        return msgspec.structs.replace(known, slate=_slate_id())
+        return msgspec.structs.replace(known, slate=slate_id())
 
     def _shared_now(self, attempt: Attempt) -> _Shared:
         shared, snapshot, moment = self._shared, attempt.snapshot, microseconds(attempt.now)
@@ -285,6 +285,7 @@ class Maker:
             or shared.snapshot is not snapshot
             or len(shared.known) >= MOST_SHARED
             or (copy is not None and copy.changed_between(shared.moment, moment))
+            or snapshot.overrides.changed_between(shared.moment, moment)
         ):
             shared = self._shared = _Shared(snapshot, moment, {})
         return shared
@@ -364,8 +365,4 @@ class Maker:
 
 
 def _choice(rung: Rung, reason: Reason | None, model: str | None, picks: Sequence[Pick]) -> Choice:
-    return Choice(_slate_id(), rung, reason, model, tuple(picks))
-
-
-def _slate_id() -> str:
-    return f"sl_{secrets.token_hex(12)}"
+    return Choice(slate_id(), rung, reason, model, tuple(picks))

@@ -1,15 +1,16 @@
 """Stored slates: what the pipeline published, and whether it is still the model's own answer.
 
 A slate that was published is exactly what the model would answer now as long as nothing has changed
-that it was made from: the customer's history, the catalogue, the bundle and the block's rules. Then
-it is sent as it is. That time goes by makes no slate stale: events fade alike.
+that it was made from: the customer's history, the catalogue, the bundle and the block's rules, and
+no override concerns it. Then it is sent as it is. That time goes by makes no slate stale: events
+fade alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Final
 
 import msgspec
@@ -75,7 +76,7 @@ def current_slate(
     Args:
         publication: What was published of the customer.
         history: The customer's history, as stores keep it.
-        snapshot: Model and catalogue.
+        snapshot: Model, catalogue and overrides.
         block: A block and the digest of its rules.
         now: Aware.
     """
@@ -88,6 +89,8 @@ def current_slate(
         return None
     if publication.blocks.get(rules.name) != digest:
         return None
+    if snapshot.overrides.concerns(rules.name, publication.segment, now):
+        return None
     if rules.rotation_days is None:
         unchanged = publication.history == history_digest(history)
     else:
@@ -97,10 +100,12 @@ def current_slate(
     return stored
 
 
-def picks_of(stored: StoredSlate, exclude: Collection[str] = ()) -> list[Pick]:
-    """The items of a stored slate as an answer has them, without some."""
-    return [
-        Pick(item, None if said is None else because_of(said.type, said.item))
-        for item, said in zip_longest(stored.items, stored.spoken[: len(stored.items)])
+def picks_of(stored: StoredSlate, count: int, exclude: Collection[str] = ()) -> list[Pick]:
+    """The first items of a stored slate as an answer has them, without some."""
+    said = zip_longest(stored.items, stored.spoken[: len(stored.items)])
+    picks = (
+        Pick(item, None if spoken is None else because_of(spoken.type, spoken.item))
+        for item, spoken in said
         if item not in exclude
-    ]
+    )
+    return list(islice(picks, count))

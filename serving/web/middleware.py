@@ -6,7 +6,6 @@ The log line has the route's template, never the path or the query: they may nam
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from features.errors import HomingError
+from features.tokens import token
 from serving.metrics import Metrics
 from serving.web.body import MAX_BODY, too_large
 from serving.web.fetch import PATH as FETCH
@@ -168,7 +168,7 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return value.decode()
-    return secrets.token_hex(8)
+    return token()
 
 
 def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
