@@ -6,7 +6,6 @@ whoever answers. A rung that gives too few items is filled up from those below i
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,8 +19,16 @@ from serving.ranking.blocks import Block, RuleName
 from serving.ranking.chain import Ask as RankAsk
 from serving.ranking.chain import Ranking, rankings
 from serving.ranking.opinion import Opinion
+from serving.ranking.overrides import (
+    NO_ORDERS,
+    Arranged,
+    Orders,
+    Overrides,
+    arranged,
+    may_show,
+)
 from serving.ranking.view import ItemView, item_view
-from serving.slate import Choice, Moved, Pick, Reason, Rung, because_of
+from serving.slate import Choice, Moved, Pick, Reason, Rung, because_of, slate_id
 from serving.snapshot import Snapshot
 
 
@@ -36,6 +43,7 @@ class Question:
         exclude: Items of the send's other blocks, and others that must not come.
         count: Items wanted.
         now: Aware.
+        orders: The overrides that concern it; the ladder itself looks them up.
     """
 
     block: Block
@@ -44,11 +52,19 @@ class Question:
     profile: Profile | None = None
     cause: Reason | None = None
     exclude: frozenset[str] = frozenset()
+    orders: Orders = NO_ORDERS
 
     @property
     def rules(self) -> RankAsk:
-        """The question as the chain takes it."""
-        return RankAsk(self.block, self.history, self.exclude, self.count)
+        """The question as the chain takes it: nothing banned, and pinned items come later."""
+        return RankAsk(
+            self.block, self.history, self.exclude.union(self.orders.closed), self.full_count
+        )
+
+    @property
+    def full_count(self) -> int:
+        """Items that are ranked: where overrides move some, a whole slate, whatever is shown."""
+        return max(self.count, self.block.size) if self.orders.wanted else self.count
 
     @property
     def shelf_rules(self) -> RankAsk:
@@ -70,6 +86,16 @@ class Question:
     def history(self) -> History:
         """What the customer did; empty for an unknown one."""
         return History() if self.profile is None else self.profile.history
+
+    @property
+    def segment(self) -> str | None:
+        """The customer's, as it was last published."""
+        return None if self.profile is None else self.profile.published.segment
+
+    def under(self, overrides: Overrides) -> Question:
+        """The same question with the orders that concern it."""
+        orders = overrides.orders(self.block.name, self.segment, self.now)
+        return self if orders is self.orders else replace(self, orders=orders)
 
     def _without(self, **settings: object) -> RankAsk:
         return replace(self.rules, block=msgspec.structs.replace(self.block, **settings))
@@ -103,6 +129,7 @@ def rank(snapshot: Snapshot, questions: Sequence[Question]) -> list[Ranked | Non
     if model is None or view is None or not questions:
         return ranked
     histories = [question.history for question in questions]
+    questions = [question.under(snapshot.overrides) for question in questions]
     opinion = Opinion(model.bundle, model.scorer, histories, questions[0].now)
     slates = opinion.rankings(view, [questions[place].rules for place in opinion.known])
     spoken = opinion.spoken([ranking.rows for ranking in slates])
@@ -122,6 +149,7 @@ def choose(snapshot: Snapshot, question: Question, ranked: Ranked | None) -> Cho
     Returns:
         As many picks as wanted, unless the whole ladder has fewer that may be shown.
     """
+    question = question.under(snapshot.overrides)
     picks: Picks = []
     rungs: list[tuple[Rung, str | None]] = []
     for rung, model, found in _climb_down(snapshot, question, ranked):
@@ -130,14 +158,16 @@ def choose(snapshot: Snapshot, question: Question, ranked: Ranked | None) -> Cho
         if fresh:
             rungs.append((rung, model))
             picks += fresh
-        if len(picks) >= question.count:
+        if len(picks) >= question.full_count:
             break
     if len(rungs) > 1:
         picks = _capped(snapshot, question, picks)
+    if question.orders.wanted:
+        picks = _ordered(snapshot, question, picks)
     served_by, model = rungs[0] if rungs else (Rung.STATIC, None)
     alone = served_by is Rung.MODEL and len(rungs) == 1
     return Choice(
-        slate=f"sl_{secrets.token_hex(12)}",
+        slate=slate_id(),
         served_by=served_by,
         reason=None if alone else _reason(snapshot, question, ranked),
         model=model,
@@ -148,8 +178,7 @@ def choose(snapshot: Snapshot, question: Question, ranked: Ranked | None) -> Cho
 def choose_static(block: Block, count: int, reason: Reason) -> Choice:
     """The block's static items as they are configured: what needs nothing and cannot fail."""
     picks = tuple(Pick(item.id) for item in block.items[:count])
-    slate = f"sl_{secrets.token_hex(12)}"
-    return Choice(slate=slate, served_by=Rung.STATIC, reason=reason, model=None, picks=picks)
+    return Choice(slate=slate_id(), served_by=Rung.STATIC, reason=reason, model=None, picks=picks)
 
 
 def find_item(snapshot: Snapshot, block: Block, item: str) -> Item | None:
@@ -239,6 +268,33 @@ def _moved_again(pick: Pick, moved: Moved | None) -> Pick:
         rules = tuple(name for name in RuleName if name in said)
         moved = Moved(pick.moved.from_position, rules)
     return msgspec.structs.replace(pick, moved=moved)
+
+
+def _ordered(snapshot: Snapshot, question: Question, picks: Picks) -> Picks:
+    """Picks with those that overrides bring in, where they want them."""
+    block, orders = question.block, question.orders
+    able = {
+        item
+        for item in orders.wanted
+        if item not in question.exclude
+        and (found := find_item(snapshot, block, item)) is not None
+        and may_show(found, block, question.history, question.now)
+    }
+    of = {pick.item: pick for pick in picks[: question.full_count]}
+    return [
+        _moved_at_last(of.get(one.item, Pick(one.item)), one)
+        for one in arranged(tuple(of), orders, block.size, able)
+    ]
+
+
+def _moved_at_last(pick: Pick, said: Arranged) -> Pick:
+    """A pick that overrides moved, after what rules did to it."""
+    if not said.orders:
+        return pick
+    moved = pick.moved or Moved(said.before, ())
+    return msgspec.structs.replace(
+        pick, moved=msgspec.structs.replace(moved, overrides=said.orders)
+    )
 
 
 def _reason(snapshot: Snapshot, question: Question, ranked: Ranked | None) -> Reason:

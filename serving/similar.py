@@ -9,7 +9,7 @@ import msgspec
 
 from features.errors import NotFound
 from features.item import Item
-from serving.catalogue import POPULAR, CatalogueCopy
+from serving.catalogue import POPULAR
 from serving.slate import Rung, SlateItem, draw
 from serving.snapshot import Snapshot
 
@@ -51,7 +51,7 @@ def similar_items(snapshot: Snapshot, item: str, count: int, now: datetime) -> S
         found = list(_neighbours(snapshot, row, count, now))
         if found:
             return _similar(item, Rung.MODEL, model.name, found)
-    shelf = _popular_alike(snapshot.catalogue, item, now)
+    shelf = _popular_alike(snapshot, item, now)
     return _similar(item, Rung.POPULAR, None, list(shelf)[:count])
 
 
@@ -64,24 +64,30 @@ def _neighbours(snapshot: Snapshot, row: int, count: int, now: datetime) -> Iter
     shown = 0
     for near in rows.tolist():
         item = copy.items.get(model.bundle.items[near])
-        if item is not None and item.available_at(now):
+        if item is not None and _may_show(snapshot, item, now):
             yield item
             shown += 1
         if shown == count:
             return
 
 
-def _popular_alike(copy: CatalogueCopy | None, item: str, now: datetime) -> Iterator[Item]:
+def _popular_alike(snapshot: Snapshot, item: str, now: datetime) -> Iterator[Item]:
     """The popular items that share the item's narrowest category."""
+    copy = snapshot.catalogue
     if copy is None or item not in copy.items or POPULAR not in copy.shelves:
         return
     category = copy.items[item].categories[-1:]
     for other in copy.shelves[POPULAR].items:
         found = copy.items.get(other)
-        if found is None or other == item or not found.available_at(now):
+        if found is None or other == item or not _may_show(snapshot, found, now):
             continue
         if set(category) & set(found.categories):
             yield found
+
+
+def _may_show(snapshot: Snapshot, item: Item, now: datetime) -> bool:
+    """Whether a page of that moment may show it; bans of one block or segment do not concern it."""
+    return item.available_at(now) and not snapshot.overrides.banned(item.id, None, None, now)
 
 
 def _similar(item: str, rung: Rung, model: str | None, found: list[Item]) -> Similar:

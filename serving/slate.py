@@ -9,6 +9,8 @@ import msgspec
 
 from features.event import EventType
 from features.item import Item
+from features.override import Action
+from features.tokens import token
 from serving.ranking.blocks import RuleName
 
 
@@ -79,6 +81,11 @@ class Because(msgspec.Struct, frozen=True):
     item: str
 
 
+def slate_id() -> str:
+    """A name for a new slate."""
+    return f"sl_{token()}"
+
+
 def because_of(kind: str, item: str) -> Because:
     """What speaks for an item, as a mail may say it.
 
@@ -89,16 +96,18 @@ def because_of(kind: str, item: str) -> Because:
     return Because(KINDS.get(kind, str(kind)), item)
 
 
-class Moved(msgspec.Struct, frozen=True):
-    """How the block's rules moved an item.
+class Moved(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the block's rules, and overrides, moved an item.
 
     Attributes:
-        from_position: Where its rung would show it without them, from 1.
+        from_position: Where its rung would show it without them, from 1; None when it would not.
         rules: Those that put it before others, or others before it.
+        overrides: The same of overrides: `pin`, `boost`.
     """
 
-    from_position: int
+    from_position: int | None
     rules: tuple[RuleName, ...]
+    overrides: tuple[Action, ...] = ()
 
 
 class Pick(msgspec.Struct, frozen=True, array_like=True):

@@ -16,6 +16,7 @@ from serving.model.bundle import Bundle
 from serving.model.scoring import Scorer
 from serving.ranking.blocks import Block
 from serving.ranking.bundle_view import bundle_view
+from serving.ranking.overrides import NO_OVERRIDES, Overrides
 from serving.ranking.view import ItemView
 
 
@@ -46,6 +47,7 @@ class Snapshot:
         catalogue: None until one was read.
         view: The model's items in the catalogue; None without a model.
         previous: The model before, for roll-back.
+        overrides: What persons decided about items.
     """
 
     blocks: Mapping[str, Block] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Snapshot:
     catalogue: CatalogueCopy | None = None
     view: ItemView | None = None
     previous: LoadedModel | None = None
+    overrides: Overrides = NO_OVERRIDES
 
 
 class Current:
@@ -93,6 +96,12 @@ class Current:
         with self._writing:
             self._use(replace(self.snapshot, blocks=blocks))
 
+    def use_overrides(self, overrides: Overrides) -> None:
+        """Obey these overrides from now on."""
+        with self._writing:
+            # Not warmed up: nothing that answers are made from has changed.
+            self.snapshot = replace(self.snapshot, overrides=overrides)
+
     def put_items(self, items: Iterable[Item]) -> None:
         """Show these items at once, before the catalogue is read again."""
         with self._writing:
@@ -101,6 +110,11 @@ class Current:
                 copy = now.catalogue.with_items(items)
                 # Not warmed up: it is wanted now, and nearly all of it is in use.
                 self.snapshot = replace(now, catalogue=copy, view=_view(now.model, copy))
+
+    def warm_up(self) -> None:
+        """Warm up what there is: another process may have put it in place."""
+        if self._before is not None:
+            self._before(self.snapshot)
 
     def _use(self, snapshot: Snapshot) -> None:
         if self._before is not None:

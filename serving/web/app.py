@@ -20,6 +20,7 @@ from serving.web.gate import Gate
 from serving.web.health import Health
 from serving.web.middleware import Around
 from serving.web.openapi import describe
+from serving.web.overrides import OverridesApi
 from serving.web.page import Page
 from serving.web.problems import on_homing_error, on_http_error, on_unforeseen
 
@@ -50,6 +51,7 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
     )
     gate = Gate(parts.keys, parts.clock, required=settings.require_keys)
     app.include_router(Api(service, gate, customers, parts.clock).router())
+    app.include_router(OverridesApi(service, gate, parts.clock).router())
     health = Health(service, parts.metrics, gate, open_metrics=settings.open_metrics)
     app.router.routes.extend(health.routes())
     if settings.page:
