@@ -1,0 +1,203 @@
+"""A published slate is sent as it is while it is what the model would answer, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from features.event import Event, EventType
+from features.item import Item
+from features.profile import (
+    Profile,
+    Published,
+    Spoken,
+    StoredSlate,
+    encode,
+    exposed_digest,
+    history_digest,
+    history_of,
+)
+from features.stores.codec import items_digest
+from serving.ranking.blocks import Block, block_digest
+from serving.slate import Ask, Rung, Slate
+from tests.unit.serving.kit import ANNA, BLOCKS, HERO, ITEMS, NOW, Kit, purchase
+
+STORED = ("flour", "eggs", "dates", "cream", "apple")
+"""Not what the model would say: so that it is seen who answered."""
+
+
+def publish(kit: Kit, block: Block = HERO, **changes: object) -> None:
+    """Publish a slate of Anna's that is current, but for the changes."""
+    history = history_of([purchase(ANNA, "bread", 200)])
+    published = Published(
+        at=int(NOW.timestamp()) - 60,
+        slates={
+            block.name: StoredSlate(
+                STORED, "recommender/1", (Spoken(EventType.PURCHASE, "bread"), None)
+            )
+        },
+        history=history_digest(encode(history)),
+        exposed=exposed_digest(encode(history)),
+        catalogue=items_digest(ITEMS),
+        blocks={name: block_digest(one) for name, one in {**BLOCKS, block.name: block}.items()},
+    )
+    made = msgspec.structs.replace(published, **changes)
+    kit.profiles.put_many([Profile(ANNA, history, made)])
+
+
+@pytest.fixture
+def shop(kit: Kit) -> Kit:
+    kit.stock()
+    kit.promote("1")
+    publish(kit)
+    return kit
+
+
+def ask(
+    kit: Kit, send: str | None = None, block: str = "hero", n: int | None = None, **more: bool
+) -> Slate:
+    asked = Ask(customer=ANNA, block=block, send=send, n=n, **more)
+    return asyncio.run(kit.service.recommend(asked))
+
+
+def ids(slate: Slate) -> list[str]:
+    return [item.id for item in slate.items]
+
+
+def made(kit: Kit, what: str) -> float:
+    name, labels = "homing_answers_made_total", {"from": what}
+    return kit.parts.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def test_a_current_slate_is_the_model_s_answer(shop: Kit) -> None:
+    slate = ask(shop)
+    assert ids(slate) == ["flour", "eggs"]
+    assert (slate.served_by, slate.reason, slate.model) == (Rung.MODEL, None, "recommender/1")
+    assert [item.because and item.because.item for item in slate.items] == ["bread", None]
+    assert slate.items[0].because is not None
+    assert slate.items[0].because.kind == "bought"
+    assert (made(shop, "stored"), made(shop, "live")) == (1, 0)
+
+
+def test_more_of_it_goes_on_and_more_than_there_is_comes_from_the_model(shop: Kit) -> None:
+    assert ids(ask(shop, n=4)) == ["flour", "eggs", "dates", "cream"]
+    assert ids(ask(shop, n=6))[:2] == ["cream", "dates"]
+
+
+def test_it_is_pinned_like_any_other(shop: Kit) -> None:
+    first = ask(shop, send="monday")
+    publish(shop, slates={})
+    assert ask(shop, send="monday") == first
+    assert ids(ask(shop, send="tuesday")) == ["cream", "dates"]
+
+
+def test_blocks_of_one_send_share_no_stored_item(shop: Kit) -> None:
+    second = StoredSlate(("eggs", "apple", "bread"), "recommender/1")
+    publish(shop, slates={"hero": StoredSlate(STORED, "recommender/1"), "second": second})
+    assert ids(ask(shop, send="monday")) == ["flour", "eggs"]
+    assert ids(ask(shop, send="monday", block="second")) == ["apple", "bread"]
+    assert made(shop, "stored") == 2
+
+
+def buys(kit: Kit) -> None:
+    kit.profiles.fold({ANNA: history_of([purchase(ANNA, "cream")])})
+
+
+def sells_out(kit: Kit) -> None:
+    kit.stock(*(msgspec.structs.replace(item, in_stock=item.id != "apple") for item in ITEMS))
+
+
+def changes_a_price(kit: Kit) -> None:
+    asyncio.run(kit.service.put_items([msgspec.structs.replace(ITEMS[0], price=9.0)]))
+
+
+def promotes(kit: Kit) -> None:
+    kit.promote("2")
+
+
+def changes_a_rule(kit: Kit) -> None:
+    kit.configure(msgspec.structs.replace(HERO, repeat_after_days=1.0))
+
+
+def has_no_rules_published(kit: Kit) -> None:
+    publish(kit, blocks={})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [buys, sells_out, changes_a_price, promotes, changes_a_rule, has_no_rules_published],
+    ids=lambda change: change.__name__,
+)
+def test_whatever_it_was_made_from_changes_the_model_answers_anew(
+    shop: Kit, change: Callable[[Kit], None]
+) -> None:
+    change(shop)
+    slate = ask(shop)
+    assert ids(slate)[0] in {"cream", "dates"}
+    assert slate.served_by is Rung.MODEL
+    assert (made(shop, "stored"), made(shop, "live")) == (0, 1)
+
+
+def test_a_catalogue_that_is_sent_again_unchanged_changes_nothing(shop: Kit) -> None:
+    shop.stock(*reversed(ITEMS))
+    assert ids(ask(shop)) == ["flour", "eggs"]
+
+
+def test_events_that_no_slate_is_made_from_change_nothing(shop: Kit) -> None:
+    opened = Event(id="1", type=EventType.EMAIL_OPEN, customer=ANNA, occurred_at=NOW)
+    shop.profiles.fold({ANNA: history_of([opened])})
+    assert ids(ask(shop)) == ["flour", "eggs"]
+
+
+def test_an_item_that_comes_or_goes_since_makes_the_model_answer_anew(kit: Kit) -> None:
+    soon = NOW + timedelta(minutes=5)
+    items = (*ITEMS, Item(id="new", title="New", available_from=soon))
+    kit.stock(*items)
+    kit.promote("1")
+    publish(kit, catalogue=items_digest(items))
+    assert ids(ask(kit)) == ["flour", "eggs"]
+    kit.clock.advance(timedelta(minutes=6))
+    assert ids(ask(kit)) == ["cream", "dates"]
+
+
+def test_how_rules_moved_items_is_told_by_the_model_alone(shop: Kit) -> None:
+    assert ids(ask(shop, explain=True)) == ["cream", "dates"]
+
+
+def test_a_slate_under_rules_is_not_thinned_out(shop: Kit) -> None:
+    capped = Block(name="second", size=2, category_cap=5, items=HERO.items)
+    shop.configure(capped)
+    both = {
+        "hero": StoredSlate(STORED, "recommender/1"),
+        "second": StoredSlate(STORED, "recommender/1"),
+    }
+    publish(shop, capped, slates=both)
+    assert ids(ask(shop, block="second")) == ["flour", "eggs"]
+    ask(shop, send="monday")
+    assert "flour" not in ids(ask(shop, send="monday", block="second"))
+    assert made(shop, "live") == 1
+
+
+def test_a_rotating_block_looks_at_what_was_shown_and_others_do_not(shop: Kit) -> None:
+    rotating = msgspec.structs.replace(BLOCKS["second"], rotation_days=30.0)
+    shop.configure(rotating)
+    both = {name: StoredSlate(STORED, "recommender/1") for name in ("hero", "second")}
+    publish(shop, rotating, slates=both)
+    shown = Event(
+        id="sl_1",
+        type=EventType.SLATE_SERVED,
+        customer=ANNA,
+        occurred_at=NOW,
+        block="second",
+        send="s",
+        slate="sl_1",
+        items=("flour",),
+    )
+    assert ids(ask(shop, block="second")) == ["flour", "eggs"]
+    shop.profiles.fold({ANNA: history_of([shown])})
+    assert ids(ask(shop)) == ["flour", "eggs"]
+    assert ids(ask(shop, block="second"))[0] != "flour"
