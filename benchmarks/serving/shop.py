@@ -33,6 +33,7 @@ from features.profile import (
     StoredSlate,
     encode,
     event_digest,
+    exposed_digest,
     history_digest,
 )
 from features.stores.codec import items_digest
@@ -245,7 +246,7 @@ class _Profiles:
         """One customer; what was published is current, or was before the last event."""
         history = self._history(name)
         slate = self._slate(history)
-        spoken = history.interactions[-1]
+        spoken, stored = history.interactions[-1], encode(history)
         published = Published(
             at=int(AT.timestamp()),
             segment="loyal",
@@ -256,7 +257,8 @@ class _Profiles:
                 BLOCK: StoredSlate(slate, MODEL, (Spoken(spoken.type, spoken.item),) * len(slate))
             },
             models={"recommender": VERSION},
-            history=history_digest(encode(history)) if current else 1,
+            history=history_digest(stored) if current else 1,
+            exposed=exposed_digest(stored),
             catalogue=self._catalogue,
             blocks=self._blocks,
         )

@@ -106,11 +106,16 @@ def peaks(
     }
 
 
-def closed(contestant: Contestant, seconds: float, connections: int = BUSY) -> Peak:
-    """One turn in a closed loop."""
+def closed(
+    contestant: Contestant,
+    seconds: float,
+    connections: int = BUSY,
+    cores: Sequence[int] = (LOAD_CORE,),
+) -> Peak:
+    """One turn in a closed loop, the load on these cores."""
     before = contestant.server.processor_seconds()
     sending = Sending(contestant.target, connections, heard=contestant.heard)
-    with pinned(LOAD_CORE):
+    with pinned(*cores):
         measured = contestant.check(closed_loop(sending, contestant.requests, seconds))
     spent = contestant.server.processor_seconds() - before
     return Peak(measured.rate, 1e6 * spent / len(measured.statuses))

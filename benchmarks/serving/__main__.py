@@ -1,0 +1,84 @@
+"""`python -m benchmarks.serving --json`: every bar of serving, a stage for each kind.
+
+Servers run on one core, the load on another. `--only` picks stages, `--plot` draws the growth of
+cost with the catalogue, `--keep` keeps the made shops for another run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from benchmarks.figures import Figure, parser_of, report
+from benchmarks.serving.batch import measure_batch
+from benchmarks.serving.fetches import measure_live, measure_stored
+from benchmarks.serving.growth import measure_growth
+from benchmarks.serving.overload import measure_overload
+from benchmarks.serving.peers import measure_peers
+from benchmarks.serving.reads import measure_reads
+from benchmarks.serving.shop import Shop, make_shop
+from benchmarks.serving.starting import measure_start
+from benchmarks.serving.workers import measure_workers
+from features.errors import HomingError
+
+ITEMS: Final = 68_000
+SETTLED: Final = 30_000
+"""More than a process remembers pins of, so that what answers is the store."""
+CHANGED: Final = 5_000
+STAGES: Final[Mapping[str, Callable[[Shop, Path], list[Figure]]]] = {
+    "stored": measure_stored,
+    "live": measure_live,
+    "peers": measure_peers,
+    "batch": measure_batch,
+    "reads": measure_reads,
+    "workers": measure_workers,
+    "start": measure_start,
+    "overload": measure_overload,
+}
+GROWTH: Final = "growth"
+CORES: Final = 2
+
+
+def main() -> None:
+    """Measure the chosen stages and print."""
+    chosen = _arguments()
+    with tempfile.TemporaryDirectory(prefix="homing-serving-") as made:
+        folder = Path(made)
+        kept = chosen.keep or folder
+        figures: list[Figure] = []
+        shop = (
+            make_shop(kept / "shop", ITEMS, SETTLED, CHANGED) if chosen.only != [GROWTH] else None
+        )
+        for name in chosen.only:
+            if name == GROWTH:
+                figures += measure_growth(kept, chosen.plot)
+            elif shop is not None:
+                figures += STAGES[name](shop, folder)
+    report("serving", figures, as_json=chosen.json)
+
+
+def _arguments() -> argparse.Namespace:
+    known = (*STAGES, GROWTH)
+    parser = parser_of("serving")
+    parser.add_argument("--only", default=",".join(known), help=f"some of {', '.join(known)}")
+    parser.add_argument("--plot", type=Path, help="draw the growth of cost here, .png or .svg")
+    parser.add_argument("--keep", type=Path, help="keep the made shops in this folder")
+    chosen = parser.parse_args()
+    chosen.only = chosen.only.split(",")
+    unknown = [name for name in chosen.only if name not in known]
+    if unknown:
+        parser.error(f"--only {','.join(unknown)}: choose from {', '.join(known)}")
+    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < CORES:
+        parser.error("servers and load need a core each: run it on Linux with two cores or more")
+    return chosen
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except HomingError as error:
+        raise SystemExit(str(error)) from error
