@@ -45,6 +45,7 @@ from serving.ranking.blocks import Block, block_digest
 from serving.ranking.bundle_view import bundle_view
 from serving.ranking.chain import Ask, rank_many
 from serving.ranking.opinion import Opinion
+from serving.ranking.overrides import Overrides
 from serving.ranking.top import Rows
 from serving.ranking.view import ItemView
 from training.churn.model import ChurnModel
@@ -230,6 +231,7 @@ class _Slates:
         self._view: ItemView = bundle_view(bundle, catalogue)
         self._catalogue = items_digest(catalogue.values())
         self._blocks = {name: block_digest(block) for name, block in sources.blocks.items()}
+        self._overrides = Overrides(sources.catalogue.overrides().overrides)
 
     def publish(self, profiles: Sequence[Profile], known: Known) -> dict[str, Published]:
         """The published half of each customer."""
@@ -245,8 +247,14 @@ class _Slates:
     def _complete(
         self, published: Published, profile: Profile, slates: dict[str, StoredSlate]
     ) -> Published:
-        """With slates, and with what tells whether these still stand."""
-        history = encode(profile.history)
+        """With slates, and with what tells whether these still stand.
+
+        They are without what is banned just now, and made as if nobody had decided anything else.
+        So a block that overrides concern gets no digest: its slates don't stand once they end.
+        """
+        history, overrides, now = encode(profile.history), self._overrides, self._sources.now
+        orders = {name: overrides.orders(name, published.segment, now) for name in self._blocks}
+        slates = {name: _allowed(slate, orders[name].banned) for name, slate in slates.items()}
         return msgspec.structs.replace(
             published,
             slates=slates,
@@ -254,7 +262,7 @@ class _Slates:
             history=history_digest(history),
             exposed=exposed_digest(history),
             catalogue=self._catalogue,
-            blocks=self._blocks,
+            blocks={name: digest for name, digest in self._blocks.items() if not orders[name].any},
         )
 
     def _slates(self, histories: Sequence[History]) -> list[dict[str, StoredSlate]]:
@@ -310,3 +318,13 @@ def _said(
         [tuple(islice(of_one, len(rows))) for of_one, rows in zip(of_each, of_block, strict=True)]
         for of_block in own
     ]
+
+
+def _allowed(slate: StoredSlate, banned: frozenset[str]) -> StoredSlate:
+    """A slate without what is banned."""
+    if banned.isdisjoint(slate.items):
+        return slate
+    left = [place for place, item in enumerate(slate.items) if item not in banned]
+    items = tuple(slate.items[place] for place in left)
+    spoken = tuple(slate.spoken[place] for place in left if place < len(slate.spoken))
+    return StoredSlate(items, slate.model, spoken)
