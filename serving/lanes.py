@@ -24,7 +24,7 @@ class Lane(Generic[_Job]):
     """Jobs that are done in their order, several at once.
 
     Args:
-        name: Of its threads.
+        name: Its own, and the beginning of its threads'.
         work: Does some jobs, at least one. Must not raise.
         threads: So many pieces of work at once at the most.
         most: Jobs in one piece.
@@ -40,7 +40,7 @@ class Lane(Generic[_Job]):
         most: int,
         patience: float,
     ) -> None:
-        self._name = name
+        self.name = name
         self._work = work
         self._limit = threads
         self._most = most
@@ -71,7 +71,7 @@ class Lane(Generic[_Job]):
             elif self._threads < self._limit:
                 self._called = True
                 self._threads += 1
-                name = f"{self._name}-{self._threads}"
+                name = f"{self.name}-{self._threads}"
                 threading.Thread(target=self._run, name=name, daemon=True).start()
 
     @property
