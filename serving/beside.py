@@ -18,12 +18,13 @@ from features.settings import Settings
 from serving.following import Follower
 
 _log = structlog.get_logger(__name__)
-_CHECK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
+"""From one look at the other process to the next."""
 _STOP_SECONDS = 10.0
 
 
 class IngestProcess:
-    """Runs the ingest loop, and runs it again when it dies.
+    """Runs the ingest loop; whoever calls `look` now and then has it run again when it dies.
 
     Args:
         settings: Of the loop.
@@ -35,7 +36,6 @@ class IngestProcess:
         self._context = multiprocessing.get_context("spawn")
         self._process: SpawnProcess | None = None
         self._begun = self._context.Event()
-        self._watch = Follower("ingest", _CHECK_SECONDS, self._keep_alive)
 
     @property
     def pid(self) -> int | None:
@@ -43,7 +43,7 @@ class IngestProcess:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the loop, and watch it.
+        """Start the loop.
 
         Raises:
             MissingExtra: The lake's library is not installed, as in an image that only serves.
@@ -51,26 +51,10 @@ class IngestProcess:
         if find_spec("deltalake") is None:
             what = "`serve` with ingest beside it (else set HOMING_INGEST=false)"
             raise MissingExtra(what, "ingest")
-        self._watch.start()
+        self.look()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until the loop takes events; whether it did in time."""
-        return self._begun.wait(seconds)
-
-    def stop(self) -> None:
-        """End the loop after the batch that it works on."""
-        self._watch.stop()
-        process = self._process
-        if process is None:
-            return
-        process.terminate()
-        process.join(_STOP_SECONDS)
-        if process.is_alive():
-            # Nothing is lost: it goes on from its last committed place next time.
-            process.kill()
-            process.join()
-
-    def _keep_alive(self) -> None:
+    def look(self) -> None:
+        """Start the loop unless it runs."""
         process = self._process
         if process is not None:
             if process.is_alive():
@@ -80,6 +64,22 @@ class IngestProcess:
         arguments = (self._settings, os.getpid(), self._begun)
         self._process = self._context.Process(target=run_beside, args=arguments, name="ingest")
         self._process.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the loop takes events; whether it did in time."""
+        return self._begun.wait(seconds)
+
+    def stop(self) -> None:
+        """End the loop after the batch that it works on."""
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        process.join(_STOP_SECONDS)
+        if process.is_alive():
+            # Nothing is lost: it goes on from its last committed place next time.
+            process.kill()
+            process.join()
 
 
 def run_beside(settings: Settings, parent: int, begun: Event) -> None:
@@ -103,7 +103,7 @@ def run_beside(settings: Settings, parent: int, begun: Event) -> None:
         if os.getppid() != parent:
             stop.set()
 
-    watch = Follower("parent", _CHECK_SECONDS, look)
+    watch = Follower("parent", CHECK_SECONDS, look)
     watch.start()
     begun.set()
     run_ingest(settings, stop)

@@ -8,9 +8,11 @@ from features.clock import Clock
 from features.stores.opening import Stores
 from features.stores.ports import EventLog
 from serving.breaker import Breaker
+from serving.draining import Drain
 from serving.exposures import Exposures
 from serving.keys import KeyFile
 from serving.metrics import Metrics
+from serving.overrides import OverrideFollower
 from serving.refresh import CatalogueFollower
 from serving.reload import ModelFollower
 from serving.settings import ServeSettings
@@ -30,6 +32,8 @@ class Parts:
         breaker: Of the stores.
         catalogue: Follows the catalogue.
         model: Follows the champion.
+        overrides: Follows what persons decided about items.
+        drain: Whether the process is about to end.
         keys: Who may ask.
         clock: Tells the time.
         metrics: Count.
@@ -43,6 +47,8 @@ class Parts:
     breaker: Breaker
     catalogue: CatalogueFollower
     model: ModelFollower
+    overrides: OverrideFollower
+    drain: Drain
     keys: KeyFile
     clock: Clock
     metrics: Metrics

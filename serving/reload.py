@@ -23,6 +23,16 @@ from serving.snapshot import Current, LoadedModel
 _log = structlog.get_logger(__name__)
 
 
+def loaded_model(version: str, bundle: Bundle) -> LoadedModel:
+    """A version that can score.
+
+    Raises:
+        BundleError: Its arrays are not what its algorithm needs.
+    """
+    name = f"{RECOMMENDER}/{number_of(version)}"
+    return LoadedModel(version, name, bundle, open_scorer(bundle))
+
+
 class _Patience:
     """Looks to let pass before a refused version is tried again: 1, 2, 4 … at most 64."""
 
@@ -66,7 +76,15 @@ class ModelFollower:
         self.registry_up = True
 
     def load_local(self) -> bool:
-        """Start from the version that served last, without the registry; whether there was one."""
+        """Start without the registry: from what is loaded, or from the version that served last.
+
+        Whether there was any.
+        """
+        loaded = self._current.snapshot.model
+        if loaded is not None:
+            self._current.warm_up()
+            self._note_loaded(loaded)
+            return True
         version = self._local.current()
         if version is None:
             return False
@@ -115,11 +133,13 @@ class ModelFollower:
         return load_version(self._registry, self._local, version)
 
     def _use(self, version: str, bundle: Bundle) -> None:
-        name = f"{RECOMMENDER}/{number_of(version)}"
-        self._swap(LoadedModel(version, name, bundle, open_scorer(bundle)))
+        self._swap(loaded_model(version, bundle))
 
     def _swap(self, model: LoadedModel) -> None:
         self._current.use_model(model)
+        self._note_loaded(model)
+
+    def _note_loaded(self, model: LoadedModel) -> None:
         self._metrics.reloads.inc()
         self._metrics.model_version.set(int(number_of(model.version)))
         _log.info("model loaded", model=model.name, algorithm=model.bundle.manifest.algorithm)

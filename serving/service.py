@@ -19,6 +19,7 @@ from features.errors import (
 )
 from features.event import MAX_TEXT, Event
 from features.item import Item
+from features.override import Override
 from features.profile import NextBest
 from features.stores.codec import encode_event
 from serving.answering import Answer, Answers
@@ -96,17 +97,19 @@ class Service:
         self._followers = (
             Follower("catalogue", settings.refresh_seconds, parts.catalogue.look),
             Follower("champion", settings.reload_seconds, parts.model.look),
+            Follower("overrides", settings.refresh_seconds, parts.overrides.look),
         )
         self._started = False
 
     def start(self) -> None:
-        """Load the local copies and follow the catalogue and the `champion` alias; once.
+        """Load the local copies and follow catalogue, overrides and the `champion` alias; once.
 
         Returns when there is something to answer from, or when it has waited long enough.
         """
         parts = self._parts
         most = parts.settings.start_seconds
-        local = (parts.catalogue.load_local(), parts.model.load_local())
+        followed = (parts.catalogue, parts.model, parts.overrides)
+        local = [one.load_local() for one in followed]
         for follower in self._followers:
             follower.start()
         for follower, loaded in zip(self._followers, local, strict=True):
@@ -219,12 +222,41 @@ class Service:
         """
         return await self._in_thread(lambda: self._parts.catalogue.put(items))
 
+    async def overrides(self) -> tuple[Override, ...]:
+        """All overrides that have not ended, in the order of their ids.
+
+        Raises:
+            StoreUnavailable: The catalogue can't be read just now.
+        """
+        return await self._in_thread(self._parts.overrides.kept)
+
+    async def put_overrides(self, overrides: Sequence[Override]) -> int:
+        """Add or replace overrides; the next answers of this process obey them.
+
+        Raises:
+            InvalidArgument: A block or an item is not known.
+            TooLarge: There would be too many.
+            StoreUnavailable: The catalogue can't be written just now.
+        """
+        return await self._in_thread(lambda: self._parts.overrides.put(overrides))
+
+    async def drop_override(self, name: str) -> None:
+        """Drop an override; the next answers of this process do without it.
+
+        Raises:
+            NotFound: There is none of this id.
+            StoreUnavailable: The catalogue can't be written just now.
+        """
+        if not await self._in_thread(lambda: self._parts.overrides.drop(name)):
+            reason, cure = "no such override", "see GET /v1/overrides"
+            raise NotFound.of(name, field="id", reason=reason, cure=cure)
+
     def status(self) -> Status:
         """What is loaded and what answers."""
         parts, snapshot = self._parts, self._parts.current.snapshot
         copy = snapshot.catalogue
         return Status(
-            ready=self._started,
+            ready=self._started and not parts.drain.draining,
             model=None if snapshot.model is None else snapshot.model.name,
             previous=None if snapshot.previous is None else snapshot.previous.name,
             items=0 if copy is None else len(copy.items),

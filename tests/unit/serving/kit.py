@@ -19,12 +19,14 @@ from features.item import Item
 from features.profile import Profile, Published, StoredSlate, history_of
 from features.stores.opening import Stores, open_log, open_stores
 from serving.breaker import Breaker
+from serving.draining import Drain
 from serving.exposures import Exposures
 from serving.keys import KeyFile
 from serving.local_catalogue import LocalCatalogue
 from serving.metrics import Metrics
 from serving.model.bundle import Bundle
 from serving.model.registry import LocalVersions
+from serving.overrides import OverrideFollower
 from serving.parts import Parts
 from serving.ranking.blocks import Block
 from serving.refresh import CatalogueFollower
@@ -225,6 +227,8 @@ def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
             stores, current, breaker, LocalCatalogue(home / "catalogue"), metrics
         ),
         model=ModelFollower(registry, LocalVersions(home), current, metrics),
+        overrides=OverrideFollower(catalogue, current, home / "overrides.msgpack", clock, metrics),
+        drain=Drain(chosen.drain_seconds),
         keys=KeyFile(home / "keys.json", clock),
         clock=clock,
         metrics=metrics,

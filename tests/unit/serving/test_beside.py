@@ -40,7 +40,12 @@ def test_ingest_that_dies_is_started_again_and_ends_with_its_parent(beside: Inge
     first = beside.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    until(lambda: beside.pid not in {None, first})
+
+    def looked() -> int | None:
+        beside.look()
+        return beside.pid
+
+    until(lambda: looked() not in {None, first})
     second = beside.pid
     assert second is not None
     assert alive(second)

@@ -1,0 +1,128 @@
+"""How a scorer starts and ends: one worker in this process, or several that are forked from it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from features.logs import configure_logs
+from serving.beside import CHECK_SECONDS, IngestProcess
+from serving.following import Follower
+from serving.listening import bind, close, refuse_new
+from serving.settings import ServeSettings
+from serving.workers import MULTIPROCESS, Workers
+
+_BESIDE_SECONDS: Final = 10
+"""How long a start waits for the ingest loop."""
+_STOP_SECONDS: Final = 5
+"""How long a service may take to stop, once all requests are answered."""
+
+
+def serve(settings: ServeSettings) -> None:
+    """Answer until SIGTERM or Ctrl-C; with an embedded event log, ingest in a process beside.
+
+    Raises:
+        SettingsError: A setting can't be used, or a library that it needs is not installed.
+    """
+    configure_logs(settings.log_level)
+    # Refuse before anything runs, and in this process, where the message is seen.
+    settings.customer_keys()
+    sockets = bind(settings.host, settings.port)
+    embedded = settings.ingest and settings.resolved_log_url().startswith("sqlite:")
+    beside = IngestProcess(settings) if embedded else None
+    try:
+        if beside is not None:
+            beside.start()
+        run = _serve_here if settings.workers == 1 else _serve_forked
+        run(settings, sockets, beside)
+    finally:
+        close(sockets)
+        if beside is not None:
+            beside.stop()
+
+
+def _serve_here(
+    settings: ServeSettings, sockets: Sequence[socket.socket], beside: IngestProcess | None
+) -> None:
+    """One worker, which is this process."""
+    work = _worker(settings, sockets, None)
+    if beside is None:
+        work()
+        return
+    # An event that is taken in right after the start must not wait for the loop's own.
+    beside.wait(_BESIDE_SECONDS)
+    watch = Follower("ingest", CHECK_SECONDS, beside.look)
+    watch.start()
+    try:
+        work()
+    finally:
+        watch.stop()
+
+
+def _serve_forked(
+    settings: ServeSettings, sockets: Sequence[socket.socket], beside: IngestProcess | None
+) -> None:
+    """Several workers, forked from this process when all that they share is loaded."""
+    from serving.web.server import GRACE_SECONDS, SETTLE_SECONDS  # noqa: PLC0415 - see _worker
+
+    with _counting_together():
+        work = _worker(settings, sockets, os.getpid())
+        if beside is not None:
+            beside.wait(_BESIDE_SECONDS)
+        workers = Workers(settings.workers, work, None if beside is None else beside.look)
+
+        def drained() -> None:
+            refuse_new(sockets)
+            close(sockets)
+
+        end = SETTLE_SECONDS + GRACE_SECONDS + _STOP_SECONDS
+        workers.run(drained, settings.drain_seconds, end)
+
+
+def _worker(
+    settings: ServeSettings, sockets: Sequence[socket.socket], parent: int | None
+) -> Callable[[], None]:
+    """What a worker does; what it shares with others is loaded on return.
+
+    Args:
+        settings: Of the process.
+        sockets: Bound ones.
+        parent: This process, when workers are forked from it.
+    """
+    # Only now: what counts looks at the environment when it is loaded.
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - as said
+
+    from serving.bootstrap import build_app, build_parts, lay_ground, load_local  # noqa: PLC0415
+    from serving.web.server import Server  # noqa: PLC0415
+
+    # A score is a product with one vector. Threads of BLAS would spend more time waiting for each
+    # other than they save (5 ms against 1 ms at 68,509 x 64 on two busy cores), and other requests
+    # want those cores.
+    threadpool_limits(limits=1, user_api="blas")
+    ground = lay_ground(settings)
+    if parent is not None:
+        load_local(settings, ground)
+
+    def work() -> None:
+        parts = build_parts(settings, ground)
+        Server(build_app(settings, parts), sockets, parts.drain, parent).answer()
+
+    return work
+
+
+@contextmanager
+def _counting_together() -> Iterator[None]:
+    """A folder that all workers count into."""
+    folder = tempfile.mkdtemp(prefix="homing-metrics-")
+    os.environ[MULTIPROCESS] = folder
+    try:
+        yield
+    finally:
+        with suppress(KeyError):
+            del os.environ[MULTIPROCESS]
+        shutil.rmtree(folder, ignore_errors=True)
