@@ -100,6 +100,11 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
             item for item, at in self.bought.items() if self.returned.get(item, -1) < at
         )
 
+    def shown_after(self, moment: int) -> History:
+        """The same history without exposures up to a moment, seconds since 1970."""
+        later = tuple(one for one in self.exposures if one.at > moment)
+        return msgspec.structs.replace(self, exposures=later)
+
     def contactable(self) -> bool:
         """Whether mail may be sent: neither unsubscribed nor complained."""
         return (

@@ -271,9 +271,7 @@ class Answers:
         ask = attempt.ask
         self._metrics.note_answer(choice.served_by, choice.reason, attempt.made)
         if ask.send is not None and ask.record:
-            self._exposures.record(
-                ask.customer, ask.send, ask.block, choice, attempt.count, attempt.now
-            )
+            self._exposures.record(ask.customer, ask.send, ask.block, choice, attempt.count)
 
 
 def _waited_for(attempts: Iterable[Attempt]) -> list[Attempt]:

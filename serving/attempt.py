@@ -123,9 +123,11 @@ class Attempt:
         )
 
     def settle(self, choice: Choice) -> Choice:
-        """The first choice stands; returns the one that does."""
+        """The first choice stands, dated from then on; returns the one that does."""
         with _settling:
             if self.settled is None:
+                if not choice.at:
+                    choice = msgspec.structs.replace(choice, at=int(self.now.timestamp()))
                 self.settled = choice
             return self.settled
 

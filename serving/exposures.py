@@ -2,7 +2,7 @@
 
 An answer waits for nothing here. It leaves what it showed in memory, and a thread of its own
 appends that to the log in groups, as one `slate_served` event a slate. The event bears the slate's
-id, so that whoever records it again, here or in another process, changes nothing.
+id and date, so that whoever records it again, here or in another process, changes nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -48,7 +48,6 @@ class _Shown(NamedTuple):
     block: str
     choice: Choice
     size: int
-    at: datetime
 
     def event(self) -> Event:
         """As the log takes it."""
@@ -56,7 +55,7 @@ class _Shown(NamedTuple):
             id=self.choice.slate,
             type=EventType.SLATE_SERVED,
             customer=self.customer,
-            occurred_at=self.at,
+            occurred_at=datetime.fromtimestamp(self.choice.at, UTC),
             block=self.block,
             send=self.send,
             slate=self.choice.slate,
@@ -92,9 +91,7 @@ class Exposures:
         """Begin to append; once."""
         self._thread.start()
 
-    def record(
-        self, customer: str, send: str, block: str, choice: Choice, size: int, at: datetime
-    ) -> None:
+    def record(self, customer: str, send: str, block: str, choice: Choice, size: int) -> None:
         """Take what an answer showed; returns at once.
 
         Args:
@@ -103,7 +100,6 @@ class Exposures:
             block: The place in it.
             choice: As it is pinned. One that shows nothing, or was recorded, is passed over.
             size: How many of its picks the answer shows.
-            at: When, aware.
         """
         if not choice.picks or size < 1:
             return
@@ -112,7 +108,7 @@ class Exposures:
                 return
             reason = self._refusal()
             if reason is None:
-                self._waiting.append(_Shown(customer, send, block, choice, size, at))
+                self._waiting.append(_Shown(customer, send, block, choice, size))
                 self._remember(choice.slate)
         if reason is not None:
             self._lose(1, reason)

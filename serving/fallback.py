@@ -73,14 +73,22 @@ class Question:
 
     @property
     def stored_rules(self) -> RankAsk:
-        """The same for a slate that was made under all rules, by somebody who knew more."""
-        return self._without(popularity_cap=None, diversity=None)
+        """The same for a slate that was made under all rules, by somebody who knew more.
+
+        What was shown until then has let its items down already.
+        """
+        asked = self._without(popularity_cap=None, diversity=None)
+        made = 0 if self.profile is None else self.profile.published.at
+        return replace(asked, history=self.history.shown_after(made))
 
     @property
     def open_rules(self) -> RankAsk:
-        """The same without the block's categories: its static items need not be of them."""
+        """The same without the block's categories: its static items need not be of them.
+
+        They are shown as they are configured, and items of several rungs as these gave them.
+        """
         anything: dict[str, object] = {"categories": (), "exclude_categories": ()}
-        return self._without(popularity_cap=None, diversity=None, **anything)
+        return self._without(rotation_days=None, popularity_cap=None, diversity=None, **anything)
 
     @property
     def history(self) -> History:

@@ -133,6 +133,7 @@ class Choice(msgspec.Struct, frozen=True):
         reason: Why not `model`, or why others had to fill up.
         model: The version that ranked, like `recommender/12`; None where none did.
         picks: The chosen items, best first.
+        at: When it was settled, seconds since 1970; 0 before.
     """
 
     slate: str
@@ -140,6 +141,7 @@ class Choice(msgspec.Struct, frozen=True):
     reason: str | None
     model: str | None
     picks: tuple[Pick, ...]
+    at: int = 0
 
 
 class SlateItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,12 +55,12 @@ class HangingLog(MemoryLog):
 
 def slate(name: str, *items: str) -> Choice:
     picks = tuple(Pick(item) for item in items or ("bread", "jam"))
-    return Choice(name, Rung.MODEL, None, "recommender/1", picks)
+    return Choice(name, Rung.MODEL, None, "recommender/1", picks, int(NOW.timestamp()))
 
 
 def record(exposures: Exposures, *names: str) -> None:
     for name in names:
-        exposures.record(ANNA, "mail-1", "hero", slate(name), 4, NOW)
+        exposures.record(ANNA, "mail-1", "hero", slate(name), 4)
 
 
 def events(log: EventLog) -> list[Event]:
@@ -82,7 +82,7 @@ def test_what_an_answer_showed_becomes_one_event_of_the_slates_id() -> None:
     log, metrics = Log(), Metrics()
     exposures = Exposures(log, metrics)
     exposures.start()
-    exposures.record(ANNA, "mail-1", "hero", slate("sl_1", "bread", "jam", "tea"), 2, NOW)
+    exposures.record(ANNA, "mail-1", "hero", slate("sl_1", "bread", "jam", "tea"), 2)
     exposures.close()
     assert events(log) == [
         Event(
@@ -124,7 +124,7 @@ def test_only_the_last_slates_are_remembered(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_answer_that_shows_nothing_is_no_exposure() -> None:
     log, metrics = Log(), Metrics()
     exposures = Exposures(log, metrics)
-    exposures.record(ANNA, "mail-1", "hero", Choice("sl_1", Rung.STATIC, None, None, ()), 4, NOW)
+    exposures.record(ANNA, "mail-1", "hero", Choice("sl_1", Rung.STATIC, None, None, ()), 4)
     exposures.start()
     exposures.close()
     assert (events(log), told(metrics)) == ([], {"recorded": 0})
