@@ -22,6 +22,7 @@ from features.logs import configure_logs
 from features.settings import load_settings
 from homing.key import keys_app
 from homing.output import Output
+from homing.override import override_app
 
 app = typer.Typer(
     name="homing",
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_app, name="key")
+app.add_typer(override_app, name="override")
 
 EXTRAS: Final = {
     "deltalake": "ingest",
