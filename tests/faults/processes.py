@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -150,58 +148,6 @@ def children(pid: int) -> list[int]:
     """Processes that a process has started and that run, without Python's own helpers."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in listed if b"resource_tracker" not in _command_of(int(child))]
-
-
-def threads(pid: int) -> int:
-    """Threads of a process."""
-    return len(list(Path(f"/proc/{pid}/task").iterdir()))
-
-
-@contextmanager
-def noise() -> Iterator[list[float]]:
-    """How late an idle process wakes meanwhile: the floor of every latency on this machine.
-
-    Yields:
-        When the block has ended: the worst, and the 99.9th percentile, in seconds.
-    """
-    command = [sys.executable, "-m", "tests.faults.idle"]
-    found: list[float] = []
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:  # noqa: S603 - ourselves
-        try:
-            yield found
-        finally:
-            said, _ = process.communicate(b"")
-            found += json.loads(said)
-
-
-class Watch:
-    """Looks at a number every so often, and keeps the largest.
-
-    Args:
-        look: Gives the number; what it raises of processes that are gone counts as nothing.
-        every: Seconds.
-    """
-
-    def __init__(self, look: Callable[[], int], every: float = 0.1) -> None:
-        self.most = 0
-        self._look = look
-        self._every = every
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._done.wait(self._every):
-            with suppress(OSError):
-                self.most = max(self.most, self._look())
 
 
 def _command_of(pid: int) -> bytes:

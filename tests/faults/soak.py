@@ -88,38 +88,38 @@ GROUPS = (
 )
 
 HEAD = (
-    "| fault | fetches | answered | wrong | rungs | p99 | worst, of the deadline | again on "
-    "`model` | connections lost | threads | an idle process woke late |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|"
-)
+    "fault", "fetches", "answered", "wrong", "rungs", "in a hurry", "p99", "worst, of the deadline",
+    "late for want of a core", "again on `model`", "connections lost", "threads",
+    "waited for a core", "an idle process woke late",
+)  # fmt: skip
 
 
-def line(row: Row) -> str:
-    """A trial in the table."""
+def cells(row: Row) -> tuple[str, ...]:
+    """A trial in the table, in the order of `HEAD`."""
     tally = row.tally
-    asked = (
-        tally.answered
-        + tally.refused
-        + sum(
-            count for fault, count in tally.wrong.items() if fault.startswith(("blank", "status"))
-        )
-    )
-    wrong = ", ".join(f"{fault}: {count:,}" for fault, count in tally.wrong.items()) or "0"
-    rungs = ", ".join(f"{rung} {count / tally.answered:.0%}" for rung, count in tally.rungs.items())
-    cells = (
+    blank = sum(n for fault, n in tally.wrong.items() if fault.startswith(("blank", "status")))
+    rungs = [f"{rung} {count / tally.answered:.0%}" for rung, count in tally.rungs.most_common()]
+    return (
         row.trial,
-        f"{asked:,}",
+        f"{tally.answered + tally.refused + blank:,}",
         f"{tally.answered:,}",
-        wrong,
-        rungs,
+        ", ".join(f"{fault} {count:,}" for fault, count in row.wrong.items()) or "0",
+        ", ".join(rungs),
+        f"{tally.hurried:,}",
         f"{1_000 * row.latency(0.99):.0f} ms",
         f"{1_000 * tally.over:+.0f} ms",
+        f"{len(tally.late) - row.wrong.get('late', 0):,}",
         f"{row.recovery:.1f} s",
         str(tally.lost),
         str(row.threads),
-        f"{1_000 * row.noise[0]:.0f} ms",
+        f"{1_000 * row.waited:.0f} ms",
+        f"{1_000 * row.noise:.0f} ms",
     )
-    return f"| {' | '.join(cells)} |"
+
+
+def line(*texts: str) -> str:
+    """A line of a table in Markdown."""
+    return f"| {' | '.join(texts)} |"
 
 
 async def _run(group: Group, home: Path, pace: Pace) -> bool:
@@ -130,10 +130,10 @@ async def _run(group: Group, home: Path, pace: Pace) -> bool:
     ) as stack:
         for trial in group.trials:
             row = await run_trial(stack, trial, pace)
-            say(line(row))
+            say(line(*cells(row)))
             for fault, example in row.tally.examples.items():
                 sys.stderr.write(f"{trial.name}: {fault}: {example}\n")
-            well = well and not row.tally.wrong
+            well = well and not row.wrong
     return well
 
 
@@ -145,7 +145,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[""], help="words of faults' names")
     given = parser.parse_args()
     gc.disable()  # a pause of ours is no answer's
-    say(HEAD)
+    say(line(*HEAD))
+    say(line(*("---" for _ in HEAD)))
     well, pace = True, Pace(given.rate, given.fetches, own_deadline_ms=OWN_DEADLINE_MS)
     for group in GROUPS:
         chosen = tuple(t for t in group.trials if any(word in t.name for word in given.only))

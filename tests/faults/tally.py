@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,6 +15,23 @@ from tests.faults.world import ELIGIBLE, SIZES, model_of
 
 GRACE = 0.05
 """Seconds after the deadline that an answer may take."""
+
+IN_A_HURRY = frozenset({"deadline", "busy"})
+"""Reasons of answers for whose rung there was no time."""
+
+
+class Late(NamedTuple):
+    """An answer that came too late.
+
+    Attributes:
+        began: When it was asked for, by `time.monotonic`.
+        ended: When it came.
+        seconds: By how much it was too late.
+    """
+
+    began: float
+    ended: float
+    seconds: float
 
 
 class _Item(msgspec.Struct):
@@ -53,6 +72,8 @@ class Tally:
         refused: Answers 503 with `Retry-After`.
         seconds: How long every answer took.
         over: The most that an answer came after its deadline, in seconds; negative before it.
+        late: Answers that came more than `GRACE` after it.
+        hurried: Answers of a lower rung than was due, which say that there was no time for it.
     """
 
     deadline: float
@@ -65,6 +86,8 @@ class Tally:
     refused: int = 0
     seconds: list[float] = field(default_factory=list)
     over: float = -60.0
+    late: list[Late] = field(default_factory=list)
+    hurried: int = 0
     _slates: dict[tuple[int, str], dict[str, tuple[str, ...]]] = field(default_factory=dict)
 
     def see(self, asked: Asked, allowed: frozenset[str] | None, answer: Answer) -> str | None:
@@ -95,12 +118,11 @@ class Tally:
         for fault in self._unlike(asked, slate):
             self._note(fault, asked, answer)
         if self._knows_rung(asked, allowed) and slate.served_by not in (allowed or ()):
-            self._note(f"rung {slate.served_by}", asked, answer)
+            if slate.reason in IN_A_HURRY:
+                self.hurried += 1
+            else:
+                self._note(f"rung {slate.served_by}", asked, answer)
         return slate.served_by
-
-    def forget(self) -> None:
-        """Begin a new process: what it answers need not be what another one did."""
-        self._slates.clear()
 
     def _knows_rung(self, asked: Asked, allowed: frozenset[str] | None) -> bool:
         """Whether it is known which rungs may answer a fetch: the same before and after it."""
@@ -113,7 +135,8 @@ class Tally:
         self.seconds.append(answer.seconds)
         self.over = max(self.over, answer.seconds - deadline)
         if answer.seconds > deadline + GRACE:
-            self._note("late", asked, answer)
+            ended = time.monotonic()
+            self.late.append(Late(ended - answer.seconds, ended, answer.seconds - deadline - GRACE))
 
     def _unlike(self, asked: Asked, slate: _Slate) -> list[str]:
         """How a slate differs from what was shown before of the same mail."""

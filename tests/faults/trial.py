@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from tests.faults.client import Client, paced
+from tests.faults.machine import Watch, noise
 from tests.faults.mix import Mix
-from tests.faults.processes import Watch, children, noise, threads
 from tests.faults.stack import DEADLINE_MS, Stack
 from tests.faults.tally import Tally
 
@@ -66,17 +66,21 @@ class Row:
     Attributes:
         trial: Which.
         tally: What was judged.
+        wrong: What was wrong → how often: as the tally has it, and `late` for answers whose
+            lateness is longer than the machine kept us waiting meanwhile.
         recovery: Seconds from the fault's end to the last answer that was not the model's.
         threads: The most that the scorer had.
-        noise: Of an idle process meanwhile: how late it woke at worst, and at the 99.9th
-            percentile, in seconds.
+        waited: Seconds that a thread of the scorer, or we, waited for a core within a tenth of one.
+        noise: Seconds that an idle process woke late, at worst.
     """
 
     trial: str
     tally: Tally
+    wrong: Mapping[str, int]
     recovery: float
     threads: int
-    noise: tuple[float, float]
+    waited: float
+    noise: float
 
     def latency(self, share: float) -> float:
         """The seconds within which this share of all answers came."""
@@ -128,7 +132,7 @@ async def run_trial(stack: Stack, trial: Trial, pace: Pace) -> Row:
     load = Load(
         stack, Mix(len(trial.name), trial.name.replace(" ", "-"), pace.own_deadline_ms), pace.rate
     )
-    with noise() as heard, Watch(lambda: _threads(stack.scorer.pid)) as watch:
+    with noise() as heard, Watch(stack.scorer.pid) as watch:
         load.tally.allowed = MODEL
         await load.run(0 if trial.cold else pace.before)
         load.tally.allowed = None
@@ -141,7 +145,11 @@ async def run_trial(stack: Stack, trial: Trial, pace: Pace) -> Row:
             load.tally.allowed = None
         recovery = await _recover(load)
     load.close()
-    return Row(trial.name, load.tally, recovery, watch.most, (heard[0], heard[1]))
+    wrong = dict(load.tally.wrong)
+    late = [one for one in load.tally.late if one.seconds > watch.waited(one.began, one.ended)]
+    if late:
+        wrong["late"] = len(late)
+    return Row(trial.name, load.tally, wrong, recovery, watch.threads, watch.worst, heard[0])
 
 
 def _judge(tally: Tally, rungs: frozenset[str]) -> None:
@@ -162,8 +170,3 @@ async def _recover(load: Load) -> float:
         if spent > 10 * RECOVERY:
             load.tally.wrong["no recovery"] += 1
             return spent
-
-
-def _threads(pid: int) -> int:
-    """Of the process, or of each of its workers: the most that one has."""
-    return max(threads(process) for process in (pid, *children(pid)))

@@ -13,7 +13,6 @@ import pytest
 from tests.faults import breaking
 from tests.faults.proxy import Kind
 from tests.faults.stack import Stack, running_stack
-from tests.faults.tally import GRACE
 from tests.faults.trial import EITHER, FALLEN, Pace, Row, Trial, run_trial
 
 PACE = Pace(rate=150, fetches=250, before=40, own_deadline_ms=50)
@@ -44,11 +43,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def judge(row: Row) -> None:
-    """Nothing was wrong, but for answers that were late because the machine was."""
-    wrong = dict(row.tally.wrong)
-    if row.tally.over <= GRACE + row.noise[0]:
-        wrong.pop("late", None)
-    assert wrong == {}, row.tally.examples
+    """Nothing was wrong."""
+    assert row.wrong == {}, row.tally.examples
     assert row.tally.lost == row.tally.refused == 0
     assert row.threads <= THREADS
 

@@ -53,7 +53,6 @@ def test_a_good_answer_that_comes_twice_is_well() -> None:
         (answer(*GOOD[:3], item_id(3)), "mixed models"),
         (answer(*GOOD[:3], item_id((37 * 7 + 22) % 400 + 1)), "owned"),
         (answer(*GOOD, served_by="popular"), "rung popular"),
-        (answer(*GOOD, seconds=0.36), "late"),
         (Answer(200, b'{"slate": "sl', 0.01), "not a slate"),
         (Answer(500, b"", 0.01), "status 500"),
         (Answer(503, b"", 0.01), "status 503"),
@@ -83,8 +82,23 @@ def test_a_refusal_that_says_when_to_come_back_is_no_fault_but_counts() -> None:
     assert (tally.refused, tally.answered, dict(tally.wrong)) == (1, 0, {})
 
 
-def test_a_fetch_with_a_deadline_of_its_own_is_late_by_that() -> None:
-    assert judged(answer(*GOOD, seconds=0.11), asked=MAIL._replace(deadline_ms=50)) == {"late": 1}
+@pytest.mark.parametrize(("own", "seconds", "late"), [(None, 0.36, 0.01), (50, 0.11, 0.01)])
+def test_an_answer_after_the_deadline_and_some_is_late(
+    own: int | None, seconds: float, late: float
+) -> None:
+    tally = Tally(deadline=0.3)
+    tally.see(MAIL._replace(deadline_ms=own), None, answer(*GOOD, seconds=seconds - 0.02))
+    assert tally.late == []
+    tally.see(MAIL._replace(deadline_ms=own), None, answer(*GOOD, seconds=seconds))
+    (found,) = tally.late
+    assert found.seconds == pytest.approx(late)
+    assert found.ended - found.began == pytest.approx(seconds)
+
+
+def test_a_lower_rung_for_want_of_time_is_counted_apart() -> None:
+    tally = Tally(deadline=0.3, allowed=MODEL)
+    tally.see(MAIL, MODEL, answer(*GOOD, served_by="popular", reason="busy"))
+    assert (tally.hurried, dict(tally.wrong)) == (1, {})
 
 
 def test_rungs_are_judged_only_while_it_is_known_which_is_due() -> None:

@@ -1,0 +1,119 @@
+"""What the machine adds to a latency: nothing that is measured on it is more exact.
+
+`python -m tests.faults.machine` is a process that does nothing but wake. When its standard input
+ends it prints how late it woke at worst, in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.faults.processes import children
+
+STEP = 0.005
+"""Seconds that the idle process sleeps."""
+WINDOW = 0.1
+"""Seconds between two looks at a process."""
+
+
+@contextmanager
+def noise() -> Iterator[list[float]]:
+    """How late an idle process wakes meanwhile.
+
+    Yields:
+        When the block has ended: the worst, in seconds.
+    """
+    command = [sys.executable, "-m", "tests.faults.machine"]
+    found: list[float] = []
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:  # noqa: S603 - ourselves
+        try:
+            yield found
+        finally:
+            said, _ = process.communicate(b"")
+            found.append(float(said))
+
+
+class Watch:
+    """Looks at a scorer, and at this process, ten times a second.
+
+    Attributes:
+        threads: The most that the scorer, or a worker of it, had.
+
+    Args:
+        pid: The scorer's process, or its workers' parent.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.threads = 0
+        self._pid = pid
+        self._before: dict[int, float] = {}
+        self._waits: list[tuple[float, float]] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def worst(self) -> float:
+        """The most that `waited` says of one look."""
+        return max((wait for _, wait in self._waits), default=0.0)
+
+    def waited(self, began: float, ended: float) -> float:
+        """Seconds that a thread of them was ready to run and had no core, between two moments.
+
+        The moments are of `time.monotonic`; what is told is of whole windows, so it is a little too
+        much rather than too little.
+        """
+        return sum(wait for at, wait in self._waits if began <= at <= ended + WINDOW)
+
+    def _run(self) -> None:
+        while not self._done.wait(WINDOW):
+            waits = [self._waited(os.getpid())]
+            with suppress(OSError):  # it ends, or a worker does
+                waits += [self._waited(pid) for pid in (self._pid, *children(self._pid))]
+            self._waits.append((time.monotonic(), max(waits)))
+
+    def _waited(self, process: int) -> float:
+        """Since the last look; of the thread of the process that waited longest."""
+        worst = 0.0
+        threads = list(Path(f"/proc/{process}/task").iterdir())
+        for thread in threads:
+            number = int(thread.name)
+            with suppress(OSError):
+                seconds = int((thread / "schedstat").read_text().split()[1]) / 1e9
+                worst = max(worst, seconds - self._before.get(number, seconds))
+                self._before[number] = seconds
+        if process != os.getpid():
+            self.threads = max(self.threads, len(threads))
+        return worst
+
+
+def main() -> None:
+    """Wake every `STEP` until standard input ends."""
+    worst = 0.0
+    while True:
+        before = time.perf_counter()
+        readable, _, _ = select.select([sys.stdin], [], [], STEP)
+        if readable:
+            break
+        worst = max(worst, time.perf_counter() - before - STEP)
+    sys.stdout.write(str(worst))
+
+
+if __name__ == "__main__":
+    main()
