@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.item import Item
-from features.profile import History
+from features.profile import Exposure, History
 from serving.ranking.blocks import Block
 from serving.ranking.chain import (
     Ask,
@@ -35,9 +35,21 @@ blocks = st.builds(
     repeat_after_days=st.sampled_from([0.0, 5.0, 30.0]),
     categories=st.sampled_from([(), ("even",), ("even", "odd")]),
     exclude_categories=st.sampled_from([(), ("odd",)]),
+    rotation_days=st.sampled_from([None, 7.0]),
     category_cap=st.sampled_from([None, 1, 3]),
 )
-asks = st.builds(Ask, blocks, st.builds(History, bought=times, returned=times), exclude=some_items)
+exposures = st.lists(
+    st.builds(
+        Exposure,
+        stamps,
+        st.just(0),
+        st.just("hero"),
+        st.lists(st.sampled_from(IDS[:30]), unique=True, max_size=6).map(tuple),
+    ),
+    max_size=20,
+).map(lambda some: tuple(sorted(some)))
+histories = st.builds(History, bought=times, returned=times, exposures=exposures)
+asks = st.builds(Ask, blocks, histories, exclude=some_items)
 scores = st.integers(0, 2**32 - 1).map(
     # Few distinct values, so that ties are common.
     lambda seed: np.random.default_rng(seed).integers(-2, 3, len(IDS)).astype(np.float32)
@@ -91,10 +103,10 @@ def test_the_same_question_has_the_same_answer(
 
 @settings(deadline=None)
 @given(views(), scores, asks)
-def test_without_a_cap_no_row_left_out_is_better_than_one_that_came(
+def test_without_rules_no_row_left_out_is_better_than_one_that_came(
     view: ItemView, scores: np.ndarray[tuple[int], np.dtype[np.float32]], ask: Ask
 ) -> None:
-    if ask.block.category_cap is not None:
+    if ask.block.rules:
         return
     allowed = sorted(may_come(view, ask), key=lambda row: (-scores[row], view.rank[row]))
     assert slate_rows(view, scores, ask, NOW).tolist() == allowed[: ask.block.size]
@@ -120,7 +132,7 @@ def test_a_cap_is_broken_only_when_no_other_category_is_left(
 def test_a_row_that_scores_higher_comes_no_later(view: ItemView, seed: int, ask: Ask) -> None:
     distinct = np.random.default_rng(seed).permutation(len(IDS)).astype(np.float32)
     rows = slate_rows(view, distinct, ask, NOW)
-    if ask.block.category_cap is None:
+    if not ask.block.rules:
         assert (np.diff(distinct[rows]) < 0).all()
 
 
@@ -139,7 +151,7 @@ def test_many_slates_are_each_what_one_would_be(
     assert [rows.tolist() for rows in together] == [rows.tolist() for rows in alone]
 
 
-@given(blocks, st.lists(st.builds(History, bought=times, returned=times), max_size=4))
+@given(blocks, st.lists(histories, max_size=4))
 def test_what_is_blocked_for_many_is_blocked_for_each(
     block: Block, histories: list[History]
 ) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.event import Event, EventType
 from features.item import Item
-from features.profile import Profile, Published, StoredSlate, history_of
+from features.profile import (
+    Profile,
+    Published,
+    StoredSlate,
+    decode_history,
+    encode,
+    history_of,
+)
 from serving.catalogue import make_copy, segment_shelf
 from serving.fallback import Question, choose, find_item, rank
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
+from serving.ranking.overrides import may_show
 from serving.slate import Rung
 from serving.snapshot import Current, LoadedModel, Snapshot
 from tests.unit.serving.kit import ANNA, NAMES, NOW, chain_bundle
@@ -36,6 +46,9 @@ def items(draw: st.DrawFn) -> dict[str, Item]:
             title=name,
             in_stock=draw(st.booleans()),
             categories=draw(st.sampled_from(((), ("food",), ("food", "sweet")))),
+            brand=draw(st.sampled_from((None, "farm", "mill"))),
+            price=draw(st.sampled_from((None, 0.0, 1.0, 5.0))),
+            available_from=draw(st.sampled_from((None, NOW - timedelta(days=2)))),
             available_until=None if window is None else NOW + timedelta(days=window),
         )
     return made
@@ -53,28 +66,38 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     return current.snapshot
 
 
+DONE = (EventType.PURCHASE, EventType.RETURN, EventType.VIEW, EventType.EMAIL_CLICK)
+
+
+@st.composite
+def events(draw: st.DrawFn, ids: str = "e") -> list[Event]:
+    """What one customer did and was shown, some of it an hour ahead of our clock."""
+    made = []
+    kinds = st.sampled_from((*DONE, *[EventType.SLATE_SERVED] * 3, *EventType))
+    for place, kind in enumerate(draw(st.lists(kinds, max_size=12))):
+        served = kind is EventType.SLATE_SERVED
+        days = draw(st.integers(0, 400) | st.integers(0, 9))
+        made.append(
+            Event(
+                id=f"{ids}-{place}",
+                type=kind,
+                customer=ANNA,
+                item=draw(NAME) if kind in DONE else None,
+                items=tuple(draw(st.lists(NAME, max_size=6, unique=True))) if served else (),
+                occurred_at=NOW + timedelta(hours=1, days=-days),
+            )
+        )
+    return made
+
+
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile | None:
     if not draw(st.booleans()):
         return None
-    done = draw(
-        st.lists(
-            st.tuples(NAME, st.sampled_from((EventType.PURCHASE, EventType.RETURN, EventType.VIEW)))
-        )
-    )
-    events = [
-        Event(
-            id=str(place),
-            type=kind,
-            customer=ANNA,
-            item=item,
-            occurred_at=NOW - timedelta(days=draw(st.integers(0, 400))),
-        )
-        for place, (item, kind) in enumerate(done)
-    ]
     slates = {"hero": StoredSlate(draw(LIST), "recommender/9")} if draw(st.booleans()) else {}
-    published = Published(at=1, segment=draw(st.sampled_from((None, "loyal"))), slates=slates)
-    return Profile(ANNA, history_of(events), published)
+    at = int(NOW.timestamp()) - draw(st.sampled_from((0, 5, 900))) * 86_400
+    published = Published(at=at, segment=draw(st.sampled_from((None, "loyal"))), slates=slates)
+    return Profile(ANNA, history_of(draw(events())), published)
 
 
 @st.composite
@@ -85,7 +108,12 @@ def questions(draw: st.DrawFn) -> Question:
         allow_repeats=draw(st.booleans()),
         repeat_after_days=draw(st.sampled_from((0.0, 30.0))),
         categories=draw(st.sampled_from(((), ("sweet",), ("no such",)))),
+        rotation_days=draw(st.sampled_from((None, 0.5, 14.0))),
         category_cap=draw(st.sampled_from((None, 1, 2))),
+        brand_cap=draw(st.sampled_from((None, 1))),
+        popularity_cap=draw(st.sampled_from((None, 1))),
+        popular_share=0.3,
+        price_spread=draw(st.sampled_from((None, 2.0))),
         new_share=draw(st.sampled_from((None, 0.5))),
         diversity=draw(st.sampled_from((None, 0.5))),
         items=tuple(Item(id=name, title=name) for name in STATIC),
@@ -99,7 +127,32 @@ def questions(draw: st.DrawFn) -> Question:
     )
 
 
-@settings(max_examples=300, deadline=None)
+def answered(snapshot: Snapshot, question: Question) -> list[str]:
+    """The items of the slate."""
+    return [pick.item for pick in choose(snapshot, question, rank(snapshot, [question])[0]).picks]
+
+
+def at_hand(snapshot: Snapshot, question: Question) -> set[str]:
+    """Every item that any rung has and the block may show to the customer, spelled out."""
+    block, copy, published = question.block, snapshot.catalogue, Published()
+    listed = {*STATIC, *(() if snapshot.model is None else BUNDLE.items)}
+    if question.profile is not None:
+        published = question.profile.published
+        listed.update(slate for one in published.slates.values() for slate in one.items)
+    if copy is not None:
+        names = "popular", segment_shelf(published.segment or "")
+        listed.update(
+            item for name in names if name in copy.shelves for item in copy.shelves[name].items
+        )
+    found = {name: find_item(snapshot, block, name) for name in listed - question.exclude}
+    return {
+        name
+        for name, item in found.items()
+        if item is not None and may_show(item, block, question.history, NOW)
+    }
+
+
+@settings(max_examples=200, deadline=None)
 @given(snapshots(), questions())
 def test_no_rung_breaks_a_rule(snapshot: Snapshot, question: Question) -> None:
     choice = choose(snapshot, question, rank(snapshot, [question])[0])
@@ -125,14 +178,29 @@ def test_no_rung_breaks_a_rule(snapshot: Snapshot, question: Question) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(snapshots(), questions())
-def test_a_slate_is_full_as_long_as_static_items_may_be_shown(
+def test_a_slate_has_its_full_number_whenever_enough_items_may_be_shown(
     snapshot: Snapshot, question: Question
 ) -> None:
-    chosen = {pick.item for pick in choose(snapshot, question, rank(snapshot, [question])[0]).picks}
-    if len(chosen) < question.count:
-        # Everything that is missing was forbidden.
-        known = {} if snapshot.catalogue is None else snapshot.catalogue.items
-        for name in set(STATIC) - chosen:
-            stocked = name not in known or known[name].available_at(NOW)
-            touched = name in question.history.bought or name in question.history.returned
-            assert not stocked or touched or name in question.exclude
+    may_come = at_hand(snapshot, question)
+    chosen = answered(snapshot, question)
+    assert set(chosen) <= may_come
+    assert len(chosen) == min(question.count, len(may_come))
+
+
+@settings(max_examples=100, deadline=None)
+@given(snapshots(), questions())
+def test_the_same_question_gets_the_same_answer(snapshot: Snapshot, question: Question) -> None:
+    first, again = (choose(snapshot, question, rank(snapshot, [question])[0]) for _ in range(2))
+    assert msgspec.structs.replace(again, slate=first.slate) == first
+
+
+@settings(max_examples=100, deadline=None)
+@given(snapshots(), questions(), events("more"))
+def test_more_history_never_makes_a_slate_fail_or_short(
+    snapshot: Snapshot, question: Question, more: list[Event]
+) -> None:
+    known = question.profile or Profile(ANNA)
+    longer = Profile(ANNA, known.history.fold(more), known.published)
+    for profile in (longer, Profile(ANNA, decode_history(encode(longer.history)))):
+        then = replace(question, profile=profile)
+        assert len(answered(snapshot, then)) == min(then.count, len(at_hand(snapshot, then)))

@@ -111,6 +111,17 @@ def test_the_same_slate_again_is_recorded_once() -> None:
     assert [event.id for event in events(log)] == ["sl_1", "sl_2"]
 
 
+def test_whoever_records_a_slate_records_the_same_event() -> None:
+    log = Log()
+    for _ in range(2):
+        another = Exposures(log, Metrics())
+        another.start()
+        record(another, "sl_1")
+        another.close()
+    first, again = events(log)
+    assert first == again
+
+
 def test_only_the_last_slates_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 4)
     log = Log()
