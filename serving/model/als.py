@@ -27,8 +27,9 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from features.errors import BundleError
 from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
+from serving.model.longest import Longest, inner_products
 from serving.model.shares import Shares, no_shares
-from serving.model.tastes import Rows
+from serving.model.tastes import Inner, Rows
 
 ALGORITHM = "als"
 FACTORS = "item_factors"
@@ -62,12 +63,12 @@ class AlsScorer:
         self._frequency = _number(bundle, FREQUENCY, 0.0)
         self._mean = bundle.manifest.data.interactions / max(bundle.manifest.data.customers, 1)
         self._gram = (self._factors.T @ self._factors).astype(np.float64)
-        self._norms = np.sqrt(np.einsum("if,if->i", self._factors, self._factors))
+        self._longest = Longest(self._factors)
         self._least = max(LEAST * float(np.trace(self._gram)) / len(self._gram), LEAST)
 
     def tastes(self, baskets: Baskets) -> AlsTastes:
         """What the model makes of these customers."""
-        return AlsTastes(self._factors, list(self._half_steps(baskets)))
+        return AlsTastes(self._longest, list(self._half_steps(baskets)))
 
     def score(self, baskets: Baskets) -> Factors:
         """Scores, (customers, items)."""
@@ -79,7 +80,8 @@ class AlsScorer:
 
     def similar(self, row: int, count: int) -> tuple[NDArray[np.int64], Factors]:
         """Rows by the cosine of their factors, best first; ties in the order of rows."""
-        norms = np.maximum(self._norms * self._norms[row], np.finfo(np.float32).tiny)
+        lengths = self._longest.lengths
+        norms = np.maximum(lengths * lengths[row], np.finfo(np.float32).tiny)
         cosines = (self._factors @ self._factors[row]) / norms
         # The row itself is its own best match: one more than asked for, then without it.
         count = max(0, min(count, len(cosines) - 1))
@@ -133,18 +135,30 @@ class AlsTastes:
     """Customers' vectors among items' factors.
 
     Args:
-        factors: Of the items, (items, factors).
+        items: The items' factors.
         steps: One a customer.
     """
 
-    def __init__(self, factors: Factors, steps: Sequence[_HalfStep]) -> None:
-        self._factors = factors
+    def __init__(self, items: Longest, steps: Sequence[_HalfStep]) -> None:
+        self._items = items
+        self._factors = items.factors
         self._steps = steps
-        self._vectors = _stacked([step.vector for step in steps], factors)
+        self._vectors = _stacked([step.vector for step in steps], items.factors)
 
     def scores(self) -> Factors:
         """Scores, (customers, items)."""
         return _scores(self._vectors, self._factors)
+
+    def at(self, customer: int, rows: Rows) -> Floats:
+        """Scores of some rows of one customer."""
+        return inner_products(self._vectors[customer], self._factors[rows])
+
+    def inner(self) -> Inner:
+        """Scores are inner products."""
+        return Inner(self._vectors, self._items)
+
+    def sparse(self) -> None:
+        """Hardly any score is 0."""
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """What each item of a customer's history adds to the scores of some rows.

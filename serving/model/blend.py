@@ -147,14 +147,28 @@ class BlendTastes:
         scores[self._owned] = had
         return scores
 
+    def at(self, customer: int, rows: Rows) -> NDArray[np.float64]:
+        """Scores of some rows of one customer."""
+        had = self._had(customer, rows)
+        scores = np.where(had, self._again, 0.0)
+        for number, (part, tastes) in enumerate(self._parts):
+            peak = self._peak(number, customer, had)
+            known = np.maximum(tastes.at(customer, rows), 0.0) / peak
+            scores += np.where(had, _counted(part.again, known), _counted(part.new, known))
+        return scores
+
+    def inner(self) -> None:
+        """They are sums of several."""
+
+    def sparse(self) -> None:
+        """Some part has something to say about most items."""
+
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """What each item of a customer's history adds to the scores of some rows.
 
         A square root is shared out like what it is taken of. What a part without reasons adds
         (popularity), and the bonus of what the customer has, is nobody's share.
         """
-        if not len(self._peaks):
-            self.scores()
         shares = [tastes.shares(rows) for _, tastes in self._parts]
         return [
             self._joined([of_part[customer] for of_part in shares], customer, asked)
@@ -163,16 +177,26 @@ class BlendTastes:
 
     def _joined(self, shares: Sequence[Shares], customer: int, rows: Rows) -> Shares:
         """The parts' shares in some rows of one customer, together."""
-        owned = self._owned[1][slice(*self._starts[customer : customer + 2])]
-        had = np.isin(rows, owned)
+        had = self._had(customer, rows)
         times = []
         for number, (part, _) in enumerate(self._parts):
             # A part's score of a row is the sum of its shares.
-            peak = self._peaks[number, customer][had.astype(np.intp)]
+            peak = self._peak(number, customer, had)
             known = np.maximum(shares[number].values.sum(axis=1), np.float32(0)) / peak
             says = np.where(had, _slope(part.again, known), _slope(part.new, known))
             times.append(np.where(known > 0, says / peak, np.float32(0)))
         return joined(shares, times, len(rows))
+
+    def _had(self, customer: int, rows: Rows) -> NDArray[np.bool_]:
+        """Which of some rows the customer has."""
+        start, end = self._starts[customer : customer + 2]
+        return np.isin(rows, self._owned[1][start:end])
+
+    def _peak(self, number: int, customer: int, had: NDArray[np.bool_]) -> Floats:
+        """By what a part's scores are divided, for each row."""
+        if not len(self._peaks):
+            self.scores()
+        return np.asarray(self._peaks[number, customer][had.astype(np.intp)])
 
 
 def owned_cells(baskets: Baskets) -> Cells:
@@ -227,6 +251,11 @@ def _add(scores: Floats, say: Say, known: Floats) -> None:
         np.sqrt(known, out=known)
         known *= np.float32(say.root)
         scores += known
+
+
+def _counted(say: Say, known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What comparable scores count."""
+    return np.asarray(say.weight * known + say.root * np.sqrt(known))
 
 
 def _slope(say: Say, known: Floats) -> Floats:

@@ -11,6 +11,7 @@ personal frequency (S diagonal) are all of this form, so they share scorer, expl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,8 +22,9 @@ from scipy.sparse import csr_array
 from features.errors import BundleError
 from serving.model.basket import Baskets, Weights
 from serving.model.bundle import Bundle
+from serving.model.longest import Longest, inner_products
 from serving.model.shares import Shares, no_shares
-from serving.model.tastes import Rows
+from serving.model.tastes import Inner, Rows
 
 STARTS = "neighbour_starts"
 """int32 (items + 1,): where each item's neighbours begin in the other two."""
@@ -69,6 +71,7 @@ class LinearScorer:
         self._power = _power(bundle)
         sparse = _matrix(bundle) if STARTS in bundle.arrays else None
         self._matrix = Matrix(sparse, *_factors(bundle))
+        self._longest = Longest(self._matrix.given)
         if sparse is None and not self._matrix.taken.shape[1]:
             message = f"arrays {STARTS} or {IN}: {bundle.manifest.algorithm} needs one of them"
             raise BundleError(message)
@@ -79,7 +82,7 @@ class LinearScorer:
         if self._power != 1.0:
             powered = weights.data ** np.float32(self._power)
             weights = csr_array((powered, weights.indices, weights.indptr), shape=weights.shape)
-        return LinearTastes(self._matrix, weights)
+        return LinearTastes(self._matrix, weights, self._longest)
 
     def score(self, baskets: Baskets) -> Floats:
         """Scores, (customers, items); 0 for an item that nothing in the basket gives to."""
@@ -104,22 +107,51 @@ class LinearTastes:
     Args:
         matrix: From items to items.
         weights: Of the customers' items, after the power, (customers, items).
+        items: What items gain from factors.
     """
 
-    def __init__(self, matrix: Matrix, weights: Weights) -> None:
+    def __init__(self, matrix: Matrix, weights: Weights, items: Longest) -> None:
         self._matrix = matrix
         self._weights = weights
+        self._items = items
+
+    @cached_property
+    def _vectors(self) -> Floats:
+        """What the customers' items give to factors, (customers, factors)."""
+        return np.asarray(self._weights @ self._matrix.taken)
+
+    @cached_property
+    def _given(self) -> Weights | None:
+        """What they give to single items, (customers, items)."""
+        return None if self._matrix.sparse is None else self._weights @ self._matrix.sparse
 
     def scores(self) -> Floats:
         """Scores, (customers, items); 0 for an item that nothing in the basket gives to."""
-        sparse, taken, given = self._matrix
-        if sparse is None:
-            scores: Floats = (self._weights @ taken) @ given.T
+        if self._given is None:
+            scores: Floats = self._vectors @ self._matrix.given.T
             return scores
-        scores = (self._weights @ sparse).toarray()
-        if taken.shape[1]:
-            scores += (self._weights @ taken) @ given.T
+        scores = self._given.toarray()
+        if self._matrix.given.shape[1]:
+            scores += self._vectors @ self._matrix.given.T
         return scores
+
+    def at(self, customer: int, rows: Rows) -> NDArray[np.float64]:
+        """Scores of some rows of one customer."""
+        scores = inner_products(self._vectors[customer], self._matrix.given[rows])
+        if self._given is not None:
+            start, end = self._given.indptr[customer : customer + 2]
+            given = np.zeros(self._given.shape[1])
+            given[self._given.indices[start:end]] = self._given.data[start:end]
+            scores += given[rows]
+        return scores
+
+    def inner(self) -> Inner | None:
+        """Scores are inner products, unless items give to single items too."""
+        return Inner(self._vectors, self._items) if self._given is None else None
+
+    def sparse(self) -> Weights | None:
+        """Scores are what items give to single items, unless they give to factors too."""
+        return None if self._matrix.given.shape[1] else self._given
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """What each item of a customer gives to some rows; a row's shares add up to its score."""

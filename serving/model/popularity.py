@@ -54,6 +54,16 @@ class PopularTastes:
         """Scores, (customers, items), read-only."""
         return np.broadcast_to(self._popularity, (self._customers, len(self._popularity)))
 
+    def at(self, customer: int, rows: Rows) -> NDArray[np.float64]:  # noqa: ARG002 - all alike
+        """Scores of some rows."""
+        return self._popularity[rows].astype(np.float64)
+
+    def inner(self) -> None:
+        """They are no inner products."""
+
+    def sparse(self) -> None:
+        """Few of them are 0."""
+
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """None: no single item is the reason."""
         return [no_shares(len(of_one)) for of_one in rows]

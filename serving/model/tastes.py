@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.model.basket import Weights
+from serving.model.longest import Longest
 from serving.model.shares import Shares
 
 Rows = NDArray[np.int64]
 
 
+class Inner(NamedTuple):
+    """Scores that are inner products.
+
+    Attributes:
+        vectors: Of the customers, (customers, factors).
+        items: Vectors of the items.
+    """
+
+    vectors: NDArray[np.float32]
+    items: Longest
+
+
 class Tastes(Protocol):
     """What a scorer made of baskets, one customer after the other; for one thread at a time.
 
-    What a customer is told does not depend on who else is asked at the same time, but for the last
-    bits of scores.
+    A scorer may know shorter ways to the best of its scores than all of them: `inner` or `sparse`.
     """
 
     def scores(self) -> NDArray[np.float32]:
@@ -26,6 +39,18 @@ class Tastes(Protocol):
         An item that a personal model has nothing to say about scores 0, and so does every item
         for an empty basket: the chain orders equal scores by popularity. May be read-only.
         """
+        ...
+
+    def at(self, customer: int, rows: Rows) -> NDArray[np.float64]:
+        """Scores of some rows of one customer, (rows,), to the bit whoever else is asked for."""
+        ...
+
+    def inner(self) -> Inner | None:
+        """What the scores are inner products of; None where they are none."""
+        ...
+
+    def sparse(self) -> Weights | None:
+        """The scores, where nearly all are 0, (customers, items); None where they are not."""
         ...
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:

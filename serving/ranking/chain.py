@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from features.profile import History
 from serving.ranking.blocks import Block
+from serving.ranking.eligible import Eligible, eligible
 from serving.ranking.rules.rotation import SECONDS_A_DAY, pressure_of
 from serving.ranking.shaping import Move, Wanted, moves_of, shaped
+from serving.ranking.source import Dense, Source, Told
 from serving.ranking.top import EMPTY, Rows, Scores, best_rows
 from serving.ranking.view import ItemView
 
@@ -79,20 +81,21 @@ def slate_rows(view: ItemView, scores: Scores | None, ask: Ask, now: datetime) -
 
 
 def rank_many(
-    view: ItemView, scores: Scores | None, asks: Sequence[Ask], now: datetime
+    view: ItemView, scores: Told | Scores | None, asks: Sequence[Ask], now: datetime
 ) -> list[Rows]:
     """The rows of many slates, as `rankings` gives them."""
     return [ranking.rows for ranking in rankings(view, scores, asks, now)]
 
 
 def rankings(
-    view: ItemView, scores: Scores | None, asks: Sequence[Ask], now: datetime
+    view: ItemView, scores: Told | Scores | None, asks: Sequence[Ask], now: datetime
 ) -> list[Ranking]:
     """Many slates; the rows of each are exactly what `slate_rows` gives for it.
 
     Args:
         view: Of the items that may come.
-        scores: (asks, rows), not changed; by popularity alone when None.
+        scores: What a model tells these customers; or (asks, rows), not changed; by popularity
+            alone when None.
         asks: One a customer; those of the same block and count are ranked together.
         now: Aware.
     """
@@ -102,27 +105,24 @@ def rankings(
     slates: dict[int, Ranking] = {}
     for group in alike.values():
         block, count = asks[group[0]].block, asks[group[0]].count
-        eligible = eligible_rows(view, block, now)
+        open_to_all = eligible(view, block, now)
         for start in range(0, len(group), TOGETHER):
             places = group[start : start + TOGETHER]
-            opened = open_scores(_of(scores, places), eligible, len(places))
-            for row_scores, place in zip(opened, places, strict=True):
-                row_scores[_closed_rows(view, asks[place], now)] = -np.inf
+            closed = [_closed_rows(view, asks[place], now) for place in places]
+            source = _source(scores, open_to_all, places, closed)
             histories = [asks[place].history for place in places]
             pressure = pressure_of(view, histories, block.rotation_days, now)
-            ranked = _ranked(opened, Wanted(view, block, _count(block, count), now, pressure))
+            ranked = _ranked(source, Wanted(view, block, _count(block, count), now, pressure))
             slates.update(zip(places, ranked, strict=True))
     return [slates[place] for place in range(len(asks))]
 
 
 def eligible_rows(view: ItemView, block: Block, now: datetime) -> NDArray[np.bool_]:
-    """Which rows the block may show to anybody, (rows,): available and of its categories."""
-    eligible = view.available(now)
-    if block.categories:
-        eligible = eligible & view.within(block.categories)
-    if block.exclude_categories:
-        eligible = eligible & ~view.within(block.exclude_categories)
-    return eligible
+    """Which rows the block may show to anybody, (rows,): available and of its categories.
+
+    Read-only.
+    """
+    return eligible(view, block, now).mask
 
 
 def blocked_items(block: Block, history: History, now: datetime) -> set[str]:
@@ -195,18 +195,43 @@ def pick_rows(
     wanted = Wanted(view, block, count, now)
     if not wanted.rules:
         return best_rows(opened, view.rank, view.by_rank, count)
-    return shaped(opened, wanted).rows
+    return shaped(Dense(view, opened), wanted).rows
 
 
-def _ranked(opened: Scores, wanted: Wanted) -> list[Ranking]:
+def _source(
+    scores: Told | Scores | None,
+    open_to_all: Eligible,
+    places: list[int],
+    closed: Sequence[Rows],
+) -> Source:
+    """The scores of some asks.
+
+    Args:
+        scores: Of all asks, as `rankings` takes them.
+        open_to_all: Rows that may come to anybody.
+        places: The numbers of the asks, ascending.
+        closed: Rows that may not come to each.
+    """
+    tastes = scores.tastes if isinstance(scores, Told) else None
+    if isinstance(scores, Told):
+        short = scores.short_way(open_to_all, places, closed)
+        if short is not None:
+            return short
+        scores = scores.scores
+    opened = open_scores(_of(scores, places), open_to_all.mask, len(places))
+    for row_scores, rows in zip(opened, closed, strict=True):
+        row_scores[rows] = -np.inf
+    return Dense(open_to_all.view, opened, tastes, places)
+
+
+def _ranked(source: Source, wanted: Wanted) -> list[Ranking]:
     """What `pick_rows` gives, a slate each, and how rules moved it."""
-    view = wanted.view
     if not wanted.rules:
-        slates = best_rows(opened, view.rank, view.by_rank, wanted.count)
+        slates = source.best(np.arange(len(source)), wanted.count)
         return [Ranking(rows[rows != EMPTY], UNMOVED) for rows in slates]
-    made = shaped(opened, wanted)
+    made = shaped(source, wanted)
     return [
-        Ranking(rows[rows != EMPTY], moves_of(made, slate, opened[slate], view))
+        Ranking(rows[rows != EMPTY], moves_of(made, slate, source))
         for slate, rows in enumerate(made.rows)
     ]
 
@@ -222,9 +247,14 @@ def _of(scores: Scores | None, places: list[int]) -> Scores | None:
     return scores[places]
 
 
-def _closed_rows(view: ItemView, ask: Ask, now: datetime) -> list[int]:
+def _closed_rows(view: ItemView, ask: Ask, now: datetime) -> Rows:
     """Rows that may not come to this customer."""
-    return view.rows(blocked_items(ask.block, ask.history, now)) + view.rows(ask.exclude)
+    block, history = ask.block, ask.history
+    # What was bought and never returned is owned: no need to look at when.
+    plain = not block.allow_repeats and not history.returned
+    blocked = history.bought if plain else blocked_items(block, history, now)
+    found = [*map(view.index.get, blocked), *map(view.index.get, ask.exclude)]
+    return np.array([row for row in found if row is not None], np.int64)
 
 
 def _waiting_since(block: Block, now: datetime) -> float:

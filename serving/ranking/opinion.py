@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from serving.model.bundle import Bundle
 from serving.model.scoring import Scorer
 from serving.model.shares import spoken
 from serving.ranking.chain import Ask, Ranking, rankings
-from serving.ranking.top import Rows, Scores
+from serving.ranking.source import Told
+from serving.ranking.top import Rows
 from serving.ranking.view import ItemView
 
 
@@ -45,7 +45,7 @@ class Opinion:
         known = np.flatnonzero(np.diff(weights.indptr))
         self.known: list[int] = known.tolist()
         self._baskets = baskets if len(known) == len(baskets) else baskets.picked(known)
-        self._tastes = scorer.tastes(self._baskets)
+        self._told = Told(scorer.tastes(self._baskets))
 
     def rankings(self, view: ItemView, asks: Sequence[Ask]) -> list[Ranking]:
         """The model's own slates.
@@ -56,7 +56,7 @@ class Opinion:
         """
         if not asks:
             return []
-        return rankings(view, self._scores, asks, self._now)
+        return rankings(view, self._told, asks, self._now)
 
     def spoken(self, rows: Sequence[Rows]) -> list[tuple[Spoken | None, ...]]:
         """What speaks most for some rows.
@@ -67,10 +67,5 @@ class Opinion:
         if not rows:
             return []
         weighting = self._bundle.manifest.weighting
-        shares = self._tastes.shares(rows)
+        shares = self._told.tastes.shares(rows)
         return spoken(shares, self._baskets, weighting, self._bundle.items)
-
-    @cached_property
-    def _scores(self) -> Scores:
-        """Of each that is known, (customers, items)."""
-        return self._tastes.scores()

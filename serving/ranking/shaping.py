@@ -26,7 +26,8 @@ from serving.ranking.rules.pool import Mask, Pool, Rule
 from serving.ranking.rules.popularity_cap import popularity_cap
 from serving.ranking.rules.price_spread import price_spread
 from serving.ranking.rules.rotation import Pressure, Rotated, rotated
-from serving.ranking.top import EMPTY, Rows, Scores, best_rows
+from serving.ranking.source import Source
+from serving.ranking.top import EMPTY, Rows, best_rows
 from serving.ranking.view import ItemView
 
 RULES: Final[Mapping[RuleName, Rule]] = {
@@ -105,62 +106,59 @@ class Shaped:
     moved_by: NDArray[np.uint8]
 
 
-def shaped(opened: Scores, wanted: Wanted) -> Shaped:
+def shaped(source: Source, wanted: Wanted) -> Shaped:
     """The best rows of each customer as the block's rules let them come.
 
     Args:
-        opened: (customers, rows): finite, or -inf for a row that may not come.
+        source: Of the customers' candidates.
         wanted: What is asked for all of them.
     """
     view, count = wanted.view, wanted.count
-    shape = len(opened), min(count, len(view.items))
+    shape = len(source), min(count, len(view.items))
     made = Shaped(np.full(shape, EMPTY), np.zeros(shape, np.int64), np.zeros(shape, np.uint8))
     pending, depth = np.arange(shape[0] if shape[1] else 0), count * DEPTH
     while len(pending):
         step = max(1, CELLS // depth)
         again = [
-            _fill(made, part, opened if len(part) == len(opened) else opened[part], wanted, depth)
+            _fill(made, part, source, wanted, depth)
             for part in (pending[start : start + step] for start in range(0, len(pending), step))
         ]
         pending, depth = np.concatenate(again), depth * DEPTH
     return made
 
 
-def moves_of(made: Shaped, slate: int, scores: Scores, view: ItemView) -> dict[int, Move]:
+def moves_of(made: Shaped, slate: int, source: Source) -> dict[int, Move]:
     """Row → how rules moved it, of the rows of one slate that are elsewhere than without rules.
 
     Args:
         made: Slates.
         slate: Which.
-        scores: Of its customer, as the slates were made from, (rows,).
-        view: Of the rows.
+        source: What the slates were made from.
     """
     moves = {}
     for place in np.flatnonzero(made.moved_by[slate]).tolist():
         row, position = int(made.rows[slate, place]), int(made.positions[slate, place])
-        if not position:
-            ties = (scores == scores[row]) & (view.rank < view.rank[row])
-            position = int(np.count_nonzero(scores > scores[row]) + np.count_nonzero(ties)) + 1
+        position = position or source.position(slate, row)
         if position != place + 1:
             said = made.moved_by[slate, place]
             moves[row] = Move(position, tuple(name for name in RuleName if said & _BITS[name]))
     return moves
 
 
-def _fill(made: Shaped, part: Rows, scores: Scores, wanted: Wanted, depth: int) -> Rows:
+def _fill(made: Shaped, part: Rows, source: Source, wanted: Wanted, depth: int) -> Rows:
     """Fill some of the slates from so many candidates each.
 
     Args:
         made: Written to.
         part: Which slates.
-        scores: Of their customers, (slates of the part, rows).
+        source: Of the candidates.
         wanted: What is asked.
         depth: Candidates.
 
     Returns:
         Those of the slates that more candidates might make better.
     """
-    rows, more = _candidates(scores, wanted, depth)
+    rows, more = _candidates(source, part, wanted, depth)
     slates = np.arange(len(part))[:, None]
     turned = _turned(rows, part, wanted)
     if turned is not None:
@@ -180,13 +178,14 @@ def _fill(made: Shaped, part: Rows, scores: Scores, wanted: Wanted, depth: int) 
     return short
 
 
-def _candidates(scores: Scores, wanted: Wanted, depth: int) -> tuple[Rows, NDArray[np.bool_]]:
+def _candidates(
+    source: Source, part: Rows, wanted: Wanted, depth: int
+) -> tuple[Rows, NDArray[np.bool_]]:
     """The best rows of each customer, so many and some new ones, and who has more than these."""
-    view = wanted.view
-    rows = best_rows(scores, view.rank, view.by_rank, depth)
+    rows = source.best(part, depth)
     more = (rows.shape[1] == depth) & (rows[:, -1] != EMPTY)
     if wanted.block.new_share is not None:
-        rows = np.hstack([rows, _new_rows(scores, wanted, rows)])
+        rows = np.hstack([rows, _new_rows(source, part, wanted, rows)])
     return rows, more
 
 
@@ -197,7 +196,7 @@ def _turned(rows: Rows, part: Rows, wanted: Wanted) -> Rotated | None:
     return rotated(rows, wanted.pressure.on(part, rows), wanted.block.size)
 
 
-def _new_rows(scores: Scores, wanted: Wanted, known: Rows) -> Rows:
+def _new_rows(source: Source, part: Rows, wanted: Wanted, known: Rows) -> Rows:
     """The best new items of each customer that are not known, `EMPTY` in place of the others.
 
     A model has little to say of new items, so they are seldom among its best.
@@ -205,7 +204,7 @@ def _new_rows(scores: Scores, wanted: Wanted, known: Rows) -> Rows:
     view = wanted.view
     new = np.flatnonzero(is_new(view.opens, wanted.block.new_days, microseconds(wanted.now)))
     by_rank = np.argsort(view.rank[new])
-    found = best_rows(scores[:, new], np.argsort(by_rank), by_rank, wanted.count)
+    found = best_rows(source.of(part, new), np.argsort(by_rank), by_rank, wanted.count)
     rows = np.append(new, EMPTY)[found]
     rows[(rows[:, :, None] == known[:, None, :]).any(axis=2)] = EMPTY
     return rows

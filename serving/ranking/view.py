@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -40,6 +40,7 @@ class ItemView:
         columns: What few rules read, a row each.
         vectors: One for each row, (rows, factors), float32, of which the cosine tells how alike two
             items are; None where no model has any.
+        kept: What others worked out for this view, and keep with it.
     """
 
     items: Sequence[str]
@@ -51,6 +52,15 @@ class ItemView:
     windowed: bool
     columns: Columns
     vectors: NDArray[np.float32] | None = None
+    kept: dict[object, tuple[int, object]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def edges(self) -> list[int]:
+        """The moments at which a window opens or closes, ascending."""
+        if not self.windowed:
+            return []
+        edges = np.unique(np.concatenate([self.opens, self.closes]))
+        return [edge for edge in edges.tolist() if ALWAYS.min < edge < ALWAYS.max]
 
     @cached_property
     def traits(self) -> Traits:
@@ -99,7 +109,7 @@ class ItemView:
 
     def ranked(self, popularity: NDArray[np.float32]) -> ItemView:
         """The same items, ties of scores broken by another popularity, (items,)."""
-        return replace(self, rank=_ranks(popularity))
+        return replace(self, rank=_ranks(popularity), kept={})
 
     def rows(self, items: Iterable[str]) -> list[int]:
         """The rows of those items that are here, in the order given."""

@@ -1,0 +1,148 @@
+"""Exact search by inner product: items' vectors in the order of their lengths.
+
+An inner product is at most the product of both lengths (Cauchy & Schwarz). So once the best so far
+score more than the length of the next item's vector can give, no item behind it can be among them:
+the rest need not be looked at (Teflioudi, Gemulla & Mykytiuk, "LEMP: Fast Retrieval of Large
+Entries in a Matrix Product", 2015). Vectors of items that few people want are short, so that of
+most catalogues one item in fifty is looked at, and what comes out is what a look at all would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEAD: Final = 4_096
+"""The longest vectors, which lie together in memory: nearly always enough."""
+ROUNDING: Final = 2e-6
+"""How far an inner product in single precision may be off, as a part of the product of lengths."""
+GROWS: Final = 4
+"""How many times what was looked at is looked at next."""
+MOST: Final = 0.25
+"""Beyond this part of all items it is faster to look at them in their own order."""
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Longest:
+    """Vectors of items, and the order of their lengths.
+
+    Attributes:
+        factors: (items, factors).
+    """
+
+    factors: Floats
+
+    @cached_property
+    def lengths(self) -> Floats:
+        """Of each item's vector, (items,)."""
+        return np.asarray(np.sqrt(np.einsum("if,if->i", self.factors, self.factors)))
+
+    @cached_property
+    def order(self) -> NDArray[np.int32]:
+        """The rows, the longest vector's first, (items,)."""
+        return np.argsort(-self.lengths, kind="stable").astype(np.int32)
+
+    def among(self, eligible: Mask) -> Among:
+        """Those that may come, (items,)."""
+        rows = self.order[eligible[self.order]]
+        return Among(self, rows)
+
+
+class Among:
+    """The items that may come, the longest first.
+
+    Args:
+        longest: All of them.
+        rows: Those that may come, in that order.
+    """
+
+    def __init__(self, longest: Longest, rows: NDArray[np.int32]) -> None:
+        self._all = longest
+        self._rows = rows
+        self._short = -longest.lengths[rows]
+        self._head = np.ascontiguousarray(longest.factors[rows[:HEAD]].T)
+        self._place = np.full(len(longest.factors), len(rows), np.int32)
+        self._place[rows] = np.arange(len(rows), dtype=np.int32)
+
+    def best(self, vectors: Floats, closed: Sequence[Rows], count: int) -> list[Rows]:
+        """The rows that may be among the best of each customer.
+
+        Args:
+            vectors: Of customers, (customers, factors).
+            closed: Rows that may not come to each.
+            count: How many are wanted, from 1.
+
+        Returns:
+            Of each customer at least `count` rows, as far as there are so many, in any order:
+            those of the greatest inner products, and others that rounding can't tell from the last.
+        """
+        reach = np.sqrt(np.einsum("cf,cf->c", vectors, vectors))
+        slack = reach * (ROUNDING * -self._short[:1].min(initial=0))
+        scores = vectors @ self._head
+        for customer, rows in enumerate(closed):
+            self._close(scores[customer], self._place[rows])
+        found: list[Rows] = []
+        for customer, vector in enumerate(vectors):
+            seen, bound = self._searched(
+                scores[customer], vector, closed[customer], (reach[customer], count)
+            )
+            near = np.flatnonzero(seen >= bound - slack[customer])
+            found.append(self._rows[near].astype(np.int64))
+        return found
+
+    def _searched(
+        self, seen: Floats, vector: Floats, closed: Rows, wanted: tuple[np.float32, int]
+    ) -> tuple[Floats, np.float32]:
+        """Scores of as many rows as need be looked at, and the least of the best."""
+        reach, count = wanted
+        while True:
+            bound = _least(seen, count)
+            need = self._needed(bound, reach)
+            if need <= len(seen):
+                return seen, bound
+            end = min(need, max(GROWS * len(seen), HEAD))
+            more = self._scores(vector, len(seen), end)
+            seen = np.concatenate([seen, more])
+            self._close(seen, self._place[closed])
+
+    def _needed(self, bound: np.float32, reach: np.float32) -> int:
+        """How many rows could score as much."""
+        if bound <= 0 or not reach:
+            return len(self._rows)
+        least = bound / reach * (1 - ROUNDING)
+        return int(np.searchsorted(self._short, -least, side="right"))
+
+    def _scores(self, vector: Floats, start: int, end: int) -> Floats:
+        """Scores of some of the rows, by their places."""
+        factors, rows = self._all.factors, self._rows[start:end]
+        if end - start > MOST * len(factors):
+            scores: Floats = (factors @ vector)[rows]
+            return scores
+        return np.asarray(factors[rows] @ vector)
+
+    @staticmethod
+    def _close(scores: Floats, places: NDArray[np.int32]) -> None:
+        scores[places[places < len(scores)]] = -np.inf
+
+
+def _least(scores: Floats, count: int) -> np.float32:
+    """The least of the best so many scores; -inf when there are not as many."""
+    if len(scores) < count:
+        return np.float32(-np.inf)
+    place = len(scores) - count
+    return np.float32(np.partition(scores, place)[place])
+
+
+def inner_products(vector: Floats, factors: Floats) -> NDArray[np.float64]:
+    """Of one customer's vector with some items', (items,); the same to the bit for any others."""
+    products = factors.astype(np.float64) * vector
+    return np.asarray(products.sum(axis=1))

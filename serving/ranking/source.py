@@ -1,0 +1,278 @@
+"""Where the best rows of some customers come from: a look at all scores, or a shorter way to them.
+
+Whichever way is taken, the rows are the same. What tells nearly equal scores apart is computed for
+each customer alone, so that they are also the same whoever else is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final, Protocol
+
+import numpy as np
+
+from serving.model.basket import Weights
+from serving.model.longest import Among
+from serving.model.tastes import Inner, Tastes
+from serving.ranking.eligible import Eligible
+from serving.ranking.top import EMPTY, Rows, Scores, best_rows
+from serving.ranking.view import ItemView
+
+MARGIN: Final = 16
+"""So many more rows than wanted are told apart to the last bit."""
+
+
+class Source(Protocol):
+    """Scores of some customers, and which rows may come to each."""
+
+    def __len__(self) -> int:
+        """How many customers there are."""
+        ...
+
+    def best(self, customers: Rows, count: int) -> Rows:
+        """The best rows of some customers that may come: by score, then by rank.
+
+        Args:
+            customers: Their numbers, ascending.
+            count: How many are wanted.
+
+        Returns:
+            (customers, at most `count`), best first, `EMPTY` where a customer has no more.
+        """
+        ...
+
+    def of(self, customers: Rows, rows: Rows) -> Scores:
+        """The scores of some rows, (customers, rows); -inf where one may not come."""
+        ...
+
+    def position(self, customer: int, row: int) -> int:
+        """Where a row that may come stands, from 1."""
+        ...
+
+
+class Dense:
+    """All scores.
+
+    Args:
+        view: Of the rows.
+        opened: (customers, rows): finite, or -inf for a row that may not come.
+        tastes: What the scores are, to the bit; they are themselves when None.
+        places: The numbers of these customers there.
+    """
+
+    def __init__(
+        self,
+        view: ItemView,
+        opened: Scores,
+        tastes: Tastes | None = None,
+        places: Sequence[int] = (),
+    ) -> None:
+        self._view = view
+        self._opened = opened
+        self._tastes = tastes
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    def best(self, customers: Rows, count: int) -> Rows:
+        """The best rows, told apart to the bit where they are no ties by rank."""
+        view, scores = self._view, self._some(customers)
+        if self._tastes is None:
+            return best_rows(scores, view.rank, view.by_rank, count)
+        rows = best_rows(scores, view.rank, view.by_rank, count + MARGIN)
+        near = [of_one[of_one != EMPTY] for of_one in rows]
+        return _ordered(self._tastes, [self._places[c] for c in customers], near, (view, count))
+
+    def of(self, customers: Rows, rows: Rows) -> Scores:
+        """The scores of some rows."""
+        return self._some(customers)[:, rows]
+
+    def position(self, customer: int, row: int) -> int:
+        """Where a row stands."""
+        return _position(self._opened[customer], row, self._view)
+
+    def _some(self, customers: Rows) -> Scores:
+        every = len(customers) == len(self._opened)
+        return self._opened if every else self._opened[customers]
+
+
+class Searched:
+    """Inner products, of which the greatest are found among the longest vectors.
+
+    Args:
+        eligible: Rows that may come to anybody.
+        tastes: Of these and other customers.
+        inner: What their scores are products of.
+        places: The numbers of these customers there.
+        closed: Rows that may not come to each.
+    """
+
+    def __init__(
+        self,
+        eligible: Eligible,
+        tastes: Tastes,
+        inner: Inner,
+        places: Sequence[int],
+        closed: Sequence[Rows],
+    ) -> None:
+        self._eligible = eligible
+        self._tastes = tastes
+        self._vectors = inner.vectors[list(places)]
+        self._factors = inner.items.factors
+        self._among: Among = eligible.among(inner.items)
+        self._places = places
+        self._closed = closed
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def best(self, customers: Rows, count: int) -> Rows:
+        """The best rows."""
+        view = self._eligible.view
+        count = min(count, len(view.items))
+        if not count:
+            return np.empty((len(customers), 0), np.int64)
+        near = self._among.best(
+            self._vectors[customers], [self._closed[customer] for customer in customers], count
+        )
+        places = [self._places[customer] for customer in customers]
+        return _ordered(self._tastes, places, near, (view, count))
+
+    def of(self, customers: Rows, rows: Rows) -> Scores:
+        """The scores of some rows."""
+        scores: Scores = self._vectors[customers] @ self._factors[rows].T
+        scores[:, ~self._eligible.mask[rows]] = -np.inf
+        for place, customer in enumerate(customers.tolist()):
+            scores[place, np.isin(rows, self._closed[customer])] = -np.inf
+        return scores
+
+    def position(self, customer: int, row: int) -> int:
+        """Where a row stands."""
+        scores = self._factors @ self._vectors[customer]
+        scores[self._eligible.never] = -np.inf
+        scores[self._closed[customer]] = -np.inf
+        return _position(scores, row, self._eligible.view)
+
+
+class Sparse:
+    """Scores that are 0 but for few rows: the others come by rank, behind what is above 0.
+
+    Args:
+        eligible: Rows that may come to anybody.
+        told: Of these and other customers, (customers, rows).
+        places: The numbers of these customers there.
+        closed: Rows that may not come to each.
+    """
+
+    def __init__(
+        self, eligible: Eligible, told: Weights, places: Sequence[int], closed: Sequence[Rows]
+    ) -> None:
+        self._eligible = eligible
+        self._told = told
+        self._places = places
+        self._closed = closed
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def best(self, customers: Rows, count: int) -> Rows:
+        """The best rows."""
+        found = np.full((len(customers), min(count, len(self._eligible.view.items))), EMPTY)
+        for place, customer in enumerate(customers.tolist()):
+            rows = self._best(customer, found.shape[1])
+            found[place, : len(rows)] = rows
+        return found
+
+    def of(self, customers: Rows, rows: Rows) -> Scores:
+        """The scores of some rows."""
+        return np.stack([self._row(customer)[rows] for customer in customers.tolist()])
+
+    def position(self, customer: int, row: int) -> int:
+        """Where a row stands."""
+        return _position(self._row(customer), row, self._eligible.view)
+
+    def _best(self, customer: int, count: int) -> Rows:
+        """The best rows of one."""
+        rows, scores = self._told_of(customer)
+        closed = self._closed[customer]
+        told = self._eligible.mask[rows]
+        if len(closed):
+            told &= ~np.isin(rows, closed)
+        # Whatever is told or closed takes at most so many of the first by rank.
+        silent = self._eligible.by_rank[: count + len(rows) + len(closed)]
+        silent = silent[~np.isin(silent, np.concatenate([rows, closed]))][:count]
+        rows, scores = rows[told], scores[told]
+        rows = np.concatenate([rows, silent])
+        scores = np.concatenate([scores, np.zeros(len(silent), np.float32)])
+        order = np.lexsort((self._eligible.view.rank[rows], -scores))
+        return np.asarray(rows[order[:count]])
+
+    def _told_of(self, customer: int) -> tuple[Rows, Scores]:
+        start, end = self._told.indptr[self._places[customer] :][:2]
+        return self._told.indices[start:end].astype(np.int64), self._told.data[start:end]
+
+    def _row(self, customer: int) -> Scores:
+        """All scores of one customer, (rows,); -inf where one may not come."""
+        rows, told = self._told_of(customer)
+        scores = np.zeros(len(self._eligible.mask), np.float32)
+        scores[rows] = told
+        scores[self._eligible.never] = -np.inf
+        scores[self._closed[customer]] = -np.inf
+        return scores
+
+
+class Told:
+    """What a model tells some customers; all scores are computed once, if at all.
+
+    Args:
+        tastes: Of these customers.
+    """
+
+    def __init__(self, tastes: Tastes) -> None:
+        self.tastes = tastes
+
+    @cached_property
+    def scores(self) -> Scores:
+        """(customers, items)."""
+        return self.tastes.scores()
+
+    def short_way(
+        self, eligible: Eligible, places: Sequence[int], closed: Sequence[Rows]
+    ) -> Source | None:
+        """The scores of some of the customers without a look at all of them, where there is a way.
+
+        Args:
+            eligible: Rows that may come to anybody.
+            places: The customers' numbers.
+            closed: Rows that may not come to each.
+        """
+        inner, sparse = self.tastes.inner(), self.tastes.sparse()
+        if inner is not None:
+            return Searched(eligible, self.tastes, inner, places, closed)
+        return None if sparse is None else Sparse(eligible, sparse, places, closed)
+
+
+def _ordered(
+    tastes: Tastes, places: Sequence[int], near: Sequence[Rows], wanted: tuple[ItemView, int]
+) -> Rows:
+    """The best of some rows of each customer, by what they score to the bit.
+
+    Args:
+        tastes: Tell that.
+        places: The customers' numbers there.
+        near: Rows of each.
+        wanted: The view, and how many rows.
+    """
+    view, count = wanted
+    best = np.full((len(near), min(count, len(view.items))), EMPTY)
+    for number, (place, rows) in enumerate(zip(places, near, strict=True)):
+        order = np.lexsort((view.rank[rows], -tastes.at(place, rows)))[:count]
+        best[number, : len(order)] = rows[order]
+    return best
+
+
+def _position(scores: Scores, row: int, view: ItemView) -> int:
+    ties = (scores == scores[row]) & (view.rank < view.rank[row])
+    return int(np.count_nonzero(scores > scores[row]) + np.count_nonzero(ties)) + 1
