@@ -11,12 +11,14 @@ import msgspec
 from features.cloudevents import CLOUDEVENT, CLOUDEVENT_BATCH
 from features.event import MAX_EVENTS, WireEvent
 from features.item import MAX_ITEMS, WireItem
+from features.override import MAX_OVERRIDES, WireOverride
 from serving.keys import Scope
 from serving.ranking.blocks import MAX_SIZE
 from serving.service import CustomerScores, Status
 from serving.similar import Similar
 from serving.slate import Slate
 from serving.web.api import Accepted, Batch, BatchAsk
+from serving.web.overrides import Dropped, OverrideList
 from serving.web.problems import PROBLEM, ProblemDocument
 
 Json = dict[str, Any]
@@ -27,12 +29,15 @@ _TYPES = (
     Batch,
     BatchAsk,
     CustomerScores,
+    Dropped,
+    OverrideList,
     ProblemDocument,
     Similar,
     Slate,
     Status,
     WireEvent,
     WireItem,
+    WireOverride,
 )
 _PROBLEMS = {
     401: "no key, or none that is known",
@@ -108,6 +113,8 @@ def _paths(blocks: Sequence[str]) -> Json:
         },
         "/v1/events": {"post": _events()},
         "/v1/items": {"put": _items()},
+        "/v1/overrides": _overrides(blocks),
+        "/v1/overrides/{id}": {"delete": _drop()},
         "/healthz": {"get": _open("The process lives", None)},
         "/readyz": {"get": _ready()},
         "/metrics": {"get": _metrics()},
@@ -155,6 +162,40 @@ def _items() -> Json:
         body=_json({"oneOf": [one, many]}),
         problems=(401, 403, 413, 422, 503),
     )
+
+
+def _overrides(blocks: Sequence[str]) -> Json:
+    one = _ref(WireOverride)
+    many = {"type": "array", "items": one, "maxItems": MAX_OVERRIDES}
+    known = f"; blocks are {', '.join(blocks)}" if blocks else ""
+    return {
+        "get": _operation(
+            "What persons decided about items and has not ended",
+            scope=Scope.CATALOGUE,
+            answer=(200, OverrideList, "in the order of their ids"),
+            problems=(401, 403, 503),
+        ),
+        "put": _operation(
+            "Pin, ban or boost items: add or replace overrides by their ids",
+            scope=Scope.CATALOGUE,
+            answer=(200, Accepted, f"the next answers obey{known}"),
+            body=_json({"oneOf": [one, many]}),
+            problems=(401, 403, 413, 422, 503),
+        ),
+    }
+
+
+def _drop() -> Json:
+    described = _operation(
+        "Drop an override",
+        scope=Scope.CATALOGUE,
+        answer=(200, Dropped, "the next answers do without it"),
+        parameters=[_path("id", "the override's id")],
+        problems=(401, 403, 404, 503),
+    )
+    # Only what is read may be signed.
+    described["security"] = [{scheme: []} for scheme in ("bearer", "basic")]
+    return described
 
 
 def _ready() -> Json:
