@@ -21,6 +21,7 @@ def test_the_built_in_blocks_are_whole() -> None:
     assert [block.name for block in blocks.values()] == list(blocks)
     assert all(len(block.items) >= block.size == 4 for block in blocks.values())
     assert [block.allow_repeats for block in blocks.values()] == [False, False, True]
+    assert [block.rotation_days for block in blocks.values()] == [14.0, 14.0, None]
     assert blocks["cross_sell"].category_cap == 2
 
 
