@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from features.clock import SystemClock
 from features.stores.opening import open_log, open_stores
+from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
 from serving.draining import Drain
 from serving.exposures import Exposures
@@ -25,6 +26,7 @@ from serving.reload import ModelFollower, loaded_model
 from serving.service import Service
 from serving.settings import ServeSettings
 from serving.snapshot import Current
+from serving.warming import warm_up
 from serving.web.app import create_app
 
 _log = structlog.get_logger(__name__)
@@ -49,7 +51,9 @@ def lay_ground(settings: ServeSettings) -> Ground:
     Raises:
         SettingsError: The blocks can't be used.
     """
-    current = Current(load_blocks(settings.blocks_file))
+    clock = SystemClock()
+    blocks = load_blocks(settings.blocks_file)
+    current = Current(blocks, lambda snapshot: warm_up(snapshot, clock.now()))
     return Ground(current, LocalCatalogue(settings.home / "catalogue"))
 
 
@@ -58,17 +62,16 @@ def load_local(settings: ServeSettings, ground: Ground) -> None:
 
     What is not there or can't be used is left to the workers.
     """
-    copy = ground.catalogue.load()
-    if copy is not None:
-        ground.current.use_catalogue(copy)
     local = LocalVersions(settings.home)
-    version = local.current()
-    if version is not None:
-        try:
+    try:
+        copy, version = ground.catalogue.load(), local.current()
+        if copy is not None:
+            ground.current.use_catalogue(copy)
+        if version is not None:
             model = loaded_model(version, load_bundle(local.folder(version)))
             ground.current.use_model(model)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the process starts
-            _log.warning("model not loaded before the fork", model=version, error=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the process starts
+        _log.warning("not loaded before the fork", error=str(error))
 
 
 def build_parts(settings: ServeSettings, ground: Ground | None = None) -> Parts:
@@ -97,6 +100,7 @@ def build_parts(settings: ServeSettings, ground: Ground | None = None) -> Parts:
         catalogue=CatalogueFollower(stores, current, breaker, ground.catalogue, metrics),
         model=ModelFollower(registry, LocalVersions(settings.home), current, metrics),
         overrides=OverrideFollower(stores.catalogue, current, decided, clock, metrics),
+        blocks_file=BlocksFollower(settings.blocks_file, current, metrics),
         drain=Drain(settings.drain_seconds),
         # Looking at the file for each request would take longer than to check the key.
         keys=KeyFile(settings.resolved_keys_file(), clock, look_seconds=0.25),

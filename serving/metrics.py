@@ -70,6 +70,10 @@ class Metrics:
             "homing_reload_failures",
             "Models refused when loading; the one before keeps serving. The log names the file.",
         )
+        self.blocks_refused = self._counter(
+            "homing_blocks_refused",
+            "Files of blocks refused; the blocks before stay. The log names what to mend.",
+        )
         self.registry_up = self._gauge(
             "homing_registry_up", "1 while the model registry answers. 0 changes no answer."
         )

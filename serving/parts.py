@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from features.clock import Clock
 from features.stores.opening import Stores
 from features.stores.ports import EventLog
+from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
 from serving.draining import Drain
 from serving.exposures import Exposures
@@ -33,6 +34,7 @@ class Parts:
         catalogue: Follows the catalogue.
         model: Follows the champion.
         overrides: Follows what persons decided about items.
+        blocks_file: Follows the file of blocks.
         drain: Whether the process is about to end.
         keys: Who may ask.
         clock: Tells the time.
@@ -48,6 +50,7 @@ class Parts:
     catalogue: CatalogueFollower
     model: ModelFollower
     overrides: OverrideFollower
+    blocks_file: BlocksFollower
     drain: Drain
     keys: KeyFile
     clock: Clock

@@ -82,7 +82,6 @@ class ModelFollower:
         """
         loaded = self._current.snapshot.model
         if loaded is not None:
-            self._current.warm_up()
             self._note_loaded(loaded)
             return True
         version = self._local.current()

@@ -98,6 +98,7 @@ class Service:
             Follower("catalogue", settings.refresh_seconds, parts.catalogue.look),
             Follower("champion", settings.reload_seconds, parts.model.look),
             Follower("overrides", settings.refresh_seconds, parts.overrides.look),
+            Follower("blocks", settings.refresh_seconds, parts.blocks_file.look),
         )
         self._started = False
 
@@ -112,7 +113,8 @@ class Service:
         local = [one.load_local() for one in followed]
         for follower in self._followers:
             follower.start()
-        for follower, loaded in zip(self._followers, local, strict=True):
+        # Blocks, the last, are there already.
+        for follower, loaded in zip(self._followers, local, strict=False):
             # The first look ends at once where a dependency is down; only one that hangs makes a
             # start from local copies wait, and not for long.
             follower.wait(min(LOCAL_WAIT, most) if loaded else most)

@@ -72,7 +72,7 @@ class Current:
     def __init__(
         self,
         blocks: Mapping[str, Block] | None = None,
-        before: Callable[[Snapshot], None] | None = None,
+        before: Callable[[Snapshot], object] | None = None,
     ) -> None:
         self.snapshot = Snapshot(blocks={} if blocks is None else blocks)
         self._before = before
@@ -110,11 +110,6 @@ class Current:
                 copy = now.catalogue.with_items(items)
                 # Not warmed up: it is wanted now, and nearly all of it is in use.
                 self.snapshot = replace(now, catalogue=copy, view=_view(now.model, copy))
-
-    def warm_up(self) -> None:
-        """Warm up what there is: another process may have put it in place."""
-        if self._before is not None:
-            self._before(self.snapshot)
 
     def _use(self, snapshot: Snapshot) -> None:
         if self._before is not None:

@@ -18,6 +18,7 @@ from features.event import Event, EventType
 from features.item import Item
 from features.profile import Profile, Published, StoredSlate, history_of
 from features.stores.opening import Stores, open_log, open_stores
+from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
 from serving.draining import Drain
 from serving.exposures import Exposures
@@ -228,6 +229,7 @@ def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
         ),
         model=ModelFollower(registry, LocalVersions(home), current, metrics),
         overrides=OverrideFollower(catalogue, current, home / "overrides.msgpack", clock, metrics),
+        blocks_file=BlocksFollower(chosen.blocks_file, current, metrics),
         drain=Drain(chosen.drain_seconds),
         keys=KeyFile(home / "keys.json", clock),
         clock=clock,

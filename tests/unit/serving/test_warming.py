@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from features.item import Item
+from serving.catalogue import make_copy
+from serving.reload import loaded_model
+from serving.snapshot import Current, Snapshot
+from serving.warming import CUSTOMERS, warm_up
+from tests.unit.serving.kit import BLOCKS, ITEMS, NAMES, NOW, Kit, chain_bundle
+from tests.unit.serving.test_reload import failures, serving
+
+
+def full() -> Snapshot:
+    current = Current(BLOCKS)
+    current.use_catalogue(make_copy(1, ITEMS, {"popular": NAMES}))
+    current.use_model(loaded_model("1", chain_bundle()))
+    return current.snapshot
+
+
+def test_every_block_answers_made_up_customers() -> None:
+    assert warm_up(full(), NOW) == sum(CUSTOMERS) * len(BLOCKS)
+
+
+def test_the_items_of_the_answers_are_drawn_already() -> None:
+    snapshot = full()
+    assert snapshot.catalogue is not None
+    assert snapshot.catalogue.items.packed._shown == {}
+    warm_up(snapshot, NOW)
+    assert snapshot.catalogue.items.packed._shown
+
+
+def test_without_a_model_or_a_catalogue_there_is_less_to_warm() -> None:
+    assert warm_up(Snapshot(BLOCKS), NOW) == 2 * len(BLOCKS)
+    assert warm_up(Snapshot(), NOW) == 0
+
+
+def test_it_takes_no_longer_than_it_may() -> None:
+    assert warm_up(full(), NOW, seconds=0) == 0
+
+
+def test_a_snapshot_is_warm_before_it_is_in_place() -> None:
+    seen: list[tuple[bool, bool]] = []
+    current = Current(BLOCKS, lambda new: seen.append((new.model is None, new is current.snapshot)))
+    current.use_catalogue(make_copy(1, (Item(id="apple", title="Apple"),), {}))
+    current.use_model(loaded_model("1", chain_bundle()))
+    current.use_blocks(BLOCKS)
+    assert seen == [(True, False), (False, False), (False, False)]
+
+
+def test_a_model_that_can_not_answer_is_refused(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit.parts.current._before = lambda snapshot: warm_up(snapshot, NOW)
+    kit.stock()
+    kit.promote("1")
+
+    def burst(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("serving.warming.rank", burst)
+    bundle = chain_bundle()
+    manifest = msgspec.structs.replace(bundle.manifest, metrics={"another": 1.0})
+    kit.promote("2", type(bundle)(manifest, bundle.items, bundle.arrays))
+    assert (serving(kit), failures(kit)) == ("recommender/1", 1)
