@@ -43,6 +43,7 @@ def given(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, 
             "HOMING_STORE_URL": url,
             "HOMING_LOG_URL": "none://",
             "HOMING_DRAIN_SECONDS": "0",
+            "HOMING_TRACKING_URL": "http://127.0.0.1:9",  # nobody is there, which is soon known
             "HOMING_KEYS_FILE": str(tmp_path / "keys.json"),
         }
 
