@@ -61,6 +61,11 @@ class CatalogueCopy:
         merged = self.items.changed(items)
         return replace(self, items=merged, shelves=_views(self.shelf_items(), merged))
 
+    def is_like(self, other: CatalogueCopy) -> bool:
+        """Whether another copy says the same and packs it no better."""
+        same = self.digest == other.digest and self.shelf_items() == other.shelf_items()
+        return same and self.items.over is None
+
     def shelf_items(self) -> dict[str, tuple[str, ...]]:
         """Shelf name → ids of its items, best first."""
         return {name: tuple(view.items) for name, view in self.shelves.items()}

@@ -142,13 +142,14 @@ class Items(Mapping[str, Item]):
 
     Attributes:
         packed: The items without the changes.
+        over: The changes; None without any.
         digest: What tells all items from any others: their `items_digest`.
     """
 
     def __init__(self, packed: Packed, digest: int, over: Packed | None = None) -> None:
         self.packed = packed
         self.digest = digest
-        self._over = over
+        self.over = over
         self._more = [] if over is None else [name for name in over if packed.row(name) == UNKNOWN]
 
     def changed(self, items: Iterable[Item]) -> Items:
@@ -156,7 +157,7 @@ class Items(Mapping[str, Item]):
         new = {item.id: item for item in items}
         before = [self._layer(item) for item in new]
         gone = sum(item_digest(layer.body(row)) for layer, row in before if row != UNKNOWN)
-        kept = {} if self._over is None else {name: self[name] for name in self._over}
+        kept = {} if self.over is None else {name: self[name] for name in self.over}
         over, _ = pack({**kept, **new}.values())
         come = sum(item_digest(encode_item(item)) for item in new.values())
         return Items(self.packed, (self.digest - gone + come) % DIGESTS, over)
@@ -168,8 +169,8 @@ class Items(Mapping[str, Item]):
 
     def showable(self, item: str, moment: int) -> bool:
         """Whether a mail of that moment, microseconds since 1970, may show an item."""
-        if self._over is not None and (row := self._over.row(item)) != UNKNOWN:
-            return self._over.showable(row, moment)
+        if self.over is not None and (row := self.over.row(item)) != UNKNOWN:
+            return self.over.showable(row, moment)
         packed = self.packed
         row = packed.row(item)
         return row != UNKNOWN and packed.showable(row, moment)
@@ -177,10 +178,10 @@ class Items(Mapping[str, Item]):
     def columns(self, items: Sequence[str]) -> Columns:
         """What rules read of these items, in their order; of one that is not there too."""
         rows, columns = self.packed.rows(items), self.packed.columns
-        if self._over is not None:
-            over = self._over.rows(items)
+        if self.over is not None:
+            over = self.over.rows(items)
             rows = np.where(over == UNKNOWN, rows, len(self.packed) + 1 + over)
-            columns = joined((columns, self._over.columns))
+            columns = joined((columns, self.over.columns))
         return columns.take(rows)
 
     def changed_between(self, earlier: int, later: int) -> bool:
@@ -190,7 +191,7 @@ class Items(Mapping[str, Item]):
         """
         if self.packed.changed_between(earlier, later):
             return True
-        return self._over is not None and self._over.changed_between(earlier, later)
+        return self.over is not None and self.over.changed_between(earlier, later)
 
     def __len__(self) -> int:
         return len(self.packed) + len(self._more)
@@ -210,8 +211,8 @@ class Items(Mapping[str, Item]):
 
     def _layer(self, item: str) -> tuple[Packed, int]:
         """Where an item is, and its row there."""
-        if self._over is not None and (row := self._over.row(item)) != UNKNOWN:
-            return self._over, row
+        if self.over is not None and (row := self.over.row(item)) != UNKNOWN:
+            return self.over, row
         return self.packed, self.packed.row(item)
 
 

@@ -89,6 +89,11 @@ class Current:
         """Answer with this catalogue from now on."""
         with self._writing:
             now = self.snapshot
+            if now.catalogue is not None and now.catalogue.is_like(copy):
+                # The views stay, and with them the memory that workers share.
+                known = replace(now.catalogue, version=copy.version)
+                self.snapshot = replace(now, catalogue=known)
+                return
             self._use(replace(now, catalogue=copy, view=_view(now.model, copy)))
 
     def use_blocks(self, blocks: Mapping[str, Block]) -> None:

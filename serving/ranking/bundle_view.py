@@ -17,4 +17,5 @@ def bundle_view(bundle: Bundle, catalogue: Mapping[str, Item] | None) -> ItemVie
         bundle: Which ranks.
         catalogue: As `item_view` takes it.
     """
-    return item_view(bundle.items, catalogue, bundle.popularity, item_vectors(bundle))
+    vectors = item_vectors(bundle)
+    return item_view(bundle.items, catalogue, bundle.popularity, vectors, bundle.index)

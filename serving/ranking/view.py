@@ -121,6 +121,7 @@ def item_view(
     catalogue: Mapping[str, Item] | None,
     popularity: NDArray[np.float32] | None = None,
     vectors: NDArray[np.float32] | None = None,
+    index: Mapping[str, int] | None = None,
 ) -> ItemView:
     """The view of a list of items.
 
@@ -130,13 +131,14 @@ def item_view(
             catalogue at all: everything is available and nothing has a category.
         popularity: Breaks ties, (items,); the order of the list does when None.
         vectors: As `ItemView` has them.
+        index: Item id → row, where that is known already.
     """
     count = len(items)
     columns = _columns(items, catalogue)
     opens, closes = columns.opens, columns.closes
     return ItemView(
         items=items,
-        index={item: row for row, item in enumerate(items)},
+        index={item: row for row, item in enumerate(items)} if index is None else index,
         rank=np.arange(count) if popularity is None else _ranks(popularity),
         stocked=np.ones(count, np.bool_) if catalogue is None else columns.stocked.view(np.bool_),
         opens=opens,

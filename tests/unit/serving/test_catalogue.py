@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from features.item import Item
+from serving.refresh import CatalogueFollower
 from tests.unit.serving.kit import ITEMS, NAMES, Kit, make_kit
 
 
@@ -83,3 +84,54 @@ def test_what_is_put_out_of_stock_leaves_the_models_view_at_once(kit: Kit) -> No
     view = kit.parts.current.snapshot.view
     assert view is not None
     assert not view.available(kit.clock.now())[view.index["bread"]]
+
+
+def test_another_version_that_says_the_same_leaves_everything_in_place(kit: Kit) -> None:
+    kit.stock()
+    kit.promote("1")
+    before = kit.parts.current.snapshot
+    kit.catalogue.put_many([ITEMS[0]])
+    kit.parts.catalogue.look()
+    after = kit.parts.current.snapshot
+    assert after.catalogue is not None
+    assert before.catalogue is not None
+    assert after.catalogue.version == before.catalogue.version + 1
+    assert after.view is before.view
+
+
+def test_what_was_put_over_the_packed_items_is_packed_with_them_soon(kit: Kit) -> None:
+    kit.stock()
+    kit.parts.catalogue.put([Item(id="grapes", title="Grapes")])
+    over = kit.parts.current.snapshot.catalogue
+    assert over is not None
+    assert over.items.over is not None
+    kit.parts.catalogue.look()
+    packed = kit.parts.current.snapshot.catalogue
+    assert packed is not None
+    assert (packed.items.over, packed.digest) == (None, over.digest)
+
+
+def test_a_catalogue_that_another_worker_has_read_is_not_read_again(kit: Kit) -> None:
+    kit.stock()
+    made = make_kit(kit.registry.home)
+    other = CatalogueFollower(
+        kit.parts.stores,
+        made.parts.current,
+        made.parts.breaker,
+        kit.parts.catalogue._local,
+        made.parts.metrics,
+    )
+    kit.catalogue.calls.clear()
+    other.look()
+    assert set(kit.catalogue.calls) == {"version"}
+    assert shown(made) == NAMES
+
+
+def test_a_worker_leaves_the_reading_to_one_that_is_at_it(kit: Kit) -> None:
+    kit.stock()
+    kit.catalogue.put_many([Item(id="grapes", title="Grapes")])
+    with kit.parts.catalogue._local.turn(wait=False):
+        kit.parts.catalogue.look()
+        assert shown(kit) == NAMES
+    kit.parts.catalogue.look()
+    assert "grapes" in shown(kit)
