@@ -14,9 +14,9 @@ from msgspec import UNSET
 
 from features.profile import Profile
 from features.stores.ports import Seen
-from serving.catalogue import Drawn
 from serving.drawing import Shown, draw_static, encode_slate
 from serving.fallback import Question, choose, find_item, rank
+from serving.packed import Drawn
 from serving.pinning import Place
 from serving.ranking.blocks import Block
 from serving.ranking.columns import microseconds
