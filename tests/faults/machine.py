@@ -47,6 +47,7 @@ class Watch:
 
     Attributes:
         threads: The most that the scorer, or a worker of it, had.
+        memory: Bytes that the largest of them had at the last look.
 
     Args:
         pid: The scorer's process, or its workers' parent.
@@ -54,6 +55,7 @@ class Watch:
 
     def __init__(self, pid: int) -> None:
         self.threads = 0
+        self.memory = 0
         self._pid = pid
         self._before: dict[int, float] = {}
         self._waits: list[tuple[float, float]] = []
@@ -85,7 +87,9 @@ class Watch:
         while not self._done.wait(WINDOW):
             waits = [self._waited(os.getpid())]
             with suppress(OSError):  # it ends, or a worker does
-                waits += [self._waited(pid) for pid in (self._pid, *children(self._pid))]
+                processes = (self._pid, *children(self._pid))
+                waits += [self._waited(pid) for pid in processes]
+                self.memory = max(_memory(pid) for pid in processes)
             self._waits.append((time.monotonic(), max(waits)))
 
     def _waited(self, process: int) -> float:
@@ -101,6 +105,11 @@ class Watch:
         if process != os.getpid():
             self.threads = max(self.threads, len(threads))
         return worst
+
+
+def _memory(process: int) -> int:
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
 
 
 def main() -> None:

@@ -89,7 +89,7 @@ GROUPS = (
 
 HEAD = (
     "fault", "fetches", "answered", "wrong", "rungs", "in a hurry", "p99", "worst, of the deadline",
-    "late for want of a core", "again on `model`", "connections lost", "threads",
+    "late for want of a core", "again on `model`", "connections lost", "threads", "memory",
     "waited for a core", "an idle process woke late",
 )  # fmt: skip
 
@@ -112,6 +112,7 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.recovery:.1f} s",
         str(tally.lost),
         str(row.threads),
+        f"{row.memory / 1e6:.0f} MB",
         f"{1_000 * row.waited:.0f} ms",
         f"{1_000 * row.noise:.0f} ms",
     )

@@ -70,6 +70,7 @@ class Row:
             lateness is longer than the machine kept us waiting meanwhile.
         recovery: Seconds from the fault's end to the last answer that was not the model's.
         threads: The most that the scorer had.
+        memory: Bytes that it had in the end.
         waited: Seconds that a thread of the scorer, or we, waited for a core within a tenth of one.
         noise: Seconds that an idle process woke late, at worst.
     """
@@ -79,6 +80,7 @@ class Row:
     wrong: Mapping[str, int]
     recovery: float
     threads: int
+    memory: int
     waited: float
     noise: float
 
@@ -149,7 +151,16 @@ async def run_trial(stack: Stack, trial: Trial, pace: Pace) -> Row:
     late = [one for one in load.tally.late if one.seconds > watch.waited(one.began, one.ended)]
     if late:
         wrong["late"] = len(late)
-    return Row(trial.name, load.tally, wrong, recovery, watch.threads, watch.worst, heard[0])
+    return Row(
+        trial=trial.name,
+        tally=load.tally,
+        wrong=wrong,
+        recovery=recovery,
+        threads=watch.threads,
+        memory=watch.memory,
+        waited=watch.worst,
+        noise=heard[0],
+    )
 
 
 def _judge(tally: Tally, rungs: frozenset[str]) -> None:
