@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from features.clock import Clock
 from features.lake import Lake
 from features.override import Override, parse_override
-from features.profile import Profile, encode, exposed_digest, history_digest
+from features.profile import Exposure, Profile, encode, exposed_digest, history_digest
 from features.progress import silent
 from features.stores.codec import items_digest
 from features.stores.opening import open_stores
@@ -39,7 +40,8 @@ SPARE = 3
 PLAIN = Block(name="plain", size=4)
 AGAIN = Block(name="again", size=3, allow_repeats=True, repeat_after_days=20.0)
 RULED = Block(name="ruled", size=4, category_cap=1, brand_cap=2, diversity=0.6, price_spread=2.0)
-BLOCKS = {block.name: block for block in (PLAIN, AGAIN, RULED)}
+TURNING = Block(name="turning", size=4, rotation_days=14.0)
+BLOCKS = {block.name: block for block in (PLAIN, AGAIN, RULED, TURNING)}
 
 
 class World(NamedTuple):
@@ -49,6 +51,11 @@ class World(NamedTuple):
     settings: TrainingSettings
     clock: Clock
     bundles: dict[str, Bundle]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What the last mails showed to everybody: every other item."""
+        return tuple(item.id for item in self.shop.items[::2])
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +74,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         return World(shop, settings, clock, history.fit_all(recipes, span.end, lambda *_: None))
 
 
+def exposed(profile: Profile, items: tuple[str, ...]) -> Profile:
+    """A customer to whom three mails showed these items last."""
+    last = profile.history.interactions[-1].at
+    shown = tuple(Exposure(last + number, number, "plain", items) for number in (1, 2, 3))
+    return replace(profile, history=replace(profile.history, exposures=shown))
+
+
 def published(
     world: World, bundle: Bundle, work: Path, overrides: Sequence[Override] = ()
 ) -> dict[str, Profile]:
@@ -74,7 +88,8 @@ def published(
     clock, stores = world.clock, open_stores("memory://", world.clock)
     stores.catalogue.put_many(world.shop.items)
     stores.catalogue.put_overrides(overrides, clock.now())
-    stores.profiles.put_many([*world.shop.profiles(), Profile("ck_" + "f" * 32)])
+    stores.profiles.put_many(exposed(one, world.shown) for one in world.shop.profiles())
+    stores.profiles.put_many([Profile("ck_" + "f" * 32)])
     lake = Lake(world.settings.resolved_lake_path())
     sources = Sources(stores.profiles, stores.catalogue, lake, BLOCKS, 16, SPARE, clock.now())
     models = Champions(bundle, NAME)
@@ -122,6 +137,16 @@ def test_a_stored_slate_is_the_one_that_is_answered_live(
             else:
                 assert stored == []
     assert (explained > 0) is (name != "popularity")
+
+
+def test_what_mails_showed_is_let_down_in_blocks_that_rotate(world: World, tmp_path: Path) -> None:
+    profiles = published(world, world.bundles["als"], tmp_path)
+    slates = [profile.published.slates for profile in profiles.values() if profile.history.bought]
+    again, rotated = (
+        sum(item in world.shown for slate in slates for item in slate[block].items[:4])
+        for block in ("plain", "turning")
+    )
+    assert rotated < again / 2
 
 
 def test_without_rules_spare_items_are_the_next_best_and_explained_too(
@@ -174,7 +199,7 @@ def test_what_is_banned_is_not_published_and_its_block_is_answered_live(
     for key, profile in after.items():
         plain, was = profile.published.slates["plain"], before[key].published.slates["plain"]
         assert plain.items == tuple(item for item in was.items if item != first.items[1])
-        assert profile.published.blocks.keys() == {"again", "ruled"}
+        assert profile.published.blocks.keys() == {"again", "ruled", "turning"}
         assert profile.published.slates["again"] == before[key].published.slates["again"]
     kept = after[customer].published.slates["plain"]
     assert kept.spoken == (first.spoken[0], *first.spoken[2:])
