@@ -11,6 +11,7 @@ import pytest
 
 from features.event import Event, EventType
 from features.item import Item
+from features.override import parse_override
 from features.profile import (
     Profile,
     Published,
@@ -127,9 +128,14 @@ def has_no_rules_published(kit: Kit) -> None:
     publish(kit, blocks={})
 
 
+def decides(kit: Kit, block: str = "hero") -> None:
+    boost = parse_override({"action": "boost", "item": "dates", "block": block}, NOW)
+    asyncio.run(kit.service.put_overrides([boost]))
+
+
 @pytest.mark.parametrize(
     "change",
-    [buys, sells_out, changes_a_price, promotes, changes_a_rule, has_no_rules_published],
+    [buys, sells_out, changes_a_price, promotes, changes_a_rule, has_no_rules_published, decides],
     ids=lambda change: change.__name__,
 )
 def test_whatever_it_was_made_from_changes_the_model_answers_anew(
@@ -140,6 +146,12 @@ def test_whatever_it_was_made_from_changes_the_model_answers_anew(
     assert ids(slate)[0] in {"cream", "dates"}
     assert slate.served_by is Rung.MODEL
     assert (made(shop, "stored"), made(shop, "live")) == (0, 1)
+
+
+def test_what_is_decided_about_another_block_changes_nothing(shop: Kit) -> None:
+    decides(shop, "second")
+    assert ids(ask(shop)) == ["flour", "eggs"]
+    assert made(shop, "stored") == 1
 
 
 def test_a_catalogue_that_is_sent_again_unchanged_changes_nothing(shop: Kit) -> None:

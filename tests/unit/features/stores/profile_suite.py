@@ -251,6 +251,7 @@ class LookupSuite:
         nothing = Seen(None, None, {})
         assert stores.lookup.look([Asked(CAT, "mail")]) == [nothing]
         assert read_seen(CAT, nothing) is None
+        assert stores.lookup.look([Asked(CAT, None)]) == [nothing]
         seen = stores.lookup.look([Asked(key, None) for key in (CAT, BOB, ADA)])
         assert seen == [
             nothing,

@@ -165,6 +165,14 @@ def test_a_connection_that_is_out_while_the_store_closes_is_closed_after_all(pat
         connection.execute("SELECT 1")
 
 
+def test_a_text_that_is_no_text_is_the_callers_error(path: Path) -> None:
+    file = sqlite_file.SqliteFile(path, "CREATE TABLE one (number INTEGER)")
+    with pytest.raises(UnicodeEncodeError):
+        file.rows("SELECT ?", ("\ud800",))
+    assert file.rows("SELECT 1") == [(1,)]
+    file.close()
+
+
 def test_an_error_of_the_caller_rolls_back_and_goes_through(path: Path) -> None:
     file = sqlite_file.SqliteFile(path, "CREATE TABLE one (number INTEGER)")
 
