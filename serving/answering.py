@@ -147,7 +147,8 @@ class Answers:
         if place is not None:
             attempt.pins = maker.local.of_send(*place[:2])
             pinned = attempt.pinned
-            if pinned is not None and attempt.stands(pinned):
+            known = not attempt.snapshot.overrides.by_segment
+            if pinned is not None and known and attempt.stands(pinned):
                 attempt.made = "pinned"
                 return pinned
         if not self._breaker.closed:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 import msgspec
 from msgspec import UNSET
@@ -195,21 +194,28 @@ class Attempt:
     def _shown(self, choice: Choice) -> list[Shown]:
         """The first picks that may be shown at this moment, as many as are asked for."""
         known = self._looked_at
-        if known is None or known[0] is not choice or known[1] is not self.snapshot:
-            found = ((self._ready(pick.item), pick) for pick in choice.picks)
-            shown = (Shown(drawn, pick) for drawn, pick in found if drawn is not None)
-            known = self._looked_at = choice, self.snapshot, list(islice(shown, self.count))
-        return known[2]
+        if known is not None and known[0] is choice and known[1] is self.snapshot:
+            return known[2]
+        shown: list[Shown] = []
+        snapshot, moment, count = self.snapshot, self._moment, self.count
+        copy, segment = snapshot.catalogue, self.publication.segment
+        banned = snapshot.overrides.orders(self.block.name, segment, self.now).banned
+        for pick in choice.picks:
+            if len(shown) == count:
+                break
+            if pick.item in banned:
+                continue
+            drawn = None if copy is None else copy.ready(pick.item, moment)
+            drawn = self._static(pick.item) if drawn is None else drawn
+            if drawn is not None:
+                shown.append(Shown(drawn, pick))
+        self._looked_at = choice, snapshot, shown
+        return shown
 
-    def _ready(self, item: str) -> Drawn | None:
-        """An item ready to be sent, of the catalogue or static; None if it may not be shown."""
-        copy, overrides = self.snapshot.catalogue, self.snapshot.overrides
-        if overrides.banned(item, self.block.name, self.publication.segment, self.now):
+    def _static(self, item: str) -> Drawn | None:
+        """A static item, unless the catalogue has it and knows better."""
+        copy = self.snapshot.catalogue
+        if copy is not None and item in copy.items:
             return None
-        if copy is not None:
-            if copy.showable(item, self._moment):
-                return copy.drawn(item)
-            if item in copy.items:
-                return None
         static = next((one for one in self.block.items if one.id == item), None)
         return draw_static(static) if static is not None and static.available_at(self.now) else None

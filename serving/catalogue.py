@@ -45,6 +45,10 @@ class CatalogueCopy:
         """The item in JSON; None when the catalogue doesn't know it."""
         return self.items.drawn(item)
 
+    def ready(self, item: str, moment: int) -> Drawn | None:
+        """The item in JSON, if a mail of that moment, microseconds since 1970, may show it."""
+        return self.items.ready(item, moment)
+
     def showable(self, item: str, moment: int) -> bool:
         """Whether a mail of that moment, microseconds since 1970, may show the item."""
         return self.items.showable(item, moment)

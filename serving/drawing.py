@@ -17,7 +17,11 @@ from serving.ranking.blocks import MAX_SIZE
 from serving.slate import Ask, Choice, Pick
 
 _encode = msgspec.json.Encoder().encode
-_POSITIONS: Final = tuple(b'{"position":%d,' % position for position in range(MAX_SIZE + 1))
+_OPENINGS: Final = tuple(
+    (b"" if position == 1 else b",") + b'{"position":%d,' % position
+    for position in range(1, MAX_SIZE + 1)
+)
+"""What stands before each item."""
 NAMES: Final = 1_024
 """Names of blocks, sends, models and reasons whose encoding is remembered."""
 
@@ -37,34 +41,29 @@ def encode_slate(ask: Ask, choice: Choice, shown: Sequence[Shown]) -> bytes:
         choice: What was chosen.
         shown: The items in their order, at most `serving.ranking.blocks.MAX_SIZE`.
     """
-    end = b"}"
-    items = []
-    for position, (drawn, pick) in enumerate(shown, start=1):
+    parts = [
+        b'{"slate":"',
+        choice.slate.encode(),
+        b'","customer":"',
+        ask.customer.encode(),
+        b'","block":',
+        _name(ask.block),
+        b',"send":',
+        _name(ask.send),
+        b',"served_by":"',
+        choice.served_by.encode(),
+        b'","reason":',
+        _name(choice.reason),
+        b',"model":',
+        _name(choice.model),
+        b',"count":%d,"items":[' % len(shown),
+    ]
+    for opening, ((head, tail), pick) in zip(_OPENINGS, shown, strict=False):
         because = b"null" if pick.because is None else _encode(pick.because)
-        if ask.explain:
-            end = b',"moved":' + _encode(pick.moved) + b"}"
-        items.append(_POSITIONS[position] + drawn.head + because + drawn.tail + end)
-    return b"".join(
-        (
-            b'{"slate":"',
-            choice.slate.encode(),
-            b'","customer":"',
-            ask.customer.encode(),
-            b'","block":',
-            _name(ask.block),
-            b',"send":',
-            _name(ask.send),
-            b',"served_by":"',
-            choice.served_by.encode(),
-            b'","reason":',
-            _name(choice.reason),
-            b',"model":',
-            _name(choice.model),
-            b',"count":%d,"items":[' % len(shown),
-            b",".join(items),
-            b"]}",
-        )
-    )
+        end = b',"moved":' + _encode(pick.moved) + b"}" if ask.explain else b"}"
+        parts += (opening, head, because, tail, end)
+    parts.append(b"]}")
+    return b"".join(parts)
 
 
 @lru_cache(NAMES)

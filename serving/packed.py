@@ -167,6 +167,16 @@ class Items(Mapping[str, Item]):
         layer, row = self._layer(item)
         return None if row == UNKNOWN else layer.drawn(row)
 
+    def ready(self, item: str, moment: int) -> Drawn | None:
+        """An item in JSON, if a mail of that moment may show it.
+
+        Args:
+            item: Its id.
+            moment: Microseconds since 1970.
+        """
+        layer, row = self._layer(item)
+        return layer.drawn(row) if row != UNKNOWN and layer.showable(row, moment) else None
+
     def showable(self, item: str, moment: int) -> bool:
         """Whether a mail of that moment, microseconds since 1970, may show an item."""
         if self.over is not None and (row := self.over.row(item)) != UNKNOWN:

@@ -72,11 +72,15 @@ class Overrides:
     Args:
         overrides: In any order.
         version: As the catalogue has it.
+
+    Attributes:
+        by_segment: Whether one must know a customer's segment to know what is in force.
     """
 
     def __init__(self, overrides: Iterable[Override] = (), version: int = -1) -> None:
         self.all = tuple(overrides)
         self.version = version
+        self.by_segment = any(one.segment is not None for one in self.all)
         self._edges = sorted({edge for one in self.all for edge in _edges(one)})
         self._known: dict[tuple[str | None, str | None, int], Orders] = {}
 

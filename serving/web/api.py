@@ -106,7 +106,8 @@ class Api:
     async def similar(self, request: Request) -> Response:
         """Items like an item."""
         self._gate.admit(request.scope, Scope.RECOMMEND)
-        count = parse_count(request.query_params.get("n")) or SIMILAR
+        text = request.query_params.get("n")
+        count = SIMILAR if text is None else parse_count(text)
         return answer(await self._service.similar(request.path_params["item"], count))
 
     async def scores(self, request: Request) -> Response:

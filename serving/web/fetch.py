@@ -8,7 +8,8 @@ once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.types import Scope as HttpScope
@@ -30,8 +31,6 @@ LEAST_DEADLINE: Final = 10
 """Milliseconds; nobody can be answered sooner for sure."""
 _DIGITS = 4
 _LONG_DIGITS = 6
-
-_Read = TypeVar("_Read")
 
 
 class Fetch:
@@ -85,55 +84,45 @@ def parse_ask(query: Mapping[str, str], customers: CustomerKeys) -> Ask:
         InvalidArgument: Something is missing or can't be used; the error lists all of it.
     """
     problems: list[Problem] = []
-
-    def read(parse: Callable[[], _Read], *, otherwise: _Read) -> _Read:
-        try:
-            return parse()
-        except InputError as error:
-            problems.extend(error.problems)
-            return otherwise
-
-    get = query.get
-    customer = read(lambda: customers.resolve(get("customer", "")), otherwise="")
-    block = get("block", "")
+    customer = ""
+    try:
+        customer = customers.resolve(query.get("customer", ""))
+    except InputError as error:
+        problems += error.problems
+    block = query.get("block", "")
     if not block:
         problems.append(_problem("block", block, "missing", "name the place in the mail"))
-    ask = Ask(
-        customer=customer,
-        block=block,
-        # An empty `send=` is what a template writes that has none.
-        send=get("send") or None,
-        n=read(lambda: parse_count(get("n")), otherwise=None),
-        explain=read(lambda: parse_switch("explain", get("explain")), otherwise=False),
-        record=read(lambda: parse_switch("record", get("record", "1")), otherwise=True),
-        deadline_ms=read(lambda: parse_deadline(get("deadline_ms")), otherwise=None),
-    )
+    given: dict[str, Any] = {}
+    for name, parse in _OPTIONS:
+        text = query.get(name)
+        if text is not None:
+            try:
+                given[name] = parse(text)
+            except InputError as error:
+                problems += error.problems
     if problems:
         raise InvalidArgument(problems)
-    return ask
+    # An empty `send=` is what a template writes that has none.
+    return Ask(customer=customer, block=block, send=query.get("send") or None, **given)
 
 
-def parse_count(text: str | None) -> int | None:
-    """How many items a query asks for; None when it does not say.
+def parse_count(text: str) -> int:
+    """How many items a query asks for.
 
     Raises:
         InvalidArgument: It is not a number from 1 to `MAX_SIZE`.
     """
-    if text is None:
-        return None
     if text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= MAX_SIZE:
         return int(text)
     raise InvalidArgument([_problem("n", text, "not a usable count", f"send 1 to {MAX_SIZE}")])
 
 
-def parse_deadline(text: str | None) -> int | None:
-    """How many milliseconds a query gives us; None when it does not say.
+def parse_deadline(text: str) -> int:
+    """How many milliseconds a query gives us.
 
     Raises:
         InvalidArgument: It is not a number of them.
     """
-    if text is None:
-        return None
     if text.isascii() and text.isdigit() and len(text) <= _LONG_DIGITS:
         milliseconds = int(text)
         if milliseconds >= LEAST_DEADLINE:
@@ -142,15 +131,24 @@ def parse_deadline(text: str | None) -> int | None:
     raise InvalidArgument([_problem("deadline_ms", text, "not a usable time", cure)])
 
 
-def parse_switch(name: str, text: str | None) -> bool:
-    """Whether a query switches something on; not when it does not say.
+def parse_switch(name: str, text: str) -> bool:
+    """Whether a query switches something on.
 
     Raises:
         InvalidArgument: It is neither `1` nor `0`.
     """
-    if text in {None, "0", "1"}:
+    if text in {"0", "1"}:
         return text == "1"
-    raise InvalidArgument([_problem(name, text or "", "neither on nor off", "send 1 or 0")])
+    raise InvalidArgument([_problem(name, text, "neither on nor off", "send 1 or 0")])
+
+
+_OPTIONS: Final[tuple[tuple[str, Callable[[str], int | bool]], ...]] = (
+    ("n", parse_count),
+    ("explain", partial(parse_switch, "explain")),
+    ("record", partial(parse_switch, "record")),
+    ("deadline_ms", parse_deadline),
+)
+"""What a query may say besides, and how it is read."""
 
 
 def _problem(field: str, value: str, reason: str, cure: str) -> Problem:
