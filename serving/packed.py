@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -27,6 +28,7 @@ from serving.slate import draw
 UNKNOWN: Final = -1
 """The row of an item that is not there; as an index it means the last row of `columns`."""
 _PORTION: Final = 1_000
+_ROOM: Final = 1 << 16
 _REMEMBERED: Final = 1 << 13
 """Items that a process finds and draws at once; the rest stays in memory that is shared."""
 _COLUMNS: Final = tuple(Columns.__dataclass_fields__)
@@ -263,20 +265,28 @@ def draw_item(item: Item) -> Drawn:
 
 
 class _Texts:
-    """Texts one after another, and where each begins."""
+    """Texts one after another, and where each begins.
+
+    They are in memory of their own, which goes back to the system as a whole: on the heap, tens of
+    megabytes of a catalogue would leave room behind that other workers could use.
+    """
 
     def __init__(self) -> None:
-        self.text = bytearray()
+        self.text = mmap(-1, _ROOM, flags=MAP_PRIVATE | MAP_ANONYMOUS)
         self.starts = array("q", [0])
 
     def add(self, text: bytes) -> None:
-        self.text += text
-        self.starts.append(len(self.text))
+        begin = self.starts[-1]
+        end = begin + len(text)
+        if end > len(self.text):
+            self.text.resize(max(end, 2 * len(self.text)))
+        self.text[begin:end] = text
+        self.starts.append(end)
 
     def arrays(self, name: str) -> dict[str, Array]:
         """As `Packed` takes them."""
         starts = np.array(self.starts, np.int64)
-        return {name: np.frombuffer(self.text, np.uint8), _starts(name): starts}
+        return {name: np.frombuffer(self.text, np.uint8, starts[-1]), _starts(name): starts}
 
 
 def _starts(name: str) -> str:
