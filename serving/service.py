@@ -65,6 +65,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         items: Items in the catalogue's copy.
         shelves: Names of the shelves in it.
         blocks: Names of the blocks.
+        overrides: How many are obeyed, or will be.
         store: Whether the profile store answered last.
         registry: Whether the registry answered last.
         keys: How many API keys there are.
@@ -76,6 +77,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     shelves: tuple[str, ...]
     blocks: tuple[str, ...]
+    overrides: int
     store: bool
     registry: bool
     keys: int
@@ -264,6 +266,7 @@ class Service:
             items=0 if copy is None else len(copy.items),
             shelves=() if copy is None else tuple(copy.shelves),
             blocks=tuple(snapshot.blocks),
+            overrides=sum(not one.ended(parts.clock.now()) for one in snapshot.overrides.all),
             store=parts.catalogue.store_up,
             registry=parts.model.registry_up,
             keys=self._count_keys(),

@@ -131,8 +131,10 @@ def test_an_override_ends_by_itself(shop: Kit) -> None:
     decide(shop, "ban", "cream", ends_at=str(NOW + timedelta(hours=1)))
     assert ids(ask(shop, customer=BERT)) == ["apple", "bread"]
     assert ids(ask(shop)) == ["dates", "apple"]
+    assert shop.service.status().overrides == 1
     shop.clock.advance(timedelta(hours=1))
     assert ids(ask(shop)) == ["cream", "dates"]
+    assert shop.service.status().overrides == 0
     assert asyncio.run(shop.service.overrides()) == ()
 
 
