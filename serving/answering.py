@@ -108,6 +108,7 @@ class Answers:
         """Make nothing more."""
         self._reading.close()
         self._ranking.close()
+        self._maker.close()
         self._batches.shutdown(wait=False, cancel_futures=True)
 
     async def one(self, ask: Ask) -> Answer:

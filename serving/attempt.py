@@ -79,12 +79,11 @@ class Attempt:
 
     @property
     def wanted(self) -> int:
-        """Items that a fresh choice has.
+        """Items that a fresh choice has: the block's whole size, even when fewer are shown.
 
-        A pinned slate has the block's whole size even when fewer are shown, so that a template
-        which asks for more of it later sees the same items first.
+        A template that asks for more of a pinned slate later sees the same items first.
         """
-        return self.count if self.ask.send is None else max(self.count, self.block.size)
+        return max(self.count, self.block.size)
 
     @property
     def place(self) -> Place | None:

@@ -16,8 +16,8 @@ from typing import Final, Generic, TypeVar
 
 _Job = TypeVar("_Job")
 
-FADES: Final = 0.2
-"""What the latest piece of work counts in the estimate of how long a job takes."""
+GROWS: Final = 1.05
+"""So many times as long as before a job is taken to last, at the most, after each piece of work."""
 
 
 class Lane(Generic[_Job]):
@@ -54,6 +54,8 @@ class Lane(Generic[_Job]):
         self._watched = False
         self._called = False
         self._seconds = 0.0
+        self._busy_since = 0.0
+        self._done = 0.0
         self._closed = False
 
     def put(self, job: _Job) -> None:
@@ -75,6 +77,11 @@ class Lane(Generic[_Job]):
                 threading.Thread(target=self._run, name=name, daemon=True).start()
 
     @property
+    def waiting(self) -> int:
+        """Jobs that nobody has begun."""
+        return len(self._jobs)
+
+    @property
     def wait(self) -> float:
         """Seconds that a job which comes now is likely to wait until it is done."""
         return (len(self._jobs) + 1) * self._seconds if self._working else 0.0
@@ -94,12 +101,22 @@ class Lane(Generic[_Job]):
     def _run(self) -> None:
         """What each thread does."""
         while jobs := self._taken():
-            began = time.monotonic()
             self._work(jobs)
-            each = (time.monotonic() - began) / len(jobs)
             with self._changed:
-                self._working -= 1
-                self._seconds += FADES * (each - self._seconds)
+                self._note(len(jobs))
+
+    def _note(self, done: int) -> None:
+        """Learn how long a job takes.
+
+        What counts is the time since the last piece was done, since pieces may go on side by side;
+        and the least of the latest, since a piece of many takes hardly longer than one of few where
+        it is the store that is late.
+        """
+        now = time.monotonic()
+        each = (now - max(self._done, self._busy_since)) / done
+        self._seconds = min(each, GROWS * self._seconds) if self._seconds else each
+        self._done = now
+        self._working -= 1
 
     def _taken(self) -> list[_Job]:
         """The next piece of work; nothing once the lane is closed."""
@@ -107,8 +124,10 @@ class Lane(Generic[_Job]):
             while not self._closed:
                 self._called = False
                 if self._jobs and self._left() <= 0:
-                    self._working += 1
                     self._began = time.monotonic()
+                    if not self._working:
+                        self._busy_since = self._began
+                    self._working += 1
                     count = min(self._most, len(self._jobs))
                     return [self._jobs.popleft() for _ in range(count)]
                 self._pause()

@@ -5,6 +5,7 @@ Everything here may block, so it runs in threads; `serving.answering` keeps the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -17,10 +18,11 @@ from features.stores.halves import read_seen
 from features.stores.ports import Asked, Seen
 from serving.attempt import Attempt
 from serving.fallback import Ranked, choose, choose_static, rank
+from serving.lanes import Lane
 from serving.parts import Parts
 from serving.pinning import LocalPins, Place, StorePins, continues, read_pins
 from serving.ranking.columns import microseconds
-from serving.slate import Choice, Pick, Reason, Rung, slate_id
+from serving.slate import Choice, Reason, Rung, slate_id
 from serving.snapshot import Snapshot
 from serving.stored import Digests, current_slate, picks_of, read_publication
 
@@ -29,6 +31,10 @@ Made = tuple[Attempt, Choice]
 
 MOST_SHARED: Final = 4_096
 """Answers for everybody that are remembered, before all are made again."""
+
+MOST_BEHIND: Final = 10_000
+"""Pins that wait to be written behind their answers; more are known to this process alone."""
+PINS_AT_ONCE: Final = 256
 
 _log = structlog.get_logger(__name__)
 _Found = TypeVar("_Found")
@@ -66,6 +72,10 @@ class Maker:
         self._metrics = parts.metrics
         self._digests = Digests()
         self._shared: _Shared | None = None
+        # What was answered without waiting for the store, for other processes to know.
+        self._behind: Lane[tuple[Place, Choice]] = Lane(
+            "pin", self._pin_behind, threads=1, most=PINS_AT_ONCE, patience=math.inf
+        )
 
     def read(self, attempts: Sequence[Attempt]) -> tuple[list[Made], list[Attempt]]:
         """Look everything up, and answer all that needs no model.
@@ -152,7 +162,14 @@ class Maker:
             attempt.pins = {**attempt.pins, **self.local.of_send(*place[:2])}
         settled = attempt.settled
         choice = settled or attempt.settle(self._without_store(attempt, ranking=ranking))
-        return self._pin_here(attempt, choice)
+        standing = self._pin_here(attempt, choice)
+        if place is not None and self._breaker.closed and self._behind.waiting < MOST_BEHIND:
+            self._behind.put((place, standing))
+        return standing
+
+    def close(self) -> None:
+        """Pin nothing more."""
+        self._behind.close()
 
     def note_failure(self) -> None:
         """Count a call to the store that failed, or was not answered in time."""
@@ -246,18 +263,17 @@ class Maker:
 
     def _stored(self, attempt: Attempt, history: bytes) -> Choice | None:
         """The stored slate, when it is what the model would answer."""
-        block, others = attempt.block, attempt.others()
+        block, snapshot = attempt.block, attempt.snapshot
         rules = block, self._digests.of(block)
-        snapshot, now = attempt.snapshot, attempt.now
-        stored = current_slate(attempt.publication, history, snapshot, rules, now)
-        if stored is None or (others and block.rules and not others.isdisjoint(stored.items)):
+        stored = current_slate(attempt.publication, history, snapshot, rules, attempt.now)
+        if stored is None:
             return None
         # All of them may be shown: they were chosen from the same catalogue.
-        picks = picks_of(stored, attempt.wanted, others)
-        if len(picks) < attempt.wanted:
+        picks = picks_of(stored, block, attempt.wanted, attempt.others())
+        if picks is None:
             return None
         attempt.made = "stored"
-        return _choice(Rung.MODEL, None, stored.model, picks)
+        return Choice(slate_id(), Rung.MODEL, None, stored.model, tuple(picks))
 
     def _chosen(self, attempt: Attempt, ranked: Ranked | None) -> Choice:
         attempt.made = "lower" if ranked is None else "live"
@@ -302,6 +318,18 @@ class Maker:
         kept = self._ask_store([one for one, _, _ in asking], lambda: self._pins.pin(pins))
         stands = dict(zip((id(one) for one, _, _ in asking), kept or (), strict=False))
         return [(one, self._pin_here(one, stands.get(id(one), choice))) for one, choice in settled]
+
+    def _pin_behind(self, pins: list[tuple[Place, Choice]]) -> None:
+        """Let the store know of choices that were answered already."""
+        if not self._breaker.closed:
+            return
+        try:
+            self._pins.pin(pins)
+        except StoreUnavailable:
+            self.note_failure()
+        except Exception:  # noqa: BLE001 - they are answered, and others come behind them
+            self._metrics.internal.inc()
+            _log.exception("pins lost", pins=len(pins))
 
     def _pin_here(self, attempt: Attempt, choice: Choice) -> Choice:
         """Remember a choice of a send; returns the one that stands."""
@@ -362,7 +390,3 @@ class Maker:
         for attempt in attempts:
             attempt.cause = attempt.cause or Reason.STORE
         return None
-
-
-def _choice(rung: Rung, reason: Reason | None, model: str | None, picks: Sequence[Pick]) -> Choice:
-    return Choice(slate_id(), rung, reason, model, tuple(picks))

@@ -8,9 +8,9 @@ fade alike.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set
 from datetime import datetime
-from itertools import islice, zip_longest
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -100,12 +100,28 @@ def current_slate(
     return stored
 
 
-def picks_of(stored: StoredSlate, count: int, exclude: Collection[str] = ()) -> list[Pick]:
-    """The first items of a stored slate as an answer has them, without some."""
-    said = zip_longest(stored.items, stored.spoken[: len(stored.items)])
+def picks_of(stored: StoredSlate, block: Block, count: int, exclude: Set[str]) -> list[Pick] | None:
+    """The first items of a stored slate as the model would answer them, without some.
+
+    The model has said so many of them as there is something spoken of. Those that the block's rules
+    chose were chosen together: they are all taken, or none.
+
+    Args:
+        stored: A slate.
+        block: Its rules.
+        count: How many are wanted.
+        exclude: Items that must not come.
+
+    Returns:
+        None when the slate does not tell that many.
+    """
+    said = tuple(zip(stored.items, stored.spoken, strict=False))
+    if block.rules and not exclude.isdisjoint(item for item, _ in said[: block.size]):
+        return None
     picks = (
         Pick(item, None if spoken is None else because_of(spoken.type, spoken.item))
         for item, spoken in said
         if item not in exclude
     )
-    return list(islice(picks, count))
+    chosen = list(islice(picks, count))
+    return chosen if len(chosen) == count else None

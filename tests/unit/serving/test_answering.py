@@ -14,6 +14,7 @@ from features.errors import StoreUnavailable
 from features.item import Item
 from features.profile import history_of
 from features.stores.ports import Asked
+from serving.pinning import decode
 from serving.slate import Ask, Reason, Rung, Slate
 from tests.unit.serving.kit import ANNA, BERT, ITEMS, Kit, make_kit, purchase, slates
 
@@ -228,6 +229,21 @@ def test_a_store_that_hangs_is_answered_for_at_the_deadline(hasty: Kit) -> None:
     assert metric(hasty, "homing_dependency_errors_total", dependency="store") >= 3
 
 
+def test_an_answer_that_did_not_wait_for_the_store_is_pinned_behind(hasty: Kit) -> None:
+    hasty.lookup.fault = lambda: time.sleep(0.4)
+    first = ask(hasty)
+    assert first.reason is Reason.DEADLINE
+    hasty.lookup.fault = None
+    deadline = time.monotonic() + 5
+    while not hasty.pins.of_send(ANNA, "monday"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (kept,) = hasty.pins.of_send(ANNA, "monday").values()
+    choice = decode(kept)
+    assert choice is not None
+    assert choice.slate == first.slate
+
+
 def test_a_pin_store_that_hangs_alone_costs_no_quality(hasty: Kit) -> None:
     def hang() -> None:
         if hasty.pins.calls[-1] == "pin_many":
@@ -245,7 +261,7 @@ def test_an_error_nobody_foresaw_still_gets_an_answer(ready: Kit) -> None:
         raise ZeroDivisionError
 
     ready.fail(burst)
-    slate = ask(ready)
+    slate = ask(ready, send=None)
     assert (slate.served_by, slate.reason) == (Rung.POPULAR, Reason.FAILED)
     assert metric(ready, "homing_internal_errors_total") == 1
 

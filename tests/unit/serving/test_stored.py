@@ -31,15 +31,16 @@ STORED = ("flour", "eggs", "dates", "cream", "apple")
 """Not what the model would say: so that it is seen who answered."""
 
 
+SPOKEN = (Spoken(EventType.PURCHASE, "bread"), *4 * (None,))
+
+
 def publish(kit: Kit, block: Block = HERO, **changes: object) -> None:
     """Publish a slate of Anna's that is current, but for the changes."""
     history = history_of([purchase(ANNA, "bread", 200)])
     published = Published(
         at=int(NOW.timestamp()) - 60,
         slates={
-            block.name: StoredSlate(
-                STORED, "recommender/1", (Spoken(EventType.PURCHASE, "bread"), None)
-            )
+            block.name: StoredSlate(STORED, "recommender/1", SPOKEN),
         },
         history=history_digest(encode(history)),
         exposed=exposed_digest(encode(history)),
@@ -89,6 +90,11 @@ def test_more_of_it_goes_on_and_more_than_there_is_comes_from_the_model(shop: Ki
     assert ids(ask(shop, n=6))[:2] == ["cream", "dates"]
 
 
+def test_what_was_published_without_a_word_of_the_model_is_not_the_model_s(shop: Kit) -> None:
+    publish(shop, slates={"hero": StoredSlate(STORED, "recommender/1", SPOKEN[:1])})
+    assert ids(ask(shop)) == ["cream", "dates"]
+
+
 def test_it_is_pinned_like_any_other(shop: Kit) -> None:
     first = ask(shop, send="monday")
     publish(shop, slates={})
@@ -97,8 +103,8 @@ def test_it_is_pinned_like_any_other(shop: Kit) -> None:
 
 
 def test_blocks_of_one_send_share_no_stored_item(shop: Kit) -> None:
-    second = StoredSlate(("eggs", "apple", "bread"), "recommender/1")
-    publish(shop, slates={"hero": StoredSlate(STORED, "recommender/1"), "second": second})
+    second = StoredSlate(("eggs", "apple", "bread"), "recommender/1", 3 * (None,))
+    publish(shop, slates={"hero": StoredSlate(STORED, "recommender/1", SPOKEN), "second": second})
     assert ids(ask(shop, send="monday")) == ["flour", "eggs"]
     assert ids(ask(shop, send="monday", block="second")) == ["apple", "bread"]
     assert made(shop, "stored") == 2
@@ -184,8 +190,8 @@ def test_a_slate_under_rules_is_not_thinned_out(shop: Kit) -> None:
     capped = Block(name="second", size=2, category_cap=5, items=HERO.items)
     shop.configure(capped)
     both = {
-        "hero": StoredSlate(STORED, "recommender/1"),
-        "second": StoredSlate(STORED, "recommender/1"),
+        "hero": StoredSlate(STORED, "recommender/1", SPOKEN),
+        "second": StoredSlate(STORED, "recommender/1", SPOKEN),
     }
     publish(shop, capped, slates=both)
     assert ids(ask(shop, block="second")) == ["flour", "eggs"]
@@ -197,7 +203,7 @@ def test_a_slate_under_rules_is_not_thinned_out(shop: Kit) -> None:
 def test_a_rotating_block_looks_at_what_was_shown_and_others_do_not(shop: Kit) -> None:
     rotating = msgspec.structs.replace(BLOCKS["second"], rotation_days=30.0)
     shop.configure(rotating)
-    both = {name: StoredSlate(STORED, "recommender/1") for name in ("hero", "second")}
+    both = {name: StoredSlate(STORED, "recommender/1", SPOKEN) for name in ("hero", "second")}
     publish(shop, rotating, slates=both)
     shown = Event(
         id="sl_1",
