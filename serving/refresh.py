@@ -44,6 +44,7 @@ class CatalogueFollower:
         self._local = local
         self._metrics = metrics
         self.store_up = True
+        self._emptied = False
         # A copy that was read before a change must not replace one that shows the change.
         self._changing = threading.Lock()
 
@@ -90,14 +91,26 @@ class CatalogueFollower:
         # Workers without a catalogue have nothing better to do than to wait for who reads it.
         with self._changing, self._local.turn(wait=copy is None) as mine:
             if mine:
-                copy = self._newest()
-                self._current.use_catalogue(copy)
-                self._metrics.catalogue_items.set(len(copy.items))
+                self._use(self._newest())
+
+    def _use(self, copy: CatalogueCopy) -> None:
+        known = self._current.snapshot.catalogue
+        # Items are never taken out: a catalogue without any has lost them, and will be filled soon.
+        emptied = known is not None and len(known.items) > 0 and len(copy.items) == 0
+        if emptied and not self._emptied:
+            _log.error("the catalogue is empty, keeping the copy of it: send the items again")
+        self._emptied = emptied
+        if not emptied:
+            self._current.use_catalogue(copy)
+            self._metrics.catalogue_items.set(len(copy.items))
 
     def _newest(self) -> CatalogueCopy:
         """As another worker has left it, or else from the store."""
         shared = self._local.shared(self._stores.catalogue.version())
-        return shared or self._local.keep(read_catalogue(self._stores.catalogue))
+        if shared is not None:
+            return shared
+        copy = read_catalogue(self._stores.catalogue)
+        return self._local.keep(copy) if len(copy.items) else copy
 
     def _note(self, error: Exception | None) -> None:
         up = error is None

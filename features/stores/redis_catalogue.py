@@ -6,6 +6,7 @@ Keys: the hashes `homing:items` and `homing:shelves`, the counter `homing:catalo
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
@@ -29,6 +30,7 @@ SHELVES: Final = "homing:shelves"
 VERSION: Final = "homing:catalogue"
 OVERRIDES: Final = "homing:overrides"
 
+_BEGINNINGS: Final = 1 << 48
 _FIELDS: Final = ["number", "body"]
 Fields = tuple[bytes | None, bytes | None]
 
@@ -135,6 +137,8 @@ class RedisCatalogue:
     def _put(self, key: str, bodies: dict[str, bytes]) -> None:
         with self._server.moving() as client, client.pipeline() as pipeline:
             pipeline.hset(key, mapping=bodies)  # type: ignore[arg-type]  # its keys are invariant
+            # From anywhere: a server that has lost everything must not count to the same numbers.
+            pipeline.set(VERSION, secrets.randbelow(_BEGINNINGS), nx=True)
             pipeline.incr(VERSION)
             pipeline.execute()
 

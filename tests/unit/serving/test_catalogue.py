@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
 from features.item import Item
 from serving.refresh import CatalogueFollower
 from tests.unit.serving.kit import ITEMS, NAMES, Kit, make_kit
@@ -135,3 +137,17 @@ def test_a_worker_leaves_the_reading_to_one_that_is_at_it(kit: Kit) -> None:
         assert shown(kit) == NAMES
     kit.parts.catalogue.look()
     assert "grapes" in shown(kit)
+
+
+def test_a_store_that_lost_its_items_leaves_the_copy_until_it_is_filled_again(kit: Kit) -> None:
+    kit.stock()
+    again = make_kit(kit.registry.home)
+    assert again.parts.catalogue.load_local()
+    with capture_logs() as logs:
+        again.parts.catalogue.look()
+        again.parts.catalogue.look()
+    assert shown(again) == NAMES
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert make_kit(kit.registry.home).parts.catalogue.load_local()
+    again.stock(Item(id="grapes", title="Grapes"))
+    assert shown(again) == ("grapes",)
