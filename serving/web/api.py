@@ -78,7 +78,8 @@ class Api:
         router = APIRouter()
         # The schema is in serving/web/openapi.py, beside that of the template fetch.
         for path, methods, handler in (
-            (PATH, ["POST"], self.recommend),
+            # The other two go to the template fetch before they come here: for `Allow` alone.
+            (PATH, ["POST", "GET", "HEAD"], self.recommend),
             ("/v1/items/{item:path}/similar", ["GET", "HEAD"], self.similar),
             ("/v1/customers/{customer:path}/scores", ["GET", "HEAD"], self.scores),
             ("/v1/events", ["POST"], self.events),
