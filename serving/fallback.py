@@ -24,8 +24,8 @@ from serving.ranking.overrides import (
     Arranged,
     Orders,
     Overrides,
+    able_items,
     arranged,
-    may_show,
 )
 from serving.ranking.view import ItemView, item_view
 from serving.slate import Choice, Moved, Pick, Reason, Rung, because_of, slate_id
@@ -281,13 +281,9 @@ def _moved_again(pick: Pick, moved: Moved | None) -> Pick:
 def _ordered(snapshot: Snapshot, question: Question, picks: Picks) -> Picks:
     """Picks with those that overrides bring in, where they want them."""
     block, orders = question.block, question.orders
-    able = {
-        item
-        for item in orders.wanted
-        if item not in question.exclude
-        and (found := find_item(snapshot, block, item)) is not None
-        and may_show(found, block, question.history, question.now)
-    }
+    wanted = (find_item(snapshot, block, item) for item in orders.wanted)
+    known = [item for item in wanted if item is not None and item.id not in question.exclude]
+    able = able_items(known, block, question.history, question.now)
     of = {pick.item: pick for pick in picks[: question.full_count]}
     return [
         _moved_at_last(of.get(one.item, Pick(one.item)), one)

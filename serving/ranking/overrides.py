@@ -137,15 +137,25 @@ class Arranged(NamedTuple):
     orders: tuple[Action, ...]
 
 
-def may_show(item: Item, block: Block, history: History, now: datetime) -> bool:
-    """Whether an override may bring an item into a slate: the chain would let it come too."""
-    names = set(item.categories)
-    static = any(known.id == item.id for known in block.items)
-    return (
-        item.available_at(now)
-        and item.id not in blocked_items(block, history, now)
-        and (static or not block.categories or not names.isdisjoint(block.categories))
-        and (static or names.isdisjoint(block.exclude_categories))
+def able_items(
+    items: Iterable[Item], block: Block, history: History, now: datetime
+) -> frozenset[str]:
+    """Which of some items overrides may bring into a slate: those that the chain would let come.
+
+    Args:
+        items: As they are drawn.
+        block: Whose rules count; its static items need not be of its categories.
+        history: What the customer owns and just bought.
+        now: Aware.
+    """
+    blocked = blocked_items(block, history, now)
+    static = {item.id for item in block.items}
+    return frozenset(
+        item.id
+        for item in items
+        if item.id not in blocked
+        and item.available_at(now)
+        and (item.id in static or _is_of(block, item))
     )
 
 
@@ -226,6 +236,12 @@ def put_in(items: Sequence[str], pins: Mapping[str, int], size: int) -> list[str
         del left[:between]
         slate.append(taken[place])
     return slate + left
+
+
+def _is_of(block: Block, item: Item) -> bool:
+    names = set(item.categories)
+    wanted = not block.categories or not names.isdisjoint(block.categories)
+    return wanted and names.isdisjoint(block.exclude_categories)
 
 
 def _concerns(override: Override, block: str | None, segment: str | None) -> bool:

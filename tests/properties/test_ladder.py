@@ -23,7 +23,7 @@ from serving.catalogue import make_copy, segment_shelf
 from serving.fallback import Question, choose, find_item, rank
 from serving.model.scoring import open_scorer
 from serving.ranking.blocks import Block
-from serving.ranking.overrides import may_show
+from serving.ranking.overrides import able_items
 from serving.slate import Rung
 from serving.snapshot import Current, LoadedModel, Snapshot
 from tests.unit.serving.kit import ANNA, NAMES, NOW, chain_bundle
@@ -144,12 +144,9 @@ def at_hand(snapshot: Snapshot, question: Question) -> set[str]:
         listed.update(
             item for name in names if name in copy.shelves for item in copy.shelves[name].items
         )
-    found = {name: find_item(snapshot, block, name) for name in listed - question.exclude}
-    return {
-        name
-        for name, item in found.items()
-        if item is not None and may_show(item, block, question.history, NOW)
-    }
+    found = [find_item(snapshot, block, name) for name in listed - question.exclude]
+    known = [item for item in found if item is not None]
+    return set(able_items(known, block, question.history, NOW))
 
 
 @settings(max_examples=200, deadline=None)
