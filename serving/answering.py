@@ -168,7 +168,8 @@ class Answers:
     async def _made(self, attempt: Attempt, seconds: float) -> Choice:
         """What the lanes make of an attempt, or what is at hand when time is over."""
         loop = asyncio.get_running_loop()
-        waiting = attempt.waiting = loop.create_future()
+        waiting: asyncio.Future[Choice] = loop.create_future()
+        attempt.waiting = waiting
         attempt.until = time.monotonic() + seconds
         timer = loop.call_later(seconds, self._late, attempt)
         self._begin(attempt)

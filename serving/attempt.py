@@ -19,7 +19,7 @@ from serving.packed import Drawn
 from serving.pinning import Place
 from serving.ranking.blocks import Block
 from serving.ranking.columns import microseconds
-from serving.slate import Ask, Choice, Reason, Slate, draw
+from serving.slate import Ask, Choice, Reason, Slate, SlateItem, draw
 from serving.snapshot import Snapshot
 from serving.stored import NOTHING, Publication
 
@@ -149,7 +149,7 @@ class Attempt:
 
     def drawn(self, choice: Choice) -> Slate:
         """The answer, with nothing that can't be shown."""
-        items = []
+        items: list[SlateItem] = []
         for _, pick in self._shown(choice):
             item = find_item(self.snapshot, self.block, pick.item)
             if item is not None:

@@ -171,8 +171,9 @@ def read_pins(stored: Mapping[str, bytes]) -> Pinned:
             turns[name] = body.decode(errors="replace")
         elif (choice := decode(body)) is not None:
             read[name] = choice
-    taken = (turns.get(f"{_TURN}{number}") for number in range(len(turns)))
-    return Pinned(_latest(read), tuple(takewhile(bool, taken)))
+    names = (f"{_TURN}{number}" for number in range(len(turns)))
+    taken = tuple(turns[name] for name in takewhile(turns.__contains__, names))
+    return Pinned(_latest(read), taken)
 
 
 def continues(choice: Choice, before: Choice) -> bool:
