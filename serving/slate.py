@@ -69,7 +69,10 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ms: int | None = None
 
 
-class Because(msgspec.Struct, frozen=True):
+# Those with `gc=False` are what pins are made of: tens of thousands of them live in every process,
+# and each look of the garbage collector at them all would hold up every answer for a tenth of a
+# second. None of them can be a part of a circle.
+class Because(msgspec.Struct, frozen=True, gc=False):
     """The item of the customer's history that spoke most for a recommended one.
 
     Attributes:
@@ -96,7 +99,7 @@ def because_of(kind: str, item: str) -> Because:
     return Because(KINDS.get(kind, str(kind)), item)
 
 
-class Moved(msgspec.Struct, frozen=True, omit_defaults=True):
+class Moved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How the block's rules, and overrides, moved an item.
 
     Attributes:
@@ -110,7 +113,7 @@ class Moved(msgspec.Struct, frozen=True, omit_defaults=True):
     overrides: tuple[Action, ...] = ()
 
 
-class Pick(msgspec.Struct, frozen=True, array_like=True):
+class Pick(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One chosen item, before it is drawn.
 
     Attributes:
@@ -124,7 +127,7 @@ class Pick(msgspec.Struct, frozen=True, array_like=True):
     moved: Moved | None = None
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """A slate as it is pinned: what was chosen, not how it looks.
 
     Attributes:
