@@ -22,8 +22,9 @@ def web(tmp_path: Path) -> Iterator[Web]:
     made.kit.service.stop()
 
 
-def shown(web: Web, **query: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = web.fetch(customer="anna", block="hero", **query).json()["items"]
+def shown(web: Web, explain: str = "0") -> list[dict[str, Any]]:
+    body = web.fetch(customer="anna", block="hero", explain=explain).json()
+    items: list[dict[str, Any]] = body["items"]
     return items
 
 

@@ -111,7 +111,8 @@ def test_a_ban_goes_before_a_pin_and_a_pin_before_a_boost() -> None:
     )
     orders = overrides.orders("hero", None, NOW)
     assert orders == Orders(frozenset({"a"}), {"b": 1}, {})
-    assert (orders.wanted, orders.closed) == (("b",), {"a", "b"})
+    assert orders.wanted == ("b",)
+    assert orders.closed == {"a", "b"}
 
 
 def test_of_several_for_an_item_the_youngest_counts() -> None:
