@@ -177,7 +177,8 @@ class Published(msgspec.Struct, frozen=True, omit_defaults=True):
         history: `history_digest` of the history that the slates were made from; 0 for none.
         exposed: `exposed_digest` of it, for blocks that rotate; 0 for none.
         catalogue: `features.stores.codec.items_digest` of the items that they were chosen from.
-        blocks: Block name → `serving.ranking.blocks.block_digest` of the rules that they keep.
+        blocks: Block name → `serving.ranking.blocks.block_digest` of the rules that they keep; none
+            of a block that overrides concerned, whose slates never stand.
     """
 
     at: int = 0
