@@ -65,6 +65,10 @@ class Metrics:
         self.internal = self._counter(
             "homing_internal_errors", "Errors nobody foresaw; each is in the log. Report them."
         )
+        self._follow()
+
+    def _follow(self) -> None:
+        """What is counted of what a process follows."""
         self.reloads = self._counter("homing_reloads", "Models swapped in.")
         self.reload_failures = self._counter(
             "homing_reload_failures",
