@@ -25,6 +25,8 @@ COLORS: Final = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9
 """Told apart by everybody (Okabe & Ito, 2008)."""
 _MILLISECONDS: Final = 1_000.0
 _BINS: Final = 60
+_A_BIN: Final = 50
+"""Answers that a bin has on average, at the least."""
 _TITLE: Final = 34
 """Characters of a title that fit beside its bar."""
 
@@ -94,7 +96,8 @@ def _over_time(axes: Axes, measured: Measured) -> None:
     due, slow = measured.due[came], measured.seconds[came] * _MILLISECONDS
     axes.plot(due, slow, ".", markersize=2, alpha=0.3, color=COLORS[5], rasterized=True)
     if len(due):
-        edges = np.linspace(0.0, max(float(due.max()), 1e-3), _BINS + 1)
+        bins = min(max(len(due) // _A_BIN, 1), _BINS)
+        edges = np.linspace(0.0, max(float(due.max()), 1e-3), bins + 1)
         place = np.digitize(due, edges[1:-1])
         for share, color in ((0.5, COLORS[0]), (0.99, COLORS[3])):
             line = [np.quantile(slow[place == bin_], share) for bin_ in np.unique(place)]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import asyncio
+import socket
 import time
 
 import numpy as np
@@ -14,8 +14,8 @@ from tests.unit.homing.rehearsal.tiny import tiny_server, whole
 FINE = whole()
 
 
-async def at_once(writer: asyncio.StreamWriter, _head: bytes) -> None:
-    writer.write(FINE)
+def at_once(connection: socket.socket, _head: bytes) -> None:
+    connection.sendall(FINE)
 
 
 def test_a_closed_loop_asks_again_as_soon_as_it_is_answered() -> None:
@@ -31,8 +31,8 @@ def test_a_closed_loop_asks_again_as_soon_as_it_is_answered() -> None:
 
 
 def test_an_open_loop_sends_every_request_once_in_its_turn() -> None:
-    async def echo(writer: asyncio.StreamWriter, head: bytes) -> None:
-        writer.write(whole(head.split()[1]))
+    def echo(connection: socket.socket, head: bytes) -> None:
+        connection.sendall(whole(head.split()[1]))
 
     heard: dict[int, bytes] = {}
     with tiny_server(echo) as target:
@@ -51,10 +51,10 @@ def test_latency_counts_from_when_a_request_was_due_and_not_from_when_it_was_sen
 ) -> None:
     stalls = [0.3]
 
-    async def stall_once(writer: asyncio.StreamWriter, _head: bytes) -> None:
+    def stall_once(connection: socket.socket, _head: bytes) -> None:
         if stalls:
-            time.sleep(stalls.pop())  # noqa: ASYNC251 - all of the server hangs
-        writer.write(FINE)
+            time.sleep(stalls.pop())
+        connection.sendall(FINE)
 
     with tiny_server(stall_once) as target:
         sending = Sending(target, 1, spin=spin)
@@ -68,9 +68,9 @@ def test_latency_counts_from_when_a_request_was_due_and_not_from_when_it_was_sen
 
 
 def test_what_cannot_be_sent_in_time_is_given_up_and_counted() -> None:
-    async def slowly(writer: asyncio.StreamWriter, _head: bytes) -> None:
-        await asyncio.sleep(0.1)
-        writer.write(FINE)
+    def slowly(connection: socket.socket, _head: bytes) -> None:
+        time.sleep(0.1)
+        connection.sendall(FINE)
 
     with tiny_server(slowly) as target:
         sending = Sending(target, 1, patience=0.05)
@@ -84,10 +84,10 @@ def test_what_cannot_be_sent_in_time_is_given_up_and_counted() -> None:
 def test_statuses_are_counted_and_only_200_in_time_is_good() -> None:
     statuses = [200, 503, 200, 422]
 
-    async def turns(writer: asyncio.StreamWriter, head: bytes) -> None:
+    def turns(connection: socket.socket, head: bytes) -> None:
         number = int(head.split()[1][1:])
-        await asyncio.sleep(0.1 if number == 2 else 0)
-        writer.write(whole(status=statuses[number]))
+        time.sleep(0.1 if number == 2 else 0)
+        connection.sendall(whole(status=statuses[number]))
 
     with tiny_server(turns) as target:
         requests = [target.request(f"/{number}") for number in range(4)]
@@ -97,13 +97,12 @@ def test_statuses_are_counted_and_only_200_in_time_is_good() -> None:
 
 
 def test_a_connection_that_is_closed_in_the_middle_is_no_answer_and_another_is_opened() -> None:
-    async def cut_the_first(writer: asyncio.StreamWriter, head: bytes) -> None:
+    def cut_the_first(connection: socket.socket, head: bytes) -> None:
         if head.startswith(b"GET /0 "):
-            writer.write(FINE[:-2])
-            await writer.drain()
-            writer.close()
+            connection.sendall(FINE[:-2])
+            connection.shutdown(socket.SHUT_RDWR)
         else:
-            writer.write(FINE)
+            connection.sendall(FINE)
 
     with tiny_server(cut_the_first) as target:
         requests = [target.request(f"/{number}") for number in range(4)]
@@ -117,10 +116,9 @@ def test_an_answer_may_come_in_pieces_and_in_chunks() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     )
 
-    async def drip(writer: asyncio.StreamWriter, _head: bytes) -> None:
+    def drip(connection: socket.socket, _head: bytes) -> None:
         for place in range(len(chunked)):
-            writer.write(chunked[place : place + 1])
-            await writer.drain()
+            connection.sendall(chunked[place : place + 1])
 
     heard: list[tuple[int, bytes]] = []
     with tiny_server(drip) as target:
@@ -130,8 +128,8 @@ def test_an_answer_may_come_in_pieces_and_in_chunks() -> None:
 
 
 def test_garbage_is_no_answer() -> None:
-    async def garbage(writer: asyncio.StreamWriter, _head: bytes) -> None:
-        writer.write(b"\x00\x01 not HTTP at all\r\n\r\n")
+    def garbage(connection: socket.socket, _head: bytes) -> None:
+        connection.sendall(b"\x00\x01 not HTTP at all\r\n\r\n")
 
     with tiny_server(garbage) as target:
         measured = open_loop(Sending(target, 1), [target.request("/")], np.zeros(2))
@@ -140,8 +138,8 @@ def test_garbage_is_no_answer() -> None:
 
 
 def test_an_answer_too_many_is_not_taken_for_that_of_the_next() -> None:
-    async def twice(writer: asyncio.StreamWriter, _head: bytes) -> None:
-        writer.write(whole(b"mine") + whole(b"whose?"))
+    def twice(connection: socket.socket, _head: bytes) -> None:
+        connection.sendall(whole(b"mine") + whole(b"whose?"))
 
     heard: list[bytes] = []
     with tiny_server(twice) as target:
@@ -151,10 +149,9 @@ def test_an_answer_too_many_is_not_taken_for_that_of_the_next() -> None:
 
 
 def test_a_server_that_closes_after_each_answer_is_asked_on_new_connections() -> None:
-    async def close(writer: asyncio.StreamWriter, _head: bytes) -> None:
-        writer.write(whole(b"", 200, "Connection: close"))
-        await writer.drain()
-        writer.close()
+    def close(connection: socket.socket, _head: bytes) -> None:
+        connection.sendall(whole(b"", 200, "Connection: close"))
+        connection.shutdown(socket.SHUT_RDWR)
 
     with tiny_server(close) as target:
         measured = open_loop(Sending(target, 2), [target.request("/")], np.zeros(5))
@@ -162,8 +159,8 @@ def test_a_server_that_closes_after_each_answer_is_asked_on_new_connections() ->
 
 
 def test_an_announcement_is_no_answer_yet() -> None:
-    async def early(writer: asyncio.StreamWriter, _head: bytes) -> None:
-        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" + FINE)
+    def early(connection: socket.socket, _head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" + FINE)
 
     with tiny_server(early) as target:
         measured = open_loop(Sending(target, 1), [target.request("/")], np.zeros(2))
@@ -171,8 +168,8 @@ def test_an_announcement_is_no_answer_yet() -> None:
 
 
 def test_what_never_comes_is_given_up_after_the_grace() -> None:
-    async def never(_writer: asyncio.StreamWriter, _head: bytes) -> None:
-        await asyncio.sleep(30)
+    def never(_connection: socket.socket, _head: bytes) -> None:
+        time.sleep(1)
 
     with tiny_server(never) as target:
         sending = Sending(target, 1, grace=0.2)
