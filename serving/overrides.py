@@ -46,6 +46,7 @@ class OverrideFollower:
         self._path = path
         self._clock = clock
         self._metrics = metrics
+        self._lost = False
         # What was read before a change must not replace what shows the change.
         self._changing = threading.Lock()
 
@@ -109,6 +110,13 @@ class OverrideFollower:
 
     def _take(self) -> None:
         version, kept = self._catalogue.overrides()
+        # Where overrides were put or dropped, versions are beyond the first.
+        lost = version == 0 and len(self._current.snapshot.overrides.all) > 0
+        if lost and not self._lost:
+            _log.error("the store has lost the overrides, obeying those known: put them again")
+        self._lost = lost
+        if lost:
+            return
         self._current.use_overrides(Overrides(kept, version))
         try:
             write_atomically(self._path, encode_overrides(kept))

@@ -108,7 +108,7 @@ class Catalogue(Protocol):
         ...
 
     def overrides_version(self) -> int:
-        """A number that changes with every change of overrides."""
+        """A number that changes with every change of overrides; 0 where there was none yet."""
         ...
 
     def put_overrides(self, overrides: Sequence[Override], now: datetime) -> None:

@@ -130,6 +130,8 @@ class RedisCatalogue:
             pipeline.multi()
             if left is not kept:
                 pipeline.hset(OVERRIDES, "body", cast("str", encode_overrides(left)))
+                # From anywhere, as that of items.
+                pipeline.hsetnx(OVERRIDES, "number", str(secrets.randbelow(_BEGINNINGS)))
                 pipeline.hincrby(OVERRIDES, "number", 1)
 
         self._server.change([OVERRIDES], step)

@@ -61,9 +61,11 @@ def test_neighbours_lose_nothing_of_each_other(url: str) -> None:
     assert [found[key].history for key in SHARED] == [everything] * len(SHARED)
     assert found[SHARED[0]].published == Published(at=ROUNDS - 1)
     assert stores.profiles.count() == len(SHARED) + 500 * PROCESSES
-    assert stores.catalogue.count() == stores.catalogue.version() == PROCESSES * ROUNDS
-    assert stores.catalogue.overrides_version() == PROCESSES * ROUNDS
+    assert stores.catalogue.count() == PROCESSES * ROUNDS
     assert len(stores.catalogue.overrides().overrides) == PROCESSES * ROUNDS
+    if url.startswith("sqlite:"):  # Redis counts from anywhere
+        assert stores.catalogue.version() == PROCESSES * ROUNDS
+        assert stores.catalogue.overrides_version() == PROCESSES * ROUNDS
     assert sorted(stores.pins.of_send(SHARED[1], "mail")) == seen[0].split()
     assert len(set(seen)) == 1
     stores.close()

@@ -182,6 +182,19 @@ def test_overrides_hold_after_a_restart_without_the_store(shop: Kit, tmp_path: P
     assert again.parts.current.snapshot.overrides.banned("cream", "hero", None, NOW)
 
 
+def test_a_store_that_lost_everything_lifts_no_ban(shop: Kit, tmp_path: Path) -> None:
+    decide(shop, "ban", "cream")
+    empty = make_kit(tmp_path)
+    assert empty.parts.overrides.load_local()
+    for _ in range(2):
+        empty.parts.overrides.look()
+        assert empty.parts.current.snapshot.overrides.banned("cream", "hero", None, NOW)
+    empty.stock()
+    decide(empty, "ban", "dates")
+    obeyed = empty.parts.current.snapshot.overrides
+    assert [one.item for one in obeyed.all] == ["dates"]
+
+
 def test_a_copy_that_cannot_be_read_counts_as_none(shop: Kit, tmp_path: Path) -> None:
     (tmp_path / "overrides.msgpack").write_bytes(b"\xff")
     assert not shop.parts.overrides.load_local()
