@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -64,6 +65,14 @@ class Server(uvicorn.Server):
         """Serve until the end."""
         with suppress(KeyboardInterrupt):
             self.run(self._sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        # What is there now stays: a full collection that looked at all of it again and again would
+        # stop the loop for tens of milliseconds.
+        gc.collect()
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first SIGTERM; end at Ctrl-C, or at a second."""
