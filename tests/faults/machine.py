@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.faults.processes import children
+from tests.faults.processes import Process, children
 
 STEP = 0.005
 """Seconds that the idle process sleeps."""
@@ -50,13 +50,13 @@ class Watch:
         memory: Bytes that the largest of them had at the last look.
 
     Args:
-        pid: The scorer's process, or its workers' parent.
+        scorer: Its process, or its workers' parent; another one when it is started again.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, scorer: Process) -> None:
         self.threads = 0
         self.memory = 0
-        self._pid = pid
+        self._scorer = scorer
         self._before: dict[int, float] = {}
         self._waits: list[tuple[float, float]] = []
         self._done = threading.Event()
@@ -87,7 +87,7 @@ class Watch:
         while not self._done.wait(WINDOW):
             waits = [self._waited(os.getpid())]
             with suppress(OSError):  # it ends, or a worker does
-                processes = (self._pid, *children(self._pid))
+                processes = (self._scorer.pid, *children(self._scorer.pid))
                 waits += [self._waited(pid) for pid in processes]
                 self.memory = max(_memory(pid) for pid in processes)
             self._waits.append((time.monotonic(), max(waits)))

@@ -61,7 +61,14 @@ WITH_SQLITE = (
     ),
 )
 WITH_INGEST = (Trial("ingest killed again and again", breaking.child_killed),)
-WITH_WORKERS = (Trial("one of two workers killed, again and again", breaking.child_killed),)
+WITH_WORKERS = (
+    Trial(
+        "one of two workers killed, again and again",
+        breaking.child_killed,
+        # What a worker could not bring to the store in time dies with it.
+        owned_up=frozenset({"differed", "repeated in another block"}),
+    ),
+)
 
 
 class Group(NamedTuple):
@@ -134,7 +141,7 @@ async def _run(group: Group, home: Path, pace: Pace) -> bool:
             say(line(*cells(row)))
             for fault, example in row.tally.examples.items():
                 sys.stderr.write(f"{trial.name}: {fault}: {example}\n")
-            well = well and not row.wrong
+            well = well and row.holds
     return well
 
 

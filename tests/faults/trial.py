@@ -33,6 +33,7 @@ class Trial:
         rungs: What may answer known customers while it lasts.
         settle: Seconds from its beginning until that is judged.
         cold: Whether the scorer is another process from then on, so that nothing is asked before.
+        owned_up: What may be wrong, as docs/reliability.md says; it is told all the same.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Trial:
     rungs: frozenset[str] = MODEL
     settle: float = 1.0
     cold: bool = False
+    owned_up: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Row:
         tally: What was judged.
         wrong: What was wrong → how often: as the tally has it, and `late` for answers whose
             lateness is longer than the machine kept us waiting meanwhile.
+        holds: Whether nothing was wrong but what is owned up to.
         recovery: Seconds from the fault's end to the last answer that was not the model's.
         threads: The most that the scorer had.
         memory: Bytes that it had in the end.
@@ -78,6 +81,7 @@ class Row:
     trial: str
     tally: Tally
     wrong: Mapping[str, int]
+    holds: bool
     recovery: float
     threads: int
     memory: int
@@ -134,7 +138,7 @@ async def run_trial(stack: Stack, trial: Trial, pace: Pace) -> Row:
     load = Load(
         stack, Mix(len(trial.name), trial.name.replace(" ", "-"), pace.own_deadline_ms), pace.rate
     )
-    with noise() as heard, Watch(stack.scorer.pid) as watch:
+    with noise() as heard, Watch(stack.scorer) as watch:
         load.tally.allowed = MODEL
         await load.run(0 if trial.cold else pace.before)
         load.tally.allowed = None
@@ -155,6 +159,7 @@ async def run_trial(stack: Stack, trial: Trial, pace: Pace) -> Row:
         trial=trial.name,
         tally=load.tally,
         wrong=wrong,
+        holds=trial.owned_up.issuperset(wrong),
         recovery=recovery,
         threads=watch.threads,
         memory=watch.memory,
