@@ -64,6 +64,8 @@ SHOWN: Final = 9
 SECTIONS: Final = 8
 """In a department."""
 TASTES: Final = 300
+LENGTHS: Final = 0.4
+"""Power of an item's popularity that its vector's length goes by."""
 _KEPT: Final = "shop.msgpack"
 _DAY: Final = 24 * 3_600
 _SHELF: Final = 200
@@ -160,13 +162,17 @@ def make_items(count: int) -> list[Item]:
 
 
 def make_model(random: np.random.Generator, items: Sequence[str]) -> Bundle:
-    """ALS whose items lie around tastes, the more popular farther out, as fitted ones do."""
+    """ALS whose items lie around tastes, the more popular farther out.
+
+    Of 68,000 items the 100th longest is .34 of the longest, the 1,000th .14, the 5,000th .07: as in
+    ALS that was fitted to The Complete Journey (.48, .24, .12) and to Gowalla (.24, .09, .04).
+    """
     count = len(items)
     wanted = random.permutation(1.0 / np.arange(10.0, count + 10.0)).astype(np.float32)
     taste = random.normal(size=(TASTES, WIDTH)).astype(np.float32)
     factors = taste[random.integers(TASTES, size=count)]
     factors += random.normal(scale=0.7, size=(count, WIDTH)).astype(np.float32)
-    factors *= (0.02 * (wanted / wanted.min()) ** 0.25)[:, None]
+    factors *= (0.02 * (wanted / wanted.min()) ** LENGTHS)[:, None]
     facts = DataFacts(
         as_of=AT,
         events=30 * count,
