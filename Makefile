@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: install demo test lint bench lock clean
+.PHONY: install demo test lint bench soak lock clean
 .DEFAULT_GOAL := install
 
 # The stamp is newer than the lock only when everything in the lock is installed.
@@ -29,6 +29,10 @@ test: lint
 
 bench: install
 	$(BIN)/python -m benchmarks.loop --json
+
+# A few minutes a fault: --only WORD… takes some of them, --fetches N makes them shorter.
+soak: install
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 # One lock for development, and one for each container image with the same versions.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
