@@ -29,7 +29,8 @@ from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
 from serving.model.longest import Longest, inner_products
 from serving.model.shares import Shares, no_shares
-from serving.model.tastes import Inner, Rows
+from serving.model.tastes import Rows
+from serving.model.ways import Inner
 
 ALGORITHM = "als"
 FACTORS = "item_factors"
@@ -153,12 +154,9 @@ class AlsTastes:
         """Scores of some rows of one customer."""
         return inner_products(self._vectors[customer], self._factors[rows])
 
-    def inner(self) -> Inner:
+    def way(self) -> Inner:
         """Scores are inner products."""
         return Inner(self._vectors, self._items)
-
-    def sparse(self) -> None:
-        """Hardly any score is 0."""
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """What each item of a customer's history adds to the scores of some rows.

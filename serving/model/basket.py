@@ -41,7 +41,7 @@ class Baskets:
     kinds: NDArray[np.uint8]
     ages: NDArray[np.float64]
     items: int
-    _weighed: dict[str, Weights] = field(default_factory=dict, repr=False)
+    _weighed: dict[object, Weights] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -57,7 +57,7 @@ class Baskets:
         Rows are in ascending order and the order of interactions makes no difference to a bit.
         Computed once a weighting.
         """
-        known = repr(weighting)
+        known = weighting.half_life_days, tuple(weighting.types.items())
         if known not in self._weighed:
             gains = self.gains(weighting)
             faded = gains * np.exp2(-weighting.decay_per_second() * self.ages)
@@ -139,25 +139,14 @@ def baskets_of(histories: Sequence[History], index: Mapping[str, int], now: date
         index: Item id → row of the bundle; items that are not in it are left out.
         now: Aware.
     """
-    rows: list[int] = []
-    kinds: list[int] = []
-    times: list[int] = []
-    starts = [0]
-    for history in histories:
-        for seen in history.interactions:
-            row = index.get(seen.item)
-            if row is not None:
-                rows.append(row)
-                kinds.append(_NUMBERS[seen.type])
-                times.append(seen.at)
-        starts.append(len(rows))
-    return Baskets(
-        np.array(starts, np.int64),
-        np.array(rows, np.int32),
-        np.array(kinds, np.uint8),
-        np.maximum(now.timestamp() - np.array(times, np.float64), 0.0),
-        len(index),
-    )
+    seen = [one for history in histories for one in history.interactions]
+    rows = np.array([index.get(one.item, -1) for one in seen], np.int32)
+    kinds = np.array([_NUMBERS[one.type] for one in seen], np.uint8)
+    ages = np.maximum(now.timestamp() - np.array([one.at for one in seen], np.float64), 0.0)
+    starts = np.cumsum([0, *(len(history.interactions) for history in histories)])
+    every = Baskets(starts, rows, kinds, ages, len(index))
+    known = rows >= 0
+    return every if known.all() else every.where(known)
 
 
 def baskets_of_counts(bought: Weights) -> Baskets:

@@ -15,6 +15,7 @@ with `bonus` 0 for new items, and for the others the parameter `again`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -23,10 +24,12 @@ from numpy.typing import NDArray
 from features.errors import BundleError
 from features.event import EventType
 from serving.model.basket import Baskets
+from serving.model.blend_search import Search
 from serving.model.bundle import Bundle
 from serving.model.manifest import Part, Say
 from serving.model.shares import Shares, joined
 from serving.model.tastes import Rows, Tastes
+from serving.model.ways import Alike, Few, Inner, Way, among_sorted
 from serving.model.weighting import Weighting
 
 ALGORITHM = "blend"
@@ -37,10 +40,14 @@ TOGETHER: Final = 1 << 18
 """Scores made comparable at once: a MiB, so that all that is done to them is done in the
 processor's cache."""
 
+SEEDS: Final = 32
+"""So many of each part's best are where a search begins."""
+
 OWNED: Final = Weighting({EventType.PURCHASE: 1.0, EventType.RETURN: -1.0}, half_life_days=None)
 """Tells what a customer has."""
 
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 Cells = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Customer and row of each item that a customer has."""
 
@@ -125,6 +132,7 @@ class BlendTastes:
         self._starts = np.searchsorted(owned[0], np.arange(customers + 1))
         self._items = items
         self._peaks = np.empty((0, 0, 2), np.float32)
+        self._found: dict[int, _Found] = {}
 
     def scores(self) -> Floats:
         """Scores, (customers, items)."""
@@ -150,18 +158,32 @@ class BlendTastes:
     def at(self, customer: int, rows: Rows) -> NDArray[np.float64]:
         """Scores of some rows of one customer."""
         had = self._had(customer, rows)
+        peaks, kind = self._peaks_of(customer), had.astype(np.intp)
         scores = np.where(had, self._again, 0.0)
         for number, (part, tastes) in enumerate(self._parts):
-            peak = self._peak(number, customer, had)
+            peak = peaks[number][kind]
             known = np.maximum(tastes.at(customer, rows), 0.0) / peak
             scores += np.where(had, _counted(part.again, known), _counted(part.new, known))
         return scores
 
-    def inner(self) -> None:
-        """They are sums of several."""
+    def way(self) -> BlendTastes | None:
+        """By what bounds the parts' scores, where all parts know ways."""
+        return None if self._ways is None else self
 
-    def sparse(self) -> None:
-        """Some part has something to say about most items."""
+    def near(self, customer: int, allowed: Mask, count: int) -> Rows:
+        """Rows among which are a customer's best."""
+        owned = self._rows_of(customer)
+        fresh = allowed.copy()
+        fresh[owned] = False
+        near = self._found_of(customer).search.near(fresh, count)
+        return np.concatenate([near, owned[allowed[owned]]])
+
+    def rough(self, customer: int, rows: Rows) -> Floats:
+        """Scores of some rows."""
+        scores = self._found_of(customer).search.rough(rows)
+        had = self._had(customer, rows)
+        scores[had] = self.at(customer, rows[had])
+        return scores
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """What each item of a customer's history adds to the scores of some rows.
@@ -178,25 +200,69 @@ class BlendTastes:
     def _joined(self, shares: Sequence[Shares], customer: int, rows: Rows) -> Shares:
         """The parts' shares in some rows of one customer, together."""
         had = self._had(customer, rows)
+        peaks, kind = self._peaks_of(customer), had.astype(np.intp)
         times = []
         for number, (part, _) in enumerate(self._parts):
             # A part's score of a row is the sum of its shares.
-            peak = self._peak(number, customer, had)
+            peak = peaks[number][kind]
             known = np.maximum(shares[number].values.sum(axis=1), np.float32(0)) / peak
             says = np.where(had, _slope(part.again, known), _slope(part.new, known))
             times.append(np.where(known > 0, says / peak, np.float32(0)))
         return joined(shares, times, len(rows))
 
-    def _had(self, customer: int, rows: Rows) -> NDArray[np.bool_]:
-        """Which of some rows the customer has."""
-        start, end = self._starts[customer : customer + 2]
-        return np.isin(rows, self._owned[1][start:end])
+    @cached_property
+    def _ways(self) -> Sequence[Way] | None:
+        """The parts' own; None where one has none."""
+        ways = [tastes.way() for _, tastes in self._parts]
+        known = [way for way in ways if isinstance(way, Inner | Few | Alike)]
+        return known if len(known) == len(ways) else None
 
-    def _peak(self, number: int, customer: int, had: NDArray[np.bool_]) -> Floats:
-        """By what a part's scores are divided, for each row."""
-        if not len(self._peaks):
-            self.scores()
-        return np.asarray(self._peaks[number, customer][had.astype(np.intp)])
+    def _rows_of(self, customer: int) -> Rows:
+        """The rows that a customer has, ascending."""
+        start, end = self._starts[customer : customer + 2]
+        return self._owned[1][start:end]
+
+    def _had(self, customer: int, rows: Rows) -> Mask:
+        """Which of some rows the customer has."""
+        return among_sorted(rows, self._rows_of(customer))
+
+    def _peaks_of(self, customer: int) -> Floats:
+        """By what the parts' scores are divided, those of new items and others, (parts, 2)."""
+        if self._ways is None:
+            if not len(self._peaks):
+                self.scores()
+            return self._peaks[:, customer]
+        return self._found_of(customer).peaks
+
+    def _found_of(self, customer: int) -> _Found:
+        """What is looked for once a customer, where all parts know ways."""
+        if customer not in self._found:
+            ways, owned = self._ways or (), self._rows_of(customer)
+            great = [way.greatest(customer, owned, SEEDS) for way in ways]
+            each = [
+                [tastes.at(customer, rows).max(initial=0) for rows in (best, owned)]
+                for (_, tastes), best in zip(self._parts, great, strict=True)
+            ]
+            peaks = _above_nothing(np.array(each, np.float32))
+            counting = [
+                (part.new, way, peak)
+                for (part, _), way, peak in zip(self._parts, ways, peaks[:, 0], strict=True)
+            ]
+            seeds = np.unique(np.concatenate(great))
+            self._found[customer] = _Found(peaks, Search(counting, customer, seeds))
+        return self._found[customer]
+
+
+class _Found(NamedTuple):
+    """What ways lead to, for one customer.
+
+    Attributes:
+        peaks: By what the parts' scores are divided, as `Comparable` has them, (parts, 2).
+        search: For the best new items.
+    """
+
+    peaks: Floats
+    search: Search
 
 
 def owned_cells(baskets: Baskets) -> Cells:

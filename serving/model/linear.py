@@ -24,7 +24,8 @@ from serving.model.basket import Baskets, Weights
 from serving.model.bundle import Bundle
 from serving.model.longest import Longest, inner_products
 from serving.model.shares import Shares, no_shares
-from serving.model.tastes import Inner, Rows
+from serving.model.tastes import Rows
+from serving.model.ways import Few, Inner
 
 STARTS = "neighbour_starts"
 """int32 (items + 1,): where each item's neighbours begin in the other two."""
@@ -125,6 +126,10 @@ class LinearTastes:
         """What they give to single items, (customers, items)."""
         return None if self._matrix.sparse is None else self._weights @ self._matrix.sparse
 
+    @cached_property
+    def _few(self) -> Few | None:
+        return None if self._given is None else Few(self._given)
+
     def scores(self) -> Floats:
         """Scores, (customers, items); 0 for an item that nothing in the basket gives to."""
         if self._given is None:
@@ -138,20 +143,13 @@ class LinearTastes:
     def at(self, customer: int, rows: Rows) -> NDArray[np.float64]:
         """Scores of some rows of one customer."""
         scores = inner_products(self._vectors[customer], self._matrix.given[rows])
-        if self._given is not None:
-            start, end = self._given.indptr[customer : customer + 2]
-            given = np.zeros(self._given.shape[1])
-            given[self._given.indices[start:end]] = self._given.data[start:end]
-            scores += given[rows]
-        return scores
+        return scores if self._few is None else scores + self._few.dense(customer)[rows]
 
-    def inner(self) -> Inner | None:
-        """Scores are inner products, unless items give to single items too."""
-        return Inner(self._vectors, self._items) if self._given is None else None
-
-    def sparse(self) -> Weights | None:
-        """Scores are what items give to single items, unless they give to factors too."""
-        return None if self._matrix.given.shape[1] else self._given
+    def way(self) -> Inner | Few | None:
+        """Scores are inner products, or 0 but for few items; both together know no way."""
+        if self._given is None:
+            return Inner(self._vectors, self._items)
+        return None if self._matrix.given.shape[1] else self._few
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """What each item of a customer gives to some rows; a row's shares add up to its score."""

@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 HEAD: Final = 4_096
-"""The longest vectors, which lie together in memory: nearly always enough."""
+"""So many of the longest vectors lie together in memory: nearly always enough."""
+FIRST: Final = 512
+"""So many of them are looked at first."""
 ROUNDING: Final = 2e-6
 """How far an inner product in single precision may be off, as a part of the product of lengths."""
 GROWS: Final = 4
@@ -51,6 +53,17 @@ class Longest:
         """The rows, the longest vector's first, (items,)."""
         return np.argsort(-self.lengths, kind="stable").astype(np.int32)
 
+    @cached_property
+    def everything(self) -> Among:
+        """All items."""
+        return Among(self, self.order)
+
+    def products(self, vector: Floats, rows: NDArray[np.integer[Any]]) -> Floats:
+        """Inner products of a customer's vector with some of the items', (rows,)."""
+        if len(rows) > MOST * len(self.factors):
+            return np.asarray((self.factors @ vector)[rows])
+        return np.asarray(self.factors[rows] @ vector)
+
     def among(self, eligible: Mask) -> Among:
         """Those that may come, (items,)."""
         rows = self.order[eligible[self.order]]
@@ -69,7 +82,7 @@ class Among:
         self._all = longest
         self._rows = rows
         self._short = -longest.lengths[rows]
-        self._head = np.ascontiguousarray(longest.factors[rows[:HEAD]].T)
+        self._head = longest.factors[rows[:HEAD]]
         self._place = np.full(len(longest.factors), len(rows), np.int32)
         self._place[rows] = np.arange(len(rows), dtype=np.int32)
 
@@ -87,7 +100,7 @@ class Among:
         """
         reach = np.sqrt(np.einsum("cf,cf->c", vectors, vectors))
         slack = reach * (ROUNDING * -self._short[:1].min(initial=0))
-        scores = vectors @ self._head
+        scores = vectors @ self._head[:FIRST].T
         for customer, rows in enumerate(closed):
             self._close(scores[customer], self._place[rows])
         found: list[Rows] = []
@@ -99,6 +112,23 @@ class Among:
             found.append(self._rows[near].astype(np.int64))
         return found
 
+    def greatest(self, vector: Floats, closed: Rows, count: int) -> Rows:
+        """The row of the greatest inner product, and the next of those that were looked at for it.
+
+        Args:
+            vector: Of a customer, (factors,).
+            closed: Rows that may not come.
+            count: How many at the most, from 1.
+        """
+        seen = self._head[:FIRST] @ vector
+        self._close(seen, self._place[closed])
+        seen, _ = self._searched(seen, vector, closed, (np.float32(np.linalg.norm(vector)), 1))
+        if count < len(seen):
+            places = np.argpartition(-seen, count)[:count]
+        else:
+            places = np.flatnonzero(seen > -np.inf)
+        return self._rows[places].astype(np.int64)
+
     def _searched(
         self, seen: Floats, vector: Floats, closed: Rows, wanted: tuple[np.float32, int]
     ) -> tuple[Floats, np.float32]:
@@ -109,7 +139,7 @@ class Among:
             need = self._needed(bound, reach)
             if need <= len(seen):
                 return seen, bound
-            end = min(need, max(GROWS * len(seen), HEAD))
+            end = min(need, GROWS * len(seen))
             more = self._scores(vector, len(seen), end)
             seen = np.concatenate([seen, more])
             self._close(seen, self._place[closed])
@@ -123,11 +153,9 @@ class Among:
 
     def _scores(self, vector: Floats, start: int, end: int) -> Floats:
         """Scores of some of the rows, by their places."""
-        factors, rows = self._all.factors, self._rows[start:end]
-        if end - start > MOST * len(factors):
-            scores: Floats = (factors @ vector)[rows]
-            return scores
-        return np.asarray(factors[rows] @ vector)
+        if end <= len(self._head):
+            return np.asarray(self._head[start:end] @ vector)
+        return self._all.products(vector, self._rows[start:end])
 
     @staticmethod
     def _close(scores: Floats, places: NDArray[np.int32]) -> None:

@@ -11,6 +11,7 @@ from serving.model.basket import Baskets
 from serving.model.bundle import Bundle
 from serving.model.shares import Shares, no_shares
 from serving.model.tastes import Rows
+from serving.model.ways import Alike
 
 ALGORITHM = "popularity"
 
@@ -24,10 +25,11 @@ class PopularityScorer:
 
     def __init__(self, bundle: Bundle) -> None:
         self._popularity = bundle.popularity
+        self._way = Alike(self._popularity)
 
     def tastes(self, baskets: Baskets) -> PopularTastes:
         """The taste of everybody, for each of them."""
-        return PopularTastes(self._popularity, len(baskets))
+        return PopularTastes(self._popularity, len(baskets), self._way)
 
     def score(self, baskets: Baskets) -> NDArray[np.float32]:
         """Scores, (customers, items), read-only."""
@@ -44,11 +46,13 @@ class PopularTastes:
     Args:
         popularity: (items,).
         customers: How many.
+        way: To the greatest.
     """
 
-    def __init__(self, popularity: NDArray[np.float32], customers: int) -> None:
+    def __init__(self, popularity: NDArray[np.float32], customers: int, way: Alike) -> None:
         self._popularity = popularity
         self._customers = customers
+        self._way = way
 
     def scores(self) -> NDArray[np.float32]:
         """Scores, (customers, items), read-only."""
@@ -58,11 +62,9 @@ class PopularTastes:
         """Scores of some rows."""
         return self._popularity[rows].astype(np.float64)
 
-    def inner(self) -> None:
-        """They are no inner products."""
-
-    def sparse(self) -> None:
-        """Few of them are 0."""
+    def way(self) -> Alike:
+        """Everybody's are the same."""
+        return self._way
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:
         """None: no single item is the reason."""

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.model.basket import Weights
-from serving.model.longest import Longest
 from serving.model.shares import Shares
+from serving.model.ways import Alike, Few, Inner, Mixed
 
 Rows = NDArray[np.int64]
-
-
-class Inner(NamedTuple):
-    """Scores that are inner products.
-
-    Attributes:
-        vectors: Of the customers, (customers, factors).
-        items: Vectors of the items.
-    """
-
-    vectors: NDArray[np.float32]
-    items: Longest
 
 
 class Tastes(Protocol):
     """What a scorer made of baskets, one customer after the other; for one thread at a time.
 
-    A scorer may know shorter ways to the best of its scores than all of them: `inner` or `sparse`.
+    Those who want only the best of the scores may find a shorter way to them.
     """
 
     def scores(self) -> NDArray[np.float32]:
@@ -45,12 +32,8 @@ class Tastes(Protocol):
         """Scores of some rows of one customer, (rows,), to the bit whoever else is asked for."""
         ...
 
-    def inner(self) -> Inner | None:
-        """What the scores are inner products of; None where they are none."""
-        ...
-
-    def sparse(self) -> Weights | None:
-        """The scores, where nearly all are 0, (customers, items); None where they are not."""
+    def way(self) -> Inner | Few | Alike | Mixed | None:
+        """A way to the greatest scores without a look at all; None where there is none."""
         ...
 
     def shares(self, rows: Sequence[Rows]) -> list[Shares]:

@@ -12,10 +12,10 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from serving.model.basket import Weights
 from serving.model.longest import Among
-from serving.model.tastes import Inner, Tastes
-from serving.ranking.eligible import Eligible
+from serving.model.tastes import Tastes
+from serving.model.ways import Alike, Few, Inner, Mixed
+from serving.ranking.eligible import Eligible, Mask
 from serving.ranking.top import EMPTY, Rows, Scores, best_rows
 from serving.ranking.view import ItemView
 
@@ -156,21 +156,82 @@ class Searched:
         return _position(scores, row, self._eligible.view)
 
 
-class Sparse:
-    """Scores that are 0 but for few rows: the others come by rank, behind what is above 0.
+class Blended:
+    """Scores that several models make up, of which the greatest are found by what bounds them.
 
     Args:
         eligible: Rows that may come to anybody.
-        told: Of these and other customers, (customers, rows).
+        tastes: Of these and other customers.
+        mixed: The same, as what finds the greatest.
         places: The numbers of these customers there.
         closed: Rows that may not come to each.
     """
 
     def __init__(
-        self, eligible: Eligible, told: Weights, places: Sequence[int], closed: Sequence[Rows]
+        self,
+        eligible: Eligible,
+        tastes: Tastes,
+        mixed: Mixed,
+        places: Sequence[int],
+        closed: Sequence[Rows],
     ) -> None:
         self._eligible = eligible
-        self._told = told
+        self._tastes = tastes
+        self._mixed = mixed
+        self._places = places
+        self._closed = closed
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def best(self, customers: Rows, count: int) -> Rows:
+        """The best rows."""
+        view = self._eligible.view
+        count = min(count, len(view.items))
+        if not count:
+            return np.empty((len(customers), 0), np.int64)
+        places = [self._places[customer] for customer in customers.tolist()]
+        near = [
+            self._mixed.near(place, self._allowed(customer), count)
+            for place, customer in zip(places, customers.tolist(), strict=True)
+        ]
+        return _ordered(self._tastes, places, near, (view, count))
+
+    def of(self, customers: Rows, rows: Rows) -> Scores:
+        """The scores of some rows."""
+        return np.stack([self._row(customer, rows) for customer in customers.tolist()])
+
+    def position(self, customer: int, row: int) -> int:
+        """Where a row stands."""
+        every = np.arange(len(self._eligible.mask))
+        return _position(self._row(customer, every), row, self._eligible.view)
+
+    def _allowed(self, customer: int) -> Mask:
+        allowed = self._eligible.mask.copy()
+        allowed[self._closed[customer]] = False
+        return allowed
+
+    def _row(self, customer: int, rows: Rows) -> Scores:
+        scores = self._mixed.rough(self._places[customer], rows)
+        scores[~self._allowed(customer)[rows]] = -np.inf
+        return scores
+
+
+class Sparse:
+    """Scores that are 0 but for few rows: the others come by rank, behind what is above 0.
+
+    Args:
+        eligible: Rows that may come to anybody.
+        few: Of these and other customers.
+        places: The numbers of these customers there.
+        closed: Rows that may not come to each.
+    """
+
+    def __init__(
+        self, eligible: Eligible, few: Few, places: Sequence[int], closed: Sequence[Rows]
+    ) -> None:
+        self._eligible = eligible
+        self._few = few
         self._places = places
         self._closed = closed
 
@@ -195,29 +256,27 @@ class Sparse:
 
     def _best(self, customer: int, count: int) -> Rows:
         """The best rows of one."""
-        rows, scores = self._told_of(customer)
-        closed = self._closed[customer]
-        told = self._eligible.mask[rows]
-        if len(closed):
-            told &= ~np.isin(rows, closed)
-        # Whatever is told or closed takes at most so many of the first by rank.
-        silent = self._eligible.by_rank[: count + len(rows) + len(closed)]
-        silent = silent[~np.isin(silent, np.concatenate([rows, closed]))][:count]
+        rows, scores = self._few.of(self._places[customer])
+        closed, view = self._closed[customer], self._eligible.view
+        known = np.zeros(len(self._eligible.mask), np.bool_)
+        known[closed] = True
+        told = self._eligible.mask[rows] & ~known[rows]
+        known[rows] = True
         rows, scores = rows[told], scores[told]
-        rows = np.concatenate([rows, silent])
-        scores = np.concatenate([scores, np.zeros(len(silent), np.float32)])
-        order = np.lexsort((self._eligible.view.rank[rows], -scores))
-        return np.asarray(rows[order[:count]])
-
-    def _told_of(self, customer: int) -> tuple[Rows, Scores]:
-        start, end = self._told.indptr[self._places[customer] :][:2]
-        return self._told.indices[start:end].astype(np.int64), self._told.data[start:end]
+        if np.count_nonzero(scores > 0) < count:
+            # What is told or closed takes at most so many of the first by rank.
+            silent = self._eligible.by_rank[: count + np.count_nonzero(known)]
+            silent = silent[~known[silent]][:count]
+            rows = np.concatenate([rows, silent])
+            scores = np.concatenate([scores, np.zeros(len(silent), np.float32)])
+        if count < len(rows):
+            near = scores >= np.partition(scores, len(scores) - count)[len(scores) - count]
+            rows, scores = rows[near], scores[near]
+        return np.asarray(rows[np.lexsort((view.rank[rows], -scores))[:count]])
 
     def _row(self, customer: int) -> Scores:
         """All scores of one customer, (rows,); -inf where one may not come."""
-        rows, told = self._told_of(customer)
-        scores = np.zeros(len(self._eligible.mask), np.float32)
-        scores[rows] = told
+        scores = self._few.dense(self._places[customer]).copy()
         scores[self._eligible.never] = -np.inf
         scores[self._closed[customer]] = -np.inf
         return scores
@@ -248,10 +307,14 @@ class Told:
             places: The customers' numbers.
             closed: Rows that may not come to each.
         """
-        inner, sparse = self.tastes.inner(), self.tastes.sparse()
-        if inner is not None:
-            return Searched(eligible, self.tastes, inner, places, closed)
-        return None if sparse is None else Sparse(eligible, sparse, places, closed)
+        way = self.tastes.way()
+        if isinstance(way, Inner):
+            return Searched(eligible, self.tastes, way, places, closed)
+        if isinstance(way, Few):
+            return Sparse(eligible, way, places, closed)
+        if way is None or isinstance(way, Alike):
+            return None
+        return Blended(eligible, self.tastes, way, places, closed)
 
 
 def _ordered(
