@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
@@ -102,6 +102,20 @@ class Lines:
                 return  # nobody reads any more: there is nowhere left to say so
 
 
+_configured: tuple[Lines, int] | None = None
+
+
+def line_writer(level: Level) -> Callable[[bytes], None] | None:
+    """What takes finished lines of a level, for who makes very many of them.
+
+    Returns:
+        None when `configure_logs` was not called, or called with a higher level.
+    """
+    if _configured is None or logging.getLevelNamesMapping()[level.upper()] < _configured[1]:
+        return None
+    return _configured[0].msg
+
+
 def configure_logs(level: Level = "info") -> None:
     """Write JSON lines from this level on; call once a process, before work begins.
 
@@ -112,6 +126,8 @@ def configure_logs(level: Level = "info") -> None:
 
     number = logging.getLevelNamesMapping()[level.upper()]
     lines = Lines(sys.stderr.buffer)
+    global _configured  # noqa: PLW0603 - as structlog's own configuration is
+    _configured = lines, number
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from features.errors import Overloaded
 from serving.attempt import Attempt
+from serving.deadlines import Deadlines
 from serving.lanes import Lane
 from serving.making import Made, Maker
 from serving.parts import Parts
@@ -101,7 +102,9 @@ class Answers:
         # Threads apart: batches must not hold up a template.
         self._batches = ThreadPoolExecutor(_BATCHES, thread_name_prefix="batch")
         self._lines: defaultdict[Send, deque[Attempt]] = defaultdict(deque)
+        self._gathered: list[Attempt] = []
         self._blamed: object | None = None
+        self._deadlines = Deadlines(self._late)
         self._asked = 0
 
     def close(self) -> None:
@@ -171,12 +174,12 @@ class Answers:
         waiting: asyncio.Future[Choice] = loop.create_future()
         attempt.waiting = waiting
         attempt.until = time.monotonic() + seconds
-        timer = loop.call_later(seconds, self._late, attempt)
+        self._deadlines.add(attempt, attempt.until)
         self._begin(attempt)
         try:
             return await waiting
         finally:
-            timer.cancel()
+            self._deadlines.done(attempt, attempt.until)
             self._end(attempt)
 
     def _begin(self, attempt: Attempt) -> None:
@@ -186,7 +189,7 @@ class Answers:
             line.append(attempt)
             if len(line) > 1:
                 return
-        self._reading.put(attempt)
+        self._gather(attempt)
 
     def _end(self, attempt: Attempt) -> None:
         """An attempt was answered: let the next of its send begin."""
@@ -199,7 +202,20 @@ class Answers:
         if not line:
             del self._lines[send]
         elif first:
-            self._reading.put(line[0])
+            self._gather(line[0])
+
+    def _gather(self, attempt: Attempt) -> None:
+        """Put an attempt into the lane, with all that come in the same turn of the loop.
+
+        A thread that was woken for each of them would take turns with the loop for each of them.
+        """
+        self._gathered.append(attempt)
+        if len(self._gathered) == 1:
+            asyncio.get_running_loop().call_soon(self._put_gathered)
+
+    def _put_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        self._reading.put(*gathered)
 
     def _late(self, attempt: Attempt) -> None:
         """Answer when time is over, if nobody has."""

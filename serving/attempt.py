@@ -26,7 +26,7 @@ from serving.stored import NOTHING, Publication
 _settling = threading.Lock()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Attempt:
     """Shared by the thread that makes an answer and the loop that waits for it.
 
@@ -68,6 +68,7 @@ class Attempt:
     settled: Choice | None = None
     made: str = "lower"
     _looked_at: tuple[Choice, Snapshot, list[Shown]] | None = None
+    _moment: int = 0
 
     def __post_init__(self) -> None:
         self._moment = microseconds(self.now)

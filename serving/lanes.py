@@ -58,12 +58,12 @@ class Lane(Generic[_Job]):
         self._done = 0.0
         self._closed = False
 
-    def put(self, job: _Job) -> None:
-        """Let it be done; a lane that is closed does nothing more."""
+    def put(self, *jobs: _Job) -> None:
+        """Let them be done; a lane that is closed does nothing more."""
         with self._changed:
             if self._closed:
                 return
-            self._jobs.append(job)
+            self._jobs.extend(jobs)
             # Somebody is on the way already, or sees by himself when work goes on for too long.
             if self._called or (self._working and self._watched):
                 return

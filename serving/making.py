@@ -273,7 +273,8 @@ class Maker:
         if picks is None:
             return None
         attempt.made = "stored"
-        return Choice(slate_id(), Rung.MODEL, None, stored.model, tuple(picks))
+        at = int(attempt.now.timestamp())
+        return Choice(slate_id(), Rung.MODEL, None, stored.model, tuple(picks), at)
 
     def _chosen(self, attempt: Attempt, ranked: Ranked | None) -> Choice:
         attempt.made = "lower" if ranked is None else "live"

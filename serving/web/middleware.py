@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -15,7 +15,9 @@ import structlog
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from features.clock import SystemClock
 from features.errors import HomingError
+from features.logs import line_writer
 from features.tokens import token
 from serving.metrics import Metrics
 from serving.web.body import MAX_BODY, too_large
@@ -35,7 +37,12 @@ _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-_SLATE_HEADERS = ((b"content-type", b"application/json"), *_HEADERS)
+_SLATE_HEADERS = (
+    # No browser goes anywhere from a slate: the others say nothing of it.
+    (b"content-type", b"application/json"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
 _READING = frozenset({"GET", "HEAD"})
 _log = structlog.get_logger("homing.access")
 
@@ -53,6 +60,8 @@ class Around:
         self._app = app
         self._fetch = fetch
         self._metrics = metrics
+        self._write = line_writer("info")
+        self._clock = SystemClock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other kinds of scope pass."""
@@ -84,12 +93,8 @@ class Around:
         except HomingError as error:
             await respond(*problem_of(error))(scope, receive, reply.send)
             return
-        body = answer.body
-        scope[NOTES] = {
-            "customer": answer.attempt.ask.customer,
-            "rung": answer.choice.served_by.value,
-        }
-        await reply.send_slate(body)
+        scope[NOTES] = {"customer": answer.attempt.ask.customer, "rung": answer.choice.served_by}
+        await reply.send_slate(answer.body)
 
     async def _unforeseen(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         self._metrics.internal.inc()
@@ -99,19 +104,38 @@ class Around:
             await respond(internal())(scope, receive, reply.send)
 
     def _note(self, scope: Scope, reply: _Reply, seconds: float) -> None:
-        route, status = _route(scope), reply.status
+        route, status, notes = _route(scope), reply.status, scope[NOTES]
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.note_request(method, route, status, seconds)
+        milliseconds = round(1_000 * seconds, 3)
+        if self._write is not None and "rung" in notes:
+            moment = self._clock.now().isoformat()
+            self._write(_slate_line(method, milliseconds, reply.request_id, notes, moment))
+            return
         say = _log.debug if route in _QUIET else _log.info
         say(
             "request",
             method=method,
             route=route,
             status=status,
-            ms=round(1_000 * seconds, 3),
+            ms=milliseconds,
             request_id=reply.request_id,
-            **scope[NOTES],
+            **notes,
         )
+
+
+def _slate_line(
+    method: str, milliseconds: float, request_id: str, notes: Mapping[str, str], moment: str
+) -> bytes:
+    """The line of a slate, as the logger would make it in three times the time.
+
+    None of the parts has anything in it that JSON would escape.
+    """
+    return (
+        f'{{"event":"request","method":"{method}","route":"{FETCH}","status":200,'
+        f'"ms":{milliseconds},"request_id":"{request_id}","customer":"{notes["customer"]}",'
+        f'"rung":"{notes["rung"]}","level":"info","timestamp":"{moment[:-6]}Z"}}'
+    ).encode()
 
 
 class Named(Route):

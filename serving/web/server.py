@@ -53,6 +53,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                # Nobody here looks at who asks from where.
+                proxy_headers=False,
                 timeout_keep_alive=_IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
