@@ -128,7 +128,7 @@ def agree(ours: Contestant, theirs: Contestant, name: str) -> None:
         WrongAnswerError: It does not.
     """
     for place in range(_AGREE):
-        shown = [_items(one_answer(asked, place)) for asked in (ours, theirs)]
+        shown = [items_of(one_answer(asked, place)) for asked in (ours, theirs)]
         if shown[0] != shown[1] or not shown[0]:
             message = f"{name} shows {shown[1]} where the scorer shows {shown[0]}"
             raise WrongAnswerError(message)
@@ -194,7 +194,7 @@ def _call(command: Sequence[str]) -> None:
     subprocess.run(command, check=True, stdout=sys.stderr)  # noqa: S603 - our own command
 
 
-def _items(body: bytes) -> list[str]:
+def items_of(body: bytes) -> list[str]:
     """Item ids of a slate, whatever it is wrapped in."""
     found = msgspec.json.decode(body)
     while isinstance(found, list) or "items" not in found:
