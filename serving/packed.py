@@ -71,6 +71,7 @@ class Packed:
         self._closes = self.columns.closes.data
         self._found: dict[str, int] = {}
         self._shown: dict[int, Drawn] = {}
+        self._asked: tuple[Sequence[str], NDArray[np.int64]] = (), np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._name_starts) - 1
@@ -93,8 +94,17 @@ class Packed:
         return row
 
     def rows(self, items: Sequence[str]) -> NDArray[np.int64]:
-        """The rows of many items, (items,)."""
-        return np.fromiter((self._find(item) for item in items), np.int64, len(items))
+        """The rows of many items, (items,); not to be written to.
+
+        Those of the longest list are remembered: a bundle's items are asked for at every change.
+        """
+        asked, rows = self._asked
+        if asked is items:
+            return rows
+        rows = np.fromiter((self._find(item) for item in items), np.int64, len(items))
+        if len(items) >= len(asked):
+            self._asked = items, rows
+        return rows
 
     def body(self, row: int) -> bytes:
         """A row's item, as `features.stores.codec.encode_item` gave it."""
@@ -191,7 +201,7 @@ class Items(Mapping[str, Item]):
         """What rules read of these items, in their order; of one that is not there too."""
         rows, columns = self.packed.rows(items), self.packed.columns
         if self.over is not None:
-            over = self.over.rows(items)
+            over = self._rows_over(self.over, items, rows)
             rows = np.where(over == UNKNOWN, rows, len(self.packed) + 1 + over)
             columns = joined((columns, self.over.columns))
         return columns.take(rows)
@@ -220,6 +230,20 @@ class Items(Mapping[str, Item]):
         if row == UNKNOWN:
             raise KeyError(item)
         return decode_item(layer.body(row))
+
+    def _rows_over(
+        self, over: Packed, items: Sequence[str], rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The rows of items among the changes, (items,), without a look at each item."""
+        above = np.full(len(self.packed) + 1, UNKNOWN)
+        below = np.array([self.packed.row(name) for name in over])
+        there = below != UNKNOWN
+        above[below[there]] = np.flatnonzero(there)
+        found = above[rows]
+        if self._more:
+            for place in np.flatnonzero(rows == UNKNOWN).tolist():
+                found[place] = over.row(items[place])
+        return found
 
     def _layer(self, item: str) -> tuple[Packed, int]:
         """Where an item is, and its row there."""
