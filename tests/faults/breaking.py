@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -150,6 +151,16 @@ def sqlite_held(how: How, *files: str) -> Breaks:
             yield
 
     return breaks
+
+
+@asynccontextmanager
+async def no_file_grows(stack: Stack) -> AsyncIterator[None]:
+    """Whatever the scorer writes is refused, its log's lines too, as on a disk that is full."""
+    pid, limit = stack.scorer.pid, resource.RLIMIT_FSIZE
+    before = resource.prlimit(pid, limit)
+    resource.prlimit(pid, limit, (0, before[1]))
+    yield
+    resource.prlimit(pid, limit, before)
 
 
 @asynccontextmanager

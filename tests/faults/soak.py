@@ -59,6 +59,7 @@ WITH_SQLITE = (
         breaking.sqlite_held("recovering", "profiles.db", "profiles.pins.db"),
         FALLEN,
     ),
+    Trial("the scorer's disk is full", breaking.no_file_grows, EITHER),
 )
 WITH_INGEST = (Trial("ingest killed again and again", breaking.child_killed),)
 WITH_WORKERS = (

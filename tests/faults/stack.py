@@ -85,6 +85,7 @@ def running_stack(
             "HOMING_REFRESH_SECONDS": "0.2",
             "HOMING_RELOAD_SECONDS": "0.3",
             "HOMING_INGEST": "false",
+            "HOMING_DRAIN_SECONDS": "0",
             "MLFLOW_HTTP_REQUEST_TIMEOUT": "2",
             **settings,
         }

@@ -33,7 +33,10 @@ REGISTRY = (
     Trial("registry cut", breaking.of_registry(Kind.CUT)),
     Trial("reload", breaking.reloading),
 )
-HELD = Trial("held", breaking.sqlite_held("recovering", "profiles.db", "profiles.pins.db"), FALLEN)
+DISK = (
+    Trial("held", breaking.sqlite_held("recovering", "profiles.db", "profiles.pins.db"), FALLEN),
+    Trial("full", breaking.no_file_grows, EITHER),
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +57,9 @@ def test_a_fault_costs_a_rung_at_most_and_never_an_answer(stack: Stack, trial: T
     judge(asyncio.run(run_trial(stack, trial, PACE)))
 
 
-def test_a_stalled_sqlite_file_costs_a_rung_and_no_answer(
+def test_a_stalled_or_full_disk_costs_a_rung_and_no_answer(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with running_stack(tmp_path_factory.mktemp("home")) as stack:
-        judge(asyncio.run(run_trial(stack, HELD, PACE)))
+        for trial in DISK:
+            judge(asyncio.run(run_trial(stack, trial, PACE)))
