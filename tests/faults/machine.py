@@ -47,7 +47,6 @@ class Watch:
 
     Attributes:
         threads: The most that the scorer, or a worker of it, had.
-        memory: Bytes that the largest of them had at the last look.
 
     Args:
         scorer: Its process, or its workers' parent; another one when it is started again.
@@ -55,7 +54,7 @@ class Watch:
 
     def __init__(self, scorer: Process) -> None:
         self.threads = 0
-        self.memory = 0
+        self._memories: dict[int, int] = {}
         self._scorer = scorer
         self._before: dict[int, float] = {}
         self._waits: list[tuple[float, float]] = []
@@ -71,12 +70,17 @@ class Watch:
         self._thread.join()
 
     @property
+    def memory(self) -> int:
+        """Bytes that the largest of its processes had when it was last seen."""
+        return max(self._memories.values(), default=0)
+
+    @property
     def worst(self) -> float:
         """The most that `waited` says of one look."""
         return max((wait for _, wait in self._waits), default=0.0)
 
     def waited(self, began: float, ended: float) -> float:
-        """Seconds that a thread of them was ready to run and had no core, between two moments.
+        """Seconds that threads of them were ready to run and had no core, between two moments.
 
         The moments are of `time.monotonic`; what is told is of whole windows, so it is a little too
         much rather than too little.
@@ -84,27 +88,28 @@ class Watch:
         return sum(wait for at, wait in self._waits if began <= at <= ended + WINDOW)
 
     def _run(self) -> None:
+        looked = time.monotonic()
         while not self._done.wait(WINDOW):
-            waits = [self._waited(os.getpid())]
+            before, looked = looked, time.monotonic()
+            waits = [sum(self._waits_of(os.getpid()))]
             with suppress(OSError):  # it ends, or a worker does
-                processes = (self._scorer.pid, *children(self._scorer.pid))
-                waits += [self._waited(pid) for pid in processes]
-                self.memory = max(_memory(pid) for pid in processes)
-            self._waits.append((time.monotonic(), max(waits)))
+                for pid in (self._scorer.pid, *children(self._scorer.pid)):
+                    found = self._waits_of(pid)
+                    waits.append(sum(found))
+                    self.threads = max(self.threads, len(found))
+                    self._memories[pid] = _memory(pid)
+            # Threads wait for each other, so their waits may add up, but to no more than has gone.
+            self._waits.append((looked, min(sum(waits), looked - before)))
 
-    def _waited(self, process: int) -> float:
-        """Since the last look; of the thread of the process that waited longest."""
-        worst = 0.0
-        threads = list(Path(f"/proc/{process}/task").iterdir())
-        for thread in threads:
-            number = int(thread.name)
-            with suppress(OSError):
+    def _waits_of(self, process: int) -> list[float]:
+        """What each thread of a process has waited since the last look."""
+        waits = []
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with suppress(OSError):  # it ended meanwhile
                 seconds = int((thread / "schedstat").read_text().split()[1]) / 1e9
-                worst = max(worst, seconds - self._before.get(number, seconds))
-                self._before[number] = seconds
-        if process != os.getpid():
-            self.threads = max(self.threads, len(threads))
-        return worst
+                waits.append(seconds - self._before.get(int(thread.name), seconds))
+                self._before[int(thread.name)] = seconds
+        return waits
 
 
 def _memory(process: int) -> int:

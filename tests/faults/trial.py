@@ -74,7 +74,7 @@ class Row:
         recovery: Seconds from the fault's end to the last answer that was not the model's.
         threads: The most that the scorer had.
         memory: Bytes that it had in the end.
-        waited: Seconds that a thread of the scorer, or we, waited for a core within a tenth of one.
+        waited: Seconds that the scorer, or we, waited for a core at worst within a tenth of one.
         noise: Seconds that an idle process woke late, at worst.
     """
 
