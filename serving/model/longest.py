@@ -28,6 +28,8 @@ GROWS: Final = 4
 MOST: Final = 0.25
 """Beyond this part of all items it is faster to look at them in their own order."""
 
+LEAST: Final = np.finfo(np.float32).min
+
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -108,7 +110,8 @@ class Among:
             seen, bound = self._searched(
                 scores[customer], vector, closed[customer], (reach[customer], count)
             )
-            near = np.flatnonzero(seen >= bound - slack[customer])
+            # Closed rows are no score at all, not even the least.
+            near = np.flatnonzero(seen >= max(bound - slack[customer], LEAST))
             found.append(self._rows[near].astype(np.int64))
         return found
 

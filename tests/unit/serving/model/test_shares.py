@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from features.event import EventType
+from features.profile import Spoken
 from serving.model.basket import baskets_of
-from serving.model.shares import Reason, Shares, joined, no_shares, reasons
+from serving.model.shares import Reason, Shares, joined, no_shares, reasons, spoken
 from serving.model.weighting import Weighting
 from tests.unit.serving.model.samples import NOW, event, history
 
@@ -72,3 +73,19 @@ def test_shares_of_several_models_join_by_item() -> None:
 def test_a_share_is_a_part_of_all_that_speaks_for() -> None:
     found = reasons(SHARES, SOMEBODY, Weighting(), most=9)[0]
     assert sum(one.share for one in found) == pytest.approx(1.0)
+
+
+def test_what_speaks_most_is_told_as_profiles_store_it() -> None:
+    nobody = no_shares(2)
+    both = baskets_of([history(), history(event("bread", kind=EventType.CART))], INDEX, NOW)
+    theirs = Shares(np.array([1], np.int32), np.array([[0.5], [-0.5], [0.0]], np.float32))
+    assert spoken([nobody, theirs], both, Weighting(), list(INDEX)) == [
+        (None, None),
+        (Spoken(EventType.CART, "bread"), None, None),
+    ]
+    (found,) = spoken([SHARES], SOMEBODY, Weighting(), list(INDEX))
+    assert found == (
+        Spoken(EventType.PURCHASE, "apple"),
+        Spoken(EventType.CART, "bread"),
+        None,
+    )
