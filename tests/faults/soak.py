@@ -96,27 +96,30 @@ GROUPS = (
 )
 
 HEAD = (
-    "fault", "fetches", "answered", "wrong", "rungs", "in a hurry", "p99", "worst, of the deadline",
-    "late for want of a core", "again on `model`", "connections lost", "threads", "memory",
-    "waited for a core", "an idle process woke late",
+    "fault", "fetches", "answered", "short", "differed", "wrong otherwise", "rungs", "in a hurry",
+    "p99", "worst, of the deadline", "late for want of a core", "again on `model`",
+    "connections lost", "threads", "memory", "waited for a core", "an idle process woke late",
 )  # fmt: skip
 
 
 def cells(row: Row) -> tuple[str, ...]:
     """A trial in the table, in the order of `HEAD`."""
-    tally = row.tally
-    blank = sum(n for fault, n in tally.wrong.items() if fault.startswith(("blank", "status")))
+    tally, wrong = row.tally, dict(row.wrong)
+    late = len(tally.late) - wrong.get("late", 0)
+    blank = sum(n for fault, n in wrong.items() if fault.startswith(("blank", "status")))
     rungs = [f"{rung} {count / tally.answered:.0%}" for rung, count in tally.rungs.most_common()]
     return (
         row.trial,
         f"{tally.answered + tally.refused + blank:,}",
         f"{tally.answered:,}",
-        ", ".join(f"{fault} {count:,}" for fault, count in row.wrong.items()) or "0",
+        f"{wrong.pop('short', 0):,}",
+        f"{wrong.pop('differed', 0):,}",
+        ", ".join(f"{fault} {count:,}" for fault, count in wrong.items()) or "0",
         ", ".join(rungs),
         f"{tally.hurried:,}",
         f"{1_000 * row.latency(0.99):.0f} ms",
         f"{1_000 * tally.over:+.0f} ms",
-        f"{len(tally.late) - row.wrong.get('late', 0):,}",
+        f"{late:,}",
         f"{row.recovery:.1f} s",
         str(tally.lost),
         str(row.threads),
