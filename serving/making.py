@@ -22,6 +22,7 @@ from serving.lanes import Lane
 from serving.parts import Parts
 from serving.pinning import LocalPins, Place, StorePins, continues, read_pins
 from serving.ranking.columns import microseconds
+from serving.recall import Recall
 from serving.slate import Choice, Reason, Rung, slate_id
 from serving.snapshot import Snapshot
 from serving.stored import Digests, current_slate, picks_of, read_publication
@@ -71,6 +72,7 @@ class Maker:
         self._breaker = parts.breaker
         self._metrics = parts.metrics
         self._digests = Digests()
+        self._recall = Recall(parts.metrics)
         self._shared: _Shared | None = None
         # What was answered without waiting for the store, for other processes to know.
         self._behind: Lane[tuple[Place, Choice]] = Lane(
@@ -128,7 +130,9 @@ class Maker:
                 self._await_turn(attempt)
                 fresh.append(attempt)
         if fresh:
-            ranked = rank(fresh[0].snapshot, [attempt.question() for attempt in fresh])
+            questions = [attempt.question() for attempt in fresh]
+            ranked = rank(fresh[0].snapshot, questions)
+            self._recall.note(fresh[0].snapshot, questions, ranked)
             made += self._pinned(
                 [(one, self._chosen(one, said)) for one, said in zip(fresh, ranked, strict=True)]
             )
@@ -170,6 +174,7 @@ class Maker:
     def close(self) -> None:
         """Pin nothing more."""
         self._behind.close()
+        self._recall.close()
 
     def note_failure(self) -> None:
         """Count a call to the store that failed, or was not answered in time."""

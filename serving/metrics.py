@@ -62,6 +62,14 @@ class Metrics:
             "Calls that a dependency refused or did not answer in time: look at that dependency.",
             ("dependency",),
         )
+        self.best_items = self._counter(
+            "homing_best_items",
+            "Best items of sampled answers, found by a look at all scores.",
+        )
+        self.missed_items = self._counter(
+            "homing_best_items_missed",
+            "Those of them that the answer did not have: 1 - missed / best is the recall.",
+        )
         self.internal = self._counter(
             "homing_internal_errors", "Errors nobody foresaw; each is in the log. Report them."
         )

@@ -30,13 +30,20 @@ class Opinion:
         scorer: Its scorer.
         histories: One a customer.
         now: The moment of asking, aware.
+        exhaustive: Whether all scores are looked at, whatever shorter way there is.
 
     Attributes:
         known: The places of those histories of which the model knows anything, ascending.
     """
 
     def __init__(
-        self, bundle: Bundle, scorer: Scorer, histories: Sequence[History], now: datetime
+        self,
+        bundle: Bundle,
+        scorer: Scorer,
+        histories: Sequence[History],
+        now: datetime,
+        *,
+        exhaustive: bool = False,
     ) -> None:
         self._bundle = bundle
         self._now = now
@@ -45,7 +52,7 @@ class Opinion:
         known = np.flatnonzero(np.diff(weights.indptr))
         self.known: list[int] = known.tolist()
         self._baskets = baskets if len(known) == len(baskets) else baskets.picked(known)
-        self._told = Told(scorer.tastes(self._baskets))
+        self._told = Told(scorer.tastes(self._baskets), exhaustive=exhaustive)
 
     def rankings(self, view: ItemView, asks: Sequence[Ask]) -> list[Ranking]:
         """The model's own slates.

@@ -287,10 +287,12 @@ class Told:
 
     Args:
         tastes: Of these customers.
+        exhaustive: Whether all scores are looked at, whatever shorter way there is.
     """
 
-    def __init__(self, tastes: Tastes) -> None:
+    def __init__(self, tastes: Tastes, *, exhaustive: bool = False) -> None:
         self.tastes = tastes
+        self._exhaustive = exhaustive
 
     @cached_property
     def scores(self) -> Scores:
@@ -307,7 +309,7 @@ class Told:
             places: The customers' numbers.
             closed: Rows that may not come to each.
         """
-        way = self.tastes.way()
+        way = None if self._exhaustive else self.tastes.way()
         if isinstance(way, Inner):
             return Searched(eligible, self.tastes, way, places, closed)
         if isinstance(way, Few):

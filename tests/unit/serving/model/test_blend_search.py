@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from serving.model.blend_search import STEP, Search
+from serving.model.blend_search import STEP, Parts, Search
 from serving.model.longest import Longest
 from serving.model.manifest import Say
 from serving.model.ways import Alike, Inner
@@ -21,7 +21,7 @@ PEAK = np.float32((FACTORS @ VECTOR[0]).max())
     [(Say(1.0, 0.5), Say(0.5)), (Say(-0.4, 1.0), Say(0.2, -0.1)), (Say(-1.0), Say(-0.5, -0.5))],
 )
 def test_all_ways_of_counting_lead_to_the_best(says: tuple[Say, Say]) -> None:
-    parts = [
+    parts: Parts = [
         (says[0], Inner(VECTOR, Longest(FACTORS)), PEAK),
         (says[1], Alike(POPULARITY), np.float32(1)),
     ]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.model import longest
 from serving.model.longest import FIRST, GROWS, HEAD, Longest
 
 
@@ -72,3 +74,18 @@ def test_the_greatest_comes_with_others_that_had_to_be_looked_at() -> None:
     assert not set(found.tolist()) & set(best[:5].tolist())
     small = Longest(factors[:3]).everything.greatest(vector, np.array([1]), 20)
     assert sorted(small.tolist()) == [0, 2]
+
+
+def test_beyond_the_exact_an_answer_looks_at_so_many_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(longest, "EXACT", 3_000)
+    monkeypatch.setattr(longest, "LIMIT", 1_500)
+    factors = np.ones((4_000, 2), np.float32)
+    factors[:1_400] *= 2
+    factors[3_999] *= 3  # the longest, so that it is looked at first
+    vector = np.array([[0.0, 0.0]], np.float32)
+    found = Longest(factors).everything.best(vector, [np.empty(0, np.int64)], 10)[0]
+    assert len(found) == 1_500
+    assert {3_999, 0, 1_399} <= set(found.tolist())
+    assert len(Longest(factors[:3_000]).everything.best(vector, [np.arange(5)], 10)[0]) == 2_995
