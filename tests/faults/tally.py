@@ -167,6 +167,7 @@ def _faults(asked: Asked, slate: _Slate) -> list[str]:
         "not eligible": not ELIGIBLE.issuperset(ids),
         "owned": one_model and asked.block != "again" and not asked.owned.isdisjoint(ids),
         "mixed models": one_model and any(model_of(number) != slate.model for number in numbers),
+        "static": slate.served_by == "static",
         "mixed catalogues": len({item.price for item in slate.items if item.price is not None}) > 1,
     }
     return [fault for fault, found in checks.items() if found]

@@ -53,6 +53,7 @@ def test_a_good_answer_that_comes_twice_is_well() -> None:
         (answer(*GOOD[:3], item_id(3)), "mixed models"),
         (answer(*GOOD[:3], item_id((37 * 7 + 22) % 400 + 1)), "owned"),
         (answer(*GOOD, served_by="popular"), "rung popular"),
+        (answer(*GOOD, served_by="static"), "static"),
         (Answer(200, b'{"slate": "sl', 0.01), "not a slate"),
         (Answer(500, b"", 0.01), "status 500"),
         (Answer(503, b"", 0.01), "status 503"),
