@@ -41,17 +41,9 @@ class CatalogueCopy:
         """What tells its items from any others: their `items_digest`."""
         return self.items.digest
 
-    def drawn(self, item: str) -> Drawn | None:
-        """The item in JSON; None when the catalogue doesn't know it."""
-        return self.items.drawn(item)
-
     def ready(self, item: str, moment: int) -> Drawn | None:
         """The item in JSON, if a mail of that moment, microseconds since 1970, may show it."""
         return self.items.ready(item, moment)
-
-    def showable(self, item: str, moment: int) -> bool:
-        """Whether a mail of that moment, microseconds since 1970, may show the item."""
-        return self.items.showable(item, moment)
 
     def changed_between(self, earlier: int, later: int) -> bool:
         """Whether an item's window opened or closed after one moment and not after the other.

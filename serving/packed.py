@@ -29,8 +29,8 @@ UNKNOWN: Final = -1
 """The row of an item that is not there; as an index it means the last row of `columns`."""
 _PORTION: Final = 1_000
 _ROOM: Final = 1 << 16
-_REMEMBERED: Final = 1 << 13
-"""Items that a process finds and draws at once; the rest stays in memory that is shared."""
+_REMEMBERED: Final = 1 << 14
+"""Items that a process has at hand; the rest stays in memory that is shared."""
 _COLUMNS: Final = tuple(Columns.__dataclass_fields__)
 
 
@@ -44,6 +44,10 @@ class Drawn(NamedTuple):
 
     head: bytes
     tail: bytes
+
+
+_Ready = tuple[int, int, Drawn]
+"""When an item opens and closes, microseconds since 1970, and the item."""
 
 
 class Packed:
@@ -69,8 +73,8 @@ class Packed:
         self._stocked = self.columns.stocked.data
         self._opens = self.columns.opens.data
         self._closes = self.columns.closes.data
-        self._found: dict[str, int] = {}
-        self._shown: dict[int, Drawn] = {}
+        self._at_hand: dict[str, _Ready] = {}
+        self._before: dict[str, _Ready] = {}
         self._asked: tuple[Sequence[str], NDArray[np.int64]] = (), np.empty(0, np.int64)
 
     def __len__(self) -> int:
@@ -81,18 +85,6 @@ class Packed:
         for row in range(len(self)):
             yield str(names[starts[row] : starts[row + 1]], "utf-8")
 
-    def row(self, item: str) -> int:
-        """The row of an item; `UNKNOWN` when it is not there."""
-        row = self._found.get(item)
-        if row is not None:
-            return row
-        row = self._find(item)
-        if row != UNKNOWN:
-            if len(self._found) >= _REMEMBERED:
-                self._found = {}
-            self._found[item] = row
-        return row
-
     def rows(self, items: Sequence[str]) -> NDArray[np.int64]:
         """The rows of many items, (items,); not to be written to.
 
@@ -101,7 +93,7 @@ class Packed:
         asked, rows = self._asked
         if asked is items:
             return rows
-        rows = np.fromiter((self._find(item) for item in items), np.int64, len(items))
+        rows = np.fromiter((self.row(item) for item in items), np.int64, len(items))
         if len(items) >= len(asked):
             self._asked = items, rows
         return rows
@@ -111,37 +103,59 @@ class Packed:
         starts = self._body_starts
         return bytes(self._bodies[starts[row] : starts[row + 1]])
 
-    def drawn(self, row: int) -> Drawn:
-        """A row's item in JSON."""
-        shown = self._shown.get(row)
-        if shown is None:
-            starts, place = self._drawn_starts, 2 * row
-            head, tail, end = starts[place : place + 3]
-            shown = Drawn(bytes(self._drawn[head:tail]), bytes(self._drawn[tail:end]))
-            if len(self._shown) >= _REMEMBERED:
-                self._shown = {}
-            self._shown[row] = shown
-        return shown
+    def ready(self, item: str, moment: int) -> Drawn | None:
+        """An item in JSON, if a mail of that moment may show it; None also when it is not there.
 
-    def showable(self, row: int, moment: int) -> bool:
-        """Whether a mail of that moment, microseconds since 1970, may show a row's item."""
-        return self._opens[row] <= moment < self._closes[row] and self._stocked[row] == 1
+        Args:
+            item: Its id.
+            moment: Microseconds since 1970.
+        """
+        known = self._at_hand.get(item) or self._fetched(item)
+        if known is None:
+            return None
+        opens, closes, drawn = known
+        return drawn if opens <= moment < closes else None
 
     def changed_between(self, earlier: int, later: int) -> bool:
         """Whether an item's window opened or closed after one moment and not after the other."""
         edges = self._edges
         return bisect_right(edges, later) > bisect_right(edges, earlier)
 
-    def _find(self, item: str) -> int:
+    def row(self, item: str) -> int:
+        """The row of an item; `UNKNOWN` when it is not there."""
         name = item.encode("utf-8", "surrogatepass")
         slots, names, starts = self._slots, self._names, self._name_starts
         last = len(slots) - 1
         slot = crc32(name) & last
         while (row := slots[slot]) != UNKNOWN:
-            if names[starts[row] : starts[row + 1]] == name:
+            if bytes(names[starts[row] : starts[row + 1]]) == name:
                 break
             slot = (slot + 1) & last
         return int(row)
+
+    def _fetched(self, item: str) -> _Ready | None:
+        """An item that is at hand from now on; None when it is not there.
+
+        Those at hand that nobody asked for while as many others came give way.
+        """
+        known = self._before.get(item)
+        if known is None:
+            row = self.row(item)
+            if row == UNKNOWN:
+                return None
+            known = self._read(row)
+        if len(self._at_hand) >= _REMEMBERED // 2:
+            self._before, self._at_hand = self._at_hand, {}
+        self._at_hand[item] = known
+        return known
+
+    def _read(self, row: int) -> _Ready:
+        """A row's item; one that is out of stock never opens."""
+        starts, place = self._drawn_starts, 2 * row
+        head, tail, end = starts[place], starts[place + 1], starts[place + 2]
+        drawn = Drawn(bytes(self._drawn[head:tail]), bytes(self._drawn[tail:end]))
+        closes = self._closes[row]
+        return self._opens[row] if self._stocked[row] else closes, closes, drawn
 
 
 class Items(Mapping[str, Item]):
@@ -174,28 +188,16 @@ class Items(Mapping[str, Item]):
         come = sum(item_digest(encode_item(item)) for item in new.values())
         return Items(self.packed, (self.digest - gone + come) % DIGESTS, over)
 
-    def drawn(self, item: str) -> Drawn | None:
-        """An item in JSON; None when it is not there."""
-        layer, row = self._layer(item)
-        return None if row == UNKNOWN else layer.drawn(row)
-
     def ready(self, item: str, moment: int) -> Drawn | None:
-        """An item in JSON, if a mail of that moment may show it.
+        """An item in JSON, if a mail of that moment may show it; None also when it is not there.
 
         Args:
             item: Its id.
             moment: Microseconds since 1970.
         """
-        layer, row = self._layer(item)
-        return layer.drawn(row) if row != UNKNOWN and layer.showable(row, moment) else None
-
-    def showable(self, item: str, moment: int) -> bool:
-        """Whether a mail of that moment, microseconds since 1970, may show an item."""
-        if self.over is not None and (row := self.over.row(item)) != UNKNOWN:
-            return self.over.showable(row, moment)
-        packed = self.packed
-        row = packed.row(item)
-        return row != UNKNOWN and packed.showable(row, moment)
+        if self.over is not None and self.over.row(item) != UNKNOWN:
+            return self.over.ready(item, moment)
+        return self.packed.ready(item, moment)
 
     def columns(self, items: Sequence[str]) -> Columns:
         """What rules read of these items, in their order; of one that is not there too."""

@@ -17,6 +17,7 @@ import numpy as np
 from features.event import Event, EventType
 from features.profile import Profile, history_of
 from serving.fallback import Question, choose, rank
+from serving.ranking.columns import microseconds
 from serving.snapshot import Snapshot
 
 WARM_SECONDS: Final = 1.0
@@ -47,7 +48,7 @@ def warm_up(snapshot: Snapshot, now: datetime, seconds: float = WARM_SECONDS) ->
             choice = choose(snapshot, question, ranked)
             if snapshot.catalogue is not None:
                 for pick in choice.picks:
-                    snapshot.catalogue.drawn(pick.item)
+                    snapshot.catalogue.ready(pick.item, microseconds(now))
             answered += 1
     return answered
 

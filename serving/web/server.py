@@ -22,6 +22,8 @@ GRACE_SECONDS: Final = 10
 """How long requests that are being answered at the end may take."""
 SETTLE_SECONDS: Final = 0.3
 """From the last new connection to the end of listening: for what is on its way."""
+YOUNG: Final = 10_000
+"""New objects between two looks for garbage: some 100 answers' worth, who leave hardly any."""
 _IDLE_SECONDS: Final = 75
 """Longer than balancers keep a connection without a request (60 s in most): it is theirs to close
 one, and none is closed under a request."""
@@ -75,6 +77,7 @@ class Server(uvicorn.Server):
         # stop the loop for tens of milliseconds.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(YOUNG)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain at the first SIGTERM; end at Ctrl-C, or at a second."""

@@ -47,5 +47,5 @@ def test_what_is_packed_says_the_same_as_the_items(known: list[Item], now: datet
     packed = Items(*pack(known))
     assert list(packed.values()) == known
     for item in known:
-        assert packed.drawn(item.id) == draw_item(item)
-        assert packed.showable(item.id, microseconds(now)) == item.available_at(now)
+        ready = draw_item(item) if item.available_at(now) else None
+        assert packed.ready(item.id, microseconds(now)) == ready

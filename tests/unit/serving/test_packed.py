@@ -55,17 +55,18 @@ def test_more_items_than_are_remembered_are_found_and_drawn_alike() -> None:
     count = _REMEMBERED + 2
     many = items(*(Item(id=str(number), title=f"No {number}") for number in range(count)))
     for _ in range(2):
-        drawn = [many.drawn(str(number)) for number in range(count)]
+        drawn = [many.ready(str(number), AT) for number in range(count)]
         assert all(of is not None and f'"No {n}"'.encode() in of.head for n, of in enumerate(drawn))
 
 
 def test_an_item_is_showable_in_stock_and_in_its_window() -> None:
     packed = items(*ALL)
-    moments = (AT, AT + 2 * DAY)
-    assert [packed.showable("apple", moment) for moment in moments] == [True, True]
-    assert [packed.showable("bread", moment) for moment in moments] == [True, False]
-    assert [packed.showable("cream", moment) for moment in moments] == [False, False]
-    assert not packed.showable("dates", AT)
+    shown = {
+        moment: [item.id for item in ALL if packed.ready(item.id, moment) is not None]
+        for moment in (AT, AT + 2 * DAY)
+    }
+    assert shown == {AT: ["apple", "bread"], AT + 2 * DAY: ["apple"]}
+    assert packed.ready("dates", AT) is None
 
 
 def test_a_window_changes_things_at_its_edge_and_at_no_other_moment() -> None:
@@ -83,12 +84,12 @@ def test_a_change_stands_over_what_was_packed() -> None:
     assert list(changed) == ["apple", "bread", "cream", "dates"]
     assert len(changed) == 4
     assert (changed["apple"], changed["dates"], changed["bread"]) == (sold, dates, BREAD)
-    assert not changed.showable("apple", AT)
-    assert changed.showable("dates", AT + DAY)
-    assert changed.showable("bread", AT)
+    assert changed.ready("apple", AT) is None
+    assert changed.ready("dates", AT) is None
+    assert changed.ready("bread", AT) is not None
     assert changed.changed_between(AT, AT + DAY)
     assert not changed.changed_between(AT, AT + DAY - 1)
-    drawn = changed.drawn("dates")
+    drawn = changed.ready("dates", AT + DAY)
     assert drawn is not None
     assert b'"Dates"' in drawn.head
     assert packed["apple"] == APPLE

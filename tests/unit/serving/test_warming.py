@@ -26,9 +26,9 @@ def test_every_block_answers_made_up_customers() -> None:
 def test_the_items_of_the_answers_are_drawn_already() -> None:
     snapshot = full()
     assert snapshot.catalogue is not None
-    assert snapshot.catalogue.items.packed._shown == {}
+    assert snapshot.catalogue.items.packed._at_hand == {}
     warm_up(snapshot, NOW)
-    assert snapshot.catalogue.items.packed._shown
+    assert snapshot.catalogue.items.packed._at_hand
 
 
 def test_without_a_model_or_a_catalogue_there_is_less_to_warm() -> None:
