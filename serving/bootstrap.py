@@ -11,7 +11,6 @@ from features.clock import SystemClock
 from features.stores.opening import open_log, open_stores
 from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
-from serving.draining import Drain
 from serving.exposures import Exposures
 from serving.keys import KeyFile
 from serving.local_catalogue import LocalCatalogue
@@ -21,6 +20,7 @@ from serving.model.registry import LocalVersions, MlflowRegistry
 from serving.overrides import OverrideFollower
 from serving.parts import Parts
 from serving.ranking.blocks import load_blocks
+from serving.readiness import Readiness, Together
 from serving.refresh import CatalogueFollower
 from serving.reload import ModelFollower, loaded_model
 from serving.service import Service
@@ -39,10 +39,12 @@ class Ground:
     Attributes:
         current: What answers are made from.
         catalogue: Copies on local disk.
+        together: Which of them have begun; None when there is but one.
     """
 
     current: Current
     catalogue: LocalCatalogue
+    together: Together | None
 
 
 def lay_ground(settings: ServeSettings) -> Ground:
@@ -54,7 +56,8 @@ def lay_ground(settings: ServeSettings) -> Ground:
     clock = SystemClock()
     blocks = load_blocks(settings.blocks_file)
     current = Current(blocks, lambda snapshot: warm_up(snapshot, clock.now()))
-    return Ground(current, LocalCatalogue(settings.home / "catalogue"))
+    together = Together(settings.workers) if settings.workers > 1 else None
+    return Ground(current, LocalCatalogue(settings.home / "catalogue"), together)
 
 
 def load_local(settings: ServeSettings, ground: Ground) -> None:
@@ -101,7 +104,7 @@ def build_parts(settings: ServeSettings, ground: Ground | None = None) -> Parts:
         model=ModelFollower(registry, LocalVersions(settings.home), current, metrics),
         overrides=OverrideFollower(stores.catalogue, current, decided, clock, metrics),
         blocks_file=BlocksFollower(settings.blocks_file, current, metrics),
-        drain=Drain(settings.drain_seconds),
+        readiness=Readiness(settings.drain_seconds, ground.together),
         # Looking at the file for each request would take longer than to check the key.
         keys=KeyFile(settings.resolved_keys_file(), clock, look_seconds=0.25),
         clock=clock,

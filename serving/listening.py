@@ -1,11 +1,13 @@
-"""The sockets that a scorer listens on, made before anything else and shared by all workers."""
+"""The sockets that a scorer listens on, made before anything else and kept while workers change."""
 
 from __future__ import annotations
 
 import ctypes
 import socket
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import chain, product
+from typing import Any, Final
 
 from features.errors import SettingsError
 
@@ -24,6 +26,10 @@ _DROP_OPENINGS: Final = (
 def bind(host: str, port: int) -> list[socket.socket]:
     """Sockets bound to every address of a host, which don't listen yet.
 
+    Args:
+        host: A name or an address.
+        port: Any free one when 0.
+
     Raises:
         SettingsError: There is no such host, or something else listens there.
     """
@@ -37,12 +43,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
             except OSError:
                 continue  # as asyncio does: names may stand for IPv6 where there is none
             sockets.append(bound)
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                # The same port of IPv4 is another address of the host.
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            bound.bind(place)
-            bound.settimeout(0)
+            _bind(bound, place)
     except (OSError, UnicodeError) as error:
         close(sockets)
         reason = getattr(error, "strerror", None) or "not a host"
@@ -52,6 +53,47 @@ def bind(host: str, port: int) -> list[socket.socket]:
         )
         raise SettingsError(message) from error
     return sockets
+
+
+def shared(sockets: Sequence[socket.socket], count: int) -> list[list[socket.socket]]:
+    """So many sockets on each of these addresses, among which the kernel deals connections out.
+
+    They replace those that are given. Of one socket that several processes accept from, the first
+    to wake would take nearly all.
+
+    Raises:
+        SettingsError: Something else has come to listen there.
+    """
+    addresses = [(bound.family, bound.getsockname()) for bound in sockets]
+    close(sockets)
+    made: list[list[socket.socket]] = [[] for _ in range(count)]
+    try:
+        for (family, place), of_one in product(addresses, made):
+            bound = socket.socket(family, socket.SOCK_STREAM)
+            of_one.append(bound)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            _bind(bound, place)
+    except OSError as error:
+        close(chain.from_iterable(made))
+        message = f"HOMING_PORT: {error.strerror}; end what has just come to listen there"
+        raise SettingsError(message) from error
+    return made
+
+
+def _bind(bound: socket.socket, place: Any) -> None:  # noqa: ANN401 - as the socket's family has it
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if bound.family == socket.AF_INET6:
+        # The same port of IPv4 is another address of the host.
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    bound.bind(place)
+    bound.settimeout(0)
+
+
+def stop_listening(sockets: Iterable[socket.socket]) -> None:
+    """Listen no more in any process, until one listens again; who waits there is turned away."""
+    for bound in sockets:
+        with suppress(OSError):  # it does not listen
+            bound.shutdown(socket.SHUT_RDWR)
 
 
 def refuse_new(sockets: Iterable[socket.socket]) -> None:

@@ -9,11 +9,11 @@ from features.stores.opening import Stores
 from features.stores.ports import EventLog
 from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
-from serving.draining import Drain
 from serving.exposures import Exposures
 from serving.keys import KeyFile
 from serving.metrics import Metrics
 from serving.overrides import OverrideFollower
+from serving.readiness import Readiness
 from serving.refresh import CatalogueFollower
 from serving.reload import ModelFollower
 from serving.settings import ServeSettings
@@ -35,7 +35,7 @@ class Parts:
         model: Follows the champion.
         overrides: Follows what persons decided about items.
         blocks_file: Follows the file of blocks.
-        drain: Whether the process is about to end.
+        readiness: Whether the process should be sent requests.
         keys: Who may ask.
         clock: Tells the time.
         metrics: Count.
@@ -51,7 +51,7 @@ class Parts:
     model: ModelFollower
     overrides: OverrideFollower
     blocks_file: BlocksFollower
-    drain: Drain
+    readiness: Readiness
     keys: KeyFile
     clock: Clock
     metrics: Metrics

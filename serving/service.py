@@ -260,7 +260,7 @@ class Service:
         parts, snapshot = self._parts, self._parts.current.snapshot
         copy = snapshot.catalogue
         return Status(
-            ready=self._started and not parts.drain.draining,
+            ready=self._started and parts.readiness.ready,
             model=None if snapshot.model is None else snapshot.model.name,
             previous=None if snapshot.previous is None else snapshot.previous.name,
             items=0 if copy is None else len(copy.items),

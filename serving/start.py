@@ -13,7 +13,7 @@ from typing import Final
 from features.logs import configure_logs
 from serving.beside import CHECK_SECONDS, IngestProcess
 from serving.following import Follower
-from serving.listening import bind, close, refuse_new
+from serving.listening import bind, close, refuse_new, shared, stop_listening
 from serving.settings import ServeSettings
 from serving.workers import MULTIPROCESS, Workers
 
@@ -50,16 +50,16 @@ def _serve_here(
     settings: ServeSettings, sockets: Sequence[socket.socket], beside: IngestProcess | None
 ) -> None:
     """One worker, which is this process."""
-    work = _worker(settings, sockets, None)
+    work = _worker(settings, None)
     if beside is None:
-        work()
+        work(sockets, 0)
         return
     # An event that is taken in right after the start must not wait for the loop's own.
     beside.wait(_BESIDE_SECONDS)
     watch = Follower("ingest", CHECK_SECONDS, beside.look)
     watch.start()
     try:
-        work()
+        work(sockets, 0)
     finally:
         watch.stop()
 
@@ -71,27 +71,36 @@ def _serve_forked(
     from serving.web.server import GRACE_SECONDS, SETTLE_SECONDS  # noqa: PLC0415 - see _worker
 
     with _counting_together():
-        work = _worker(settings, sockets, os.getpid())
+        work = _worker(settings, os.getpid())
         if beside is not None:
             beside.wait(_BESIDE_SECONDS)
-        workers = Workers(settings.workers, work, None if beside is None else beside.look)
+        of_each = shared(sockets, settings.workers)
+        of_all = [bound for own in of_each for bound in own]
 
         def drained() -> None:
-            refuse_new(sockets)
-            close(sockets)
+            refuse_new(of_all)
+            close(of_all)
 
+        workers = Workers(
+            settings.workers,
+            work=lambda number: work(of_each[number], number),
+            missed=lambda number: stop_listening(of_each[number]),
+            beside=lambda: None if beside is None else beside.look(),
+        )
         end = SETTLE_SECONDS + GRACE_SECONDS + _STOP_SECONDS
-        workers.run(drained, settings.drain_seconds, end)
+        try:
+            workers.run(drained, settings.drain_seconds, end)
+        finally:
+            close(of_all)
 
 
 def _worker(
-    settings: ServeSettings, sockets: Sequence[socket.socket], parent: int | None
-) -> Callable[[], None]:
-    """What a worker does; what it shares with others is loaded on return.
+    settings: ServeSettings, parent: int | None
+) -> Callable[[Sequence[socket.socket], int], None]:
+    """What a worker does, given its sockets and its number; what all share is loaded on return.
 
     Args:
         settings: Of the process.
-        sockets: Bound ones.
         parent: This process, when workers are forked from it.
     """
     # Only now: what counts looks at the environment when it is loaded.
@@ -108,9 +117,10 @@ def _worker(
     if parent is not None:
         load_local(settings, ground)
 
-    def work() -> None:
+    def work(sockets: Sequence[socket.socket], number: int) -> None:
         parts = build_parts(settings, ground)
-        Server(build_app(settings, parts), sockets, parts.drain, parent).answer()
+        app = build_app(settings, parts)
+        Server(app, sockets, parts.readiness, parent, number).answer()
 
     return work
 

@@ -34,7 +34,7 @@ class _Place:
     """One worker, or who comes after it.
 
     Attributes:
-        number: From 1.
+        number: From 0.
         process: None before the first.
         begun: When it was forked, of a clock that only goes on.
         due: When the next may be forked.
@@ -59,17 +59,23 @@ class Workers:
 
     Args:
         count: How many.
-        work: What each does; it ends at SIGTERM.
+        work: What each does, told its number, from 0; it ends at SIGTERM.
+        missed: Called with its number when one has died and will not be followed at once.
         beside: Called about every second, to look after other processes.
     """
 
     def __init__(
-        self, count: int, work: Callable[[], None], beside: Callable[[], None] | None = None
+        self,
+        count: int,
+        work: Callable[[int], None],
+        missed: Callable[[int], None],
+        beside: Callable[[], None],
     ) -> None:
         self._work = work
+        self._missed = missed
         self._beside = beside
         self._context = multiprocessing.get_context("fork")
-        self._places = [_Place(number) for number in range(1, count + 1)]
+        self._places = [_Place(number) for number in range(count)]
         self._signals: list[int] = []
 
     def run(self, drained: Callable[[], None], drain_seconds: float, end_seconds: float) -> None:
@@ -89,7 +95,7 @@ class Workers:
             while not self._signals:
                 for place in self._places:
                     self._keep(place)
-                if self._beside is not None and time.monotonic() - looked >= 1:
+                if time.monotonic() - looked >= 1:
                     looked = time.monotonic()
                     self._beside()
                 self._pause()
@@ -118,20 +124,23 @@ class Workers:
                 exit_status=status,
                 after_seconds=pause,
             )
+            if pause:
+                self._missed(place.number)
         if now >= place.due:
-            place.process = self._context.Process(target=self._run, name=f"worker {place.number}")
+            name = f"worker {place.number}"
+            place.process = self._context.Process(target=self._run, args=[place.number], name=name)
             place.begun = now
             place.process.start()
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
         """The child's work."""
-        for number in _ENDS:
-            signal.signal(number, signal.SIG_DFL)
+        for end in _ENDS:
+            signal.signal(end, signal.SIG_DFL)
         if self._signals:
             return  # it came between the fork and here
         # Ctrl-C is for the parent, which tells its children.
         os.setpgrp()
-        self._work()
+        self._work(number)
 
     def _end(self, drained: Callable[[], None], drain_seconds: float, end_seconds: float) -> None:
         """Hand on what ends this process, and wait until all have ended."""

@@ -15,8 +15,8 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from serving.draining import Drain
 from serving.listening import refuse_new
+from serving.readiness import Readiness
 
 GRACE_SECONDS: Final = 10
 """How long requests that are being answered at the end may take."""
@@ -36,13 +36,19 @@ class Server(uvicorn.Server):
     Args:
         app: What answers.
         sockets: Bound ones.
-        drain: Begun by SIGTERM; readiness reads it.
+        readiness: Told when it listens and when it is to end.
         parent: Process whose end is this one's too; None for a process that is on its own, which
             then itself sees to it that no new connections come.
+        number: Of this worker, from 0.
     """
 
     def __init__(
-        self, app: ASGIApp, sockets: Sequence[socket.socket], drain: Drain, parent: int | None
+        self,
+        app: ASGIApp,
+        sockets: Sequence[socket.socket],
+        readiness: Readiness,
+        parent: int | None = None,
+        number: int = 0,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -62,7 +68,8 @@ class Server(uvicorn.Server):
             )
         )
         self._sockets = list(sockets)
-        self._drain = drain
+        self._readiness = readiness
+        self._number = number
         self._parent = parent
 
     def answer(self) -> None:
@@ -73,6 +80,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
+        self._readiness.begin(self._number)
         # What is there now stays: a full collection that looked at all of it again and again would
         # stop the loop for tens of milliseconds.
         gc.collect()
@@ -83,7 +91,7 @@ class Server(uvicorn.Server):
         """Drain at the first SIGTERM; end at Ctrl-C, or at a second."""
         if sig != signal.SIGTERM:
             super().handle_exit(sig, frame)
-        elif self._drain.begin():
+        elif self._readiness.drain():
             # Who keeps a connection opens the next one somewhere else.
             self.config.encoded_headers.append(_CLOSE)
             self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
@@ -96,7 +104,7 @@ class Server(uvicorn.Server):
             return True
         if self._parent is not None and os.getppid() != self._parent:
             return True
-        if not self._drain.over:
+        if not self._readiness.over:
             return False
         if self._parent is None:
             refuse_new(self._sockets)

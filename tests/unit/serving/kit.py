@@ -20,7 +20,6 @@ from features.profile import Profile, Published, StoredSlate, history_of
 from features.stores.opening import Stores, open_log, open_stores
 from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
-from serving.draining import Drain
 from serving.exposures import Exposures
 from serving.keys import KeyFile
 from serving.local_catalogue import LocalCatalogue
@@ -30,6 +29,7 @@ from serving.model.registry import LocalVersions
 from serving.overrides import OverrideFollower
 from serving.parts import Parts
 from serving.ranking.blocks import Block
+from serving.readiness import Readiness
 from serving.refresh import CatalogueFollower
 from serving.reload import ModelFollower
 from serving.service import Service
@@ -230,7 +230,7 @@ def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
         model=ModelFollower(registry, LocalVersions(home), current, metrics),
         overrides=OverrideFollower(catalogue, current, home / "overrides.msgpack", clock, metrics),
         blocks_file=BlocksFollower(chosen.blocks_file, current, metrics),
-        drain=Drain(chosen.drain_seconds),
+        readiness=Readiness(chosen.drain_seconds),
         keys=KeyFile(home / "keys.json", clock),
         clock=clock,
         metrics=metrics,

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from features.errors import SettingsError
-from serving.listening import bind, close, refuse_new
+from serving.listening import bind, close, refuse_new, shared, stop_listening
 
 NO_FAMILY = (9_999, socket.SOCK_STREAM, 0, "", ("::1", 0))
 """Of an address like that of IPv6 on a machine without it."""
@@ -91,3 +91,49 @@ def test_sockets_that_are_closed_already_stop_nobody() -> None:
     (bound,) = bind("127.0.0.1", 0)
     close([bound])
     refuse_new([bound])
+
+
+def test_connections_are_dealt_out_among_sockets_that_share_an_address() -> None:
+    one, other = (bound for (bound,) in shared(bind("127.0.0.1", 0), 2))
+    for bound in (one, other):
+        bound.listen()
+    made = [socket.create_connection(one.getsockname(), timeout=1) for _ in range(64)]
+    dealt = [accepted(bound) for bound in (one, other)]
+    assert sum(dealt) == 64
+    assert min(dealt) > 10
+    close([*made, one, other])
+
+
+def accepted(bound: socket.socket) -> int:
+    """How many connections wait there."""
+    number = 0
+    while True:
+        try:
+            bound.accept()[0].close()
+        except BlockingIOError:
+            return number
+        number += 1
+
+
+def test_who_stops_listening_is_dealt_no_connection_until_it_listens_again() -> None:
+    one, other = (bound for (bound,) in shared(bind("127.0.0.1", 0), 2))
+    for bound in (one, other):
+        bound.listen()
+    stop_listening([one])
+    made = [socket.create_connection(one.getsockname(), timeout=1) for _ in range(16)]
+    assert accepted(other) == 16
+    one.listen()
+    made += [socket.create_connection(one.getsockname(), timeout=1) for _ in range(32)]
+    assert accepted(one) > 0
+    stop_listening([one, other])
+    stop_listening([one, other])
+    close([*made, one, other])
+
+
+def test_an_address_that_somebody_has_taken_meanwhile_is_said() -> None:
+    taken = bind("127.0.0.1", 0)
+    again = [socket.fromfd(bound.fileno(), bound.family, bound.type) for bound in taken]
+    again[0].listen()
+    with pytest.raises(SettingsError, match="HOMING_PORT"):
+        shared(taken, 2)
+    close(again)

@@ -25,10 +25,12 @@ from serving.workers import Workers
 folder = pathlib.Path({str(folder)!r})
 def note(name):
     (folder / f"{{name}}.{{os.getpid()}}").touch()
-def work():
+def work(number):
     note("worker")
+    note(f"number {{number}}")
     {work}
-Workers({count}, work, lambda: note("beside")).run(lambda: note("drained"), 0.3, 1.0)
+workers = Workers({count}, work, lambda number: note("missed"), lambda: note("beside"))
+workers.run(lambda: note("drained"), 0.3, 1.0)
 note("ended")
 """
     process = subprocess.Popen([sys.executable, "-c", script])  # noqa: S603 - our own script
@@ -65,6 +67,8 @@ def test_a_worker_that_dies_is_followed_by_another(tmp_path: Path) -> None:
         first = until(tmp_path, "worker", 2)
         os.kill(first[0], signal.SIGKILL)
         second = until(tmp_path, "worker", 3)
+        assert len(until(tmp_path, "number 0", 1) + until(tmp_path, "number 1", 1)) == 3
+        assert noted(tmp_path, "missed") == []
         assert not gone(first[1])
         assert until(tmp_path, "beside", 1) == [process.pid]
         process.send_signal(signal.SIGTERM)
@@ -80,6 +84,7 @@ def test_one_that_dies_again_and_again_waits_longer_each_time(tmp_path: Path) ->
         began = time.monotonic()
         until(tmp_path, "worker", 4)
         assert time.monotonic() - began > 1.5
+        assert noted(tmp_path, "missed") == [process.pid]
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
 
