@@ -66,8 +66,7 @@ class Search:
             if len(left) > STEP:
                 left = left[np.argsort(-bounds[left], kind="stable")]
             some, left = left[:STEP], left[STEP:]
-            self._rows = np.concatenate([self._rows, some])
-            self._scores = np.concatenate([self._scores, self.rough(some)])
+            self._learn(some, least)
             least = self._least(fresh, count)
             left = left[bounds[left] >= least]
         return self._rows[fresh[self._rows] & (self._scores >= least)]
@@ -75,19 +74,38 @@ class Search:
     def rough(self, rows: Rows) -> Floats:
         """Scores of some new items, (rows,), as exact as single precision is."""
         total = np.zeros(len(rows), np.float32)
-        for say, way, peak in self._parts:
-            known = np.maximum(way.rough(self._customer, rows), np.float32(0)) / peak
-            total += np.float32(say.weight) * known + np.float32(say.root) * np.sqrt(known)
+        for part in self._parts:
+            total += self._counted(part, rows)
         return total
+
+    def _learn(self, rows: Rows, least: np.float32) -> None:
+        """Compute the scores of those rows that may reach so much, part after part."""
+        total = self._bounds[rows]
+        for part, most in zip(self._parts, self._most, strict=True):
+            total = total + self._counted(part, rows) - most[rows]
+            worth = total >= least
+            rows, total = rows[worth], total[worth]
+        self._rows = np.concatenate([self._rows, rows])
+        self._scores = np.concatenate([self._scores, total - self._slack])
+
+    def _counted(self, part: tuple[Say, Way, np.float32], rows: Rows) -> Floats:
+        """What a part's scores of some rows count."""
+        say, way, peak = part
+        known = np.maximum(way.rough(self._customer, rows), np.float32(0)) / peak
+        return np.asarray(np.float32(say.weight) * known + np.float32(say.root) * np.sqrt(known))
+
+    @cached_property
+    def _most(self) -> list[Floats]:
+        """The most that each part may count, (items,) each."""
+        return [
+            _most(say, np.minimum(way.bound(self._customer) / peak, np.float32(1)))
+            for say, way, peak in self._parts
+        ]
 
     @cached_property
     def _bounds(self) -> Floats:
         """What no score of a new item is above, (items,), from 0."""
-        total = np.full(1, self._slack)
-        for say, way, peak in self._parts:
-            known = np.minimum(way.bound(self._customer) / peak, np.float32(1))
-            total = total + _most(say, known)
-        return total
+        return sum(self._most, start=np.full(1, self._slack))
 
     def _least(self, fresh: Mask, count: int) -> np.float32:
         """What the best so many reach, but for rounding; -inf when there are not as many."""

@@ -37,8 +37,3 @@ def test_all_ways_of_counting_lead_to_the_best(says: tuple[Say, Say]) -> None:
         assert len(set(found.tolist())) == len(found) >= min(count, fresh.sum())
         best = np.argsort(-np.where(fresh, expected, -np.inf), kind="stable")
         assert set(best[: min(count, int(fresh.sum()))].tolist()) <= set(found.tolist())
-
-
-def test_without_parts_that_count_everything_is_as_good() -> None:
-    found = Search([], 0, np.array([1])).near(np.ones(3, np.bool_), 2)
-    assert sorted(found.tolist()) == [0, 1, 2]
