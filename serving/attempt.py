@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
@@ -23,6 +24,7 @@ from serving.slate import Ask, Choice, Reason, Slate, SlateItem, draw
 from serving.snapshot import Snapshot
 from serving.stored import NOTHING, Publication
 
+_NONE: Final = frozenset[str]()
 _settling = threading.Lock()
 
 
@@ -172,8 +174,10 @@ class Attempt:
         """The answer as it is sent: what `drawn` gives, in JSON."""
         return encode_slate(self.ask, choice, self._shown(choice))
 
-    def others(self) -> set[str]:
+    def others(self) -> Set[str]:
         """The items of the send's other blocks."""
+        if not self.pins:
+            return _NONE
         return {
             pick.item
             for block, choice in self.pins.items()
@@ -188,7 +192,7 @@ class Attempt:
             now=self.now,
             profile=self.profile,
             cause=self.cause or self.hurry,
-            exclude=frozenset(self.others().union(exclude)),
+            exclude=frozenset(self.others()).union(exclude),
         )
 
     def _shown(self, choice: Choice) -> list[Shown]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final, TypeVar
 
 import msgspec
@@ -193,12 +194,14 @@ class Maker:
             attempt.use(snapshot)
 
     def _look(self, attempts: Sequence[Attempt]) -> None:
-        open_ones = [attempt for attempt in attempts if attempt.cause is None]
-        asked = [Asked(attempt.ask.customer, attempt.ask.send) for attempt in open_ones]
-        seen = self._ask_store(open_ones, lambda: self._lookup.look(asked))
-        found = dict(zip(map(id, open_ones), seen or (), strict=False))
+        asking = [attempt for attempt in attempts if attempt.cause is None]
         for attempt in attempts:
-            self._note_seen(attempt, found.get(id(attempt)))
+            if attempt.cause is not None:
+                self._note_seen(attempt, None)
+        asked = [Asked(attempt.ask.customer, attempt.ask.send) for attempt in asking]
+        seen = self._ask_store(asking, lambda: self._lookup.look(asked))
+        for attempt, found in zip(asking, seen or repeat(None), strict=False):
+            self._note_seen(attempt, found)
 
     def _note_seen(self, attempt: Attempt, seen: Seen | None) -> None:
         customer, send = attempt.ask.customer, attempt.ask.send

@@ -240,13 +240,13 @@ class _Profiles:
         block = load_blocks(home / "blocks.toml")[BLOCK]
         self._blocks = {BLOCK: block_digest(block)}
         self._catalogue = items_digest(catalogue)
-        self._showable = [
+        self._showable = {
             item.id
             for item in catalogue
             if item.available_at(AT)
             and set(item.categories) & set(block.categories)
             and not set(item.categories) & set(block.exclude_categories)
-        ]
+        }
 
     def make(self, name: str, *, current: bool) -> Profile:
         """One customer; what was published is current, or was before the last event."""
@@ -288,7 +288,10 @@ class _Profiles:
         return History(done, bought, {}, {str(kind): at for kind, at in latest.items()})
 
     def _slate(self, history: History) -> tuple[str, ...]:
+        """Drawn as purchases are: what is recommended is what sells, some of it far more."""
         owned = history.owned()
-        lots = self._random.integers(len(self._showable), size=2 * SIZE * SPARE)
-        found = dict.fromkeys(self._showable[lot] for lot in lots.tolist())
+        some = np.searchsorted(self._chances, self._random.random(8 * SIZE * SPARE))
+        any_of_all = self._random.integers(len(self._items), size=8 * SIZE * SPARE)
+        drawn = (self._items[min(row, len(self._items) - 1)] for row in (*some, *any_of_all))
+        found = dict.fromkeys(item for item in drawn if item in self._showable)
         return tuple(item for item in found if item not in owned)[: SIZE * SPARE]
