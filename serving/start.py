@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from serving.workers import MULTIPROCESS, Workers
 
 _BESIDE_SECONDS: Final = 10
 """How long a start waits for the ingest loop."""
+_SWITCH_SECONDS: Final = 0.0005
 _STOP_SECONDS: Final = 5
 """How long a service may take to stop, once all requests are answered."""
 
@@ -113,6 +115,9 @@ def _worker(
     # other than they save (5 ms against 1 ms at 68,509 x 64 on two busy cores), and other requests
     # want those cores.
     threadpool_limits(limits=1, user_api="blas")
+    # The loop must not wait long for a thread that packs a catalogue: with Python's own 5 ms the
+    # 99th percentile of answers was more than twice as high while one was read.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     ground = lay_ground(settings)
     if parent is not None:
         load_local(settings, ground)
