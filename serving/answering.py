@@ -159,7 +159,7 @@ class Answers:
             # Not even a thread: those there are may all be waiting for the store.
             return maker.at_hand(attempt, Reason.STORE)
         seconds = self._seconds(attempt.ask)
-        if self._reading.wait > HURRY * seconds:
+        if self._reading.wait(len(self._gathered)) > HURRY * seconds:
             return maker.at_hand(attempt, Reason.BUSY)
         return await self._made(attempt, seconds * MARGIN)
 
@@ -240,11 +240,13 @@ class Answers:
         """What the reading lane does."""
         made, rest = self._tried(_waited_for(attempts), self._maker.read)
         now = time.monotonic()
+        patient: list[Attempt] = []
         for attempt in rest:
-            if self._ranking.wait > HURRY * (attempt.until - now):
+            if self._ranking.wait(len(patient)) > HURRY * (attempt.until - now):
                 made += self._tried([attempt], self._lowered)[0]
             else:
-                self._ranking.put(attempt)
+                patient.append(attempt)
+        self._ranking.put(*patient)
         _deliver(made)
 
     def _rank(self, attempts: list[Attempt]) -> None:
@@ -279,10 +281,13 @@ class Answers:
             if len(attempts) == 1:
                 self._maker.note_unforeseen(attempts[0])
                 return [(attempts[0], self._maker.at_hand(attempts[0], Reason.FAILED))], []
-        alone = [self._tried([attempt], work) for attempt in attempts]
-        return [one for made, _ in alone for one in made], [
-            one for _, rest in alone for one in rest
-        ]
+        made: list[Made] = []
+        left: list[Attempt] = []
+        for attempt in attempts:
+            answered, rest = self._tried([attempt], work)
+            made += answered
+            left += rest
+        return made, left
 
     def _note(self, answer: Answer) -> None:
         """Count an answer, and record once that it was shown."""

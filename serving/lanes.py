@@ -61,7 +61,7 @@ class Lane(Generic[_Job]):
     def put(self, *jobs: _Job) -> None:
         """Let them be done; a lane that is closed does nothing more."""
         with self._changed:
-            if self._closed:
+            if self._closed or not jobs:
                 return
             self._jobs.extend(jobs)
             # Somebody is on the way already, or sees by himself when work goes on for too long.
@@ -81,10 +81,10 @@ class Lane(Generic[_Job]):
         """Jobs that nobody has begun."""
         return len(self._jobs)
 
-    @property
-    def wait(self) -> float:
-        """Seconds that a job which comes now is likely to wait until it is done."""
-        return (len(self._jobs) + 1) * self._seconds if self._working else 0.0
+    def wait(self, more: int = 0) -> float:
+        """Seconds that a job which comes now, behind some more, is likely to wait to be done."""
+        waiting = len(self._jobs) + more
+        return (waiting + 1) * self._seconds if self._working or waiting else 0.0
 
     @property
     def overdue(self) -> bool:
