@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Sequence
 
@@ -110,7 +111,10 @@ class CatalogueFollower:
         if shared is not None:
             return shared
         copy = read_catalogue(self._stores.catalogue)
-        return self._local.keep(copy) if len(copy.items) else copy
+        if len(copy.items):
+            copy = self._local.keep(copy)
+        _give_back()
+        return copy
 
     def _note(self, error: Exception | None) -> None:
         up = error is None
@@ -121,3 +125,10 @@ class CatalogueFollower:
             say("store", up=up, error=None if error is None else str(error))
         self.store_up = up
         self._metrics.store_up.set(int(up))
+
+
+def _give_back() -> None:
+    """Give the memory that reading took back to the system, where the C library can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

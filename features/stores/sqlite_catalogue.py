@@ -72,6 +72,8 @@ class SqliteCatalogue:
         while True:
             rows = self._file.rows(_NEXT, (after, PAGE))
             if not rows:
+                # Nobody reads these pages again soon: they need not be in every process.
+                self._file.rows("PRAGMA shrink_memory")
                 return
             for after, body in rows:  # noqa: B007 - the last id is where the next page begins
                 yield self._item(body)
