@@ -18,10 +18,11 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from features.errors import Overloaded
-from serving.attempt import Attempt
+from serving.asking import Asking
+from serving.attempt import Attempt, Made
 from serving.deadlines import Deadlines
 from serving.lanes import Lane
-from serving.making import Made, Maker
+from serving.making import Maker
 from serving.parts import Parts
 from serving.slate import Ask, Choice, Reason, Slate
 
@@ -81,7 +82,8 @@ class Answers:
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
-        self._maker = Maker(parts)
+        self._asking = Asking(parts)
+        self._maker = Maker(parts, self._asking)
         self._current = parts.current
         self._breaker = parts.breaker
         self._clock = parts.clock
@@ -112,6 +114,7 @@ class Answers:
         self._reading.close()
         self._ranking.close()
         self._maker.close()
+        self._asking.close()
         self._batches.shutdown(wait=False, cancel_futures=True)
 
     async def one(self, ask: Ask) -> Answer:
@@ -149,7 +152,7 @@ class Answers:
     async def _choice(self, attempt: Attempt) -> Choice:
         maker, place = self._maker, attempt.place
         if place is not None:
-            attempt.pins = maker.local.of_send(*place[:2])
+            attempt.pins = self._asking.local.of_send(*place[:2])
             pinned = attempt.pinned
             known = not attempt.snapshot.overrides.by_segment
             if pinned is not None and known and attempt.stands(pinned):
@@ -227,7 +230,7 @@ class Answers:
         if hangs and (call is None or call is not self._blamed):
             # Once a call: all that wait for the same are one failure.
             self._blamed = call
-            self._maker.note_failure()
+            self._asking.note_failure()
         ranking = self._asked <= FEW
         try:
             choice = self._maker.at_hand(attempt, Reason.DEADLINE, ranking=ranking)

@@ -223,3 +223,7 @@ class Attempt:
             return None
         static = next((one for one in self.block.items if one.id == item), None)
         return draw_static(static) if static is not None and static.available_at(self.now) else None
+
+
+Made = tuple[Attempt, Choice]
+"""An attempt and the choice that it is answered with."""

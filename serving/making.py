@@ -5,41 +5,27 @@ Everything here may block, so it runs in threads; `serving.answering` keeps the 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import structlog
 
-from features.errors import StoreUnavailable
-from features.stores.halves import read_seen
-from features.stores.ports import Asked, Seen
-from serving.attempt import Attempt
+from serving.asking import Asking
+from serving.attempt import Attempt, Made
 from serving.fallback import Ranked, choose, choose_static, rank
-from serving.lanes import Lane
 from serving.parts import Parts
-from serving.pinning import LocalPins, Place, StorePins, continues, read_pins
 from serving.ranking.columns import microseconds
 from serving.recall import Recall
 from serving.slate import Choice, Reason, Rung, slate_id
 from serving.snapshot import Snapshot
-from serving.stored import Digests, current_slate, picks_of, read_publication
-
-Made = tuple[Attempt, Choice]
-"""An attempt and the choice that it is answered with."""
+from serving.stored import Digests, current_slate, picks_of
 
 MOST_SHARED: Final = 4_096
 """Answers for everybody that are remembered, before all are made again."""
 
-MOST_BEHIND: Final = 10_000
-"""Pins that wait to be written behind their answers; more are known to this process alone."""
-PINS_AT_ONCE: Final = 256
-
 _log = structlog.get_logger(__name__)
-_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -62,23 +48,16 @@ class Maker:
 
     Args:
         parts: What they are made from.
+        asking: Asks the stores.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        seconds = parts.settings.pin_seconds
-        self.local = LocalPins(seconds, parts.clock)
-        self._lookup = parts.stores.lookup
-        self._pins = StorePins(parts.stores.pins, seconds)
+    def __init__(self, parts: Parts, asking: Asking) -> None:
+        self._asking = asking
         self._current = parts.current
-        self._breaker = parts.breaker
         self._metrics = parts.metrics
         self._digests = Digests()
         self._recall = Recall(parts.metrics)
         self._shared: _Shared | None = None
-        # What was answered without waiting for the store, for other processes to know.
-        self._behind: Lane[tuple[Place, Choice]] = Lane(
-            "pin", self._pin_behind, threads=1, most=PINS_AT_ONCE, patience=math.inf
-        )
 
     def read(self, attempts: Sequence[Attempt]) -> tuple[list[Made], list[Attempt]]:
         """Look everything up, and answer all that needs no model.
@@ -90,7 +69,7 @@ class Maker:
             What was answered, and the attempts that are to be ranked.
         """
         self._use_newest(attempts)
-        self._look(attempts)
+        self._asking.look(attempts)
         made: list[Made] = []
         fresh: list[Attempt] = []
         rest: list[Attempt] = []
@@ -103,7 +82,7 @@ class Maker:
                 made.append((attempt, attempt.settle(pinned)))
             else:
                 rest.append(attempt)
-        self._take_turns(fresh)
+        self._asking.take_turns(fresh)
         chosen: list[Made] = []
         for attempt in fresh:
             choice = self._without_model(attempt)
@@ -111,7 +90,7 @@ class Maker:
                 rest.append(attempt)
             else:
                 chosen.append((attempt, choice))
-        return made + self._pinned(chosen), rest
+        return made + self._asking.pin(chosen), rest
 
     def rank(self, attempts: Sequence[Attempt]) -> list[Made]:
         """Answer what `read` left over, all scored at once.
@@ -123,10 +102,11 @@ class Maker:
         fresh: list[Attempt] = []
         made: list[Made] = []
         for attempt in attempts:
-            self._open(attempt)
+            self._asking.open(attempt)
             pinned, place = attempt.pinned, attempt.place
             if pinned is not None and place is not None:
-                made.append((attempt, attempt.settle(self._fill_up(attempt, place, pinned))))
+                attempt.made = "pinned"
+                made.append((attempt, attempt.settle(self._asking.fill_up(attempt, place, pinned))))
             else:
                 self._await_turn(attempt)
                 fresh.append(attempt)
@@ -134,7 +114,7 @@ class Maker:
             questions = [attempt.question() for attempt in fresh]
             ranked = rank(fresh[0].snapshot, questions)
             self._recall.note(fresh[0].snapshot, questions, ranked)
-            made += self._pinned(
+            made += self._asking.pin(
                 [(one, self._chosen(one, said)) for one, said in zip(fresh, ranked, strict=True)]
             )
         return made
@@ -146,12 +126,13 @@ class Maker:
             attempt: As `read` gave it.
             reason: Why.
         """
-        self._open(attempt)
+        self._asking.open(attempt)
         attempt.hurry = reason
         pinned, place = attempt.pinned, attempt.place
         if pinned is not None and place is not None:
-            return attempt, attempt.settle(self._fill_up(attempt, place, pinned))
-        return self._pinned([(attempt, self._lower(attempt))])[0]
+            attempt.made = "pinned"
+            return attempt, attempt.settle(self._asking.fill_up(attempt, place, pinned))
+        return self._asking.pin([(attempt, self._lower(attempt))])[0]
 
     def at_hand(self, attempt: Attempt, cause: Reason, *, ranking: bool = False) -> Choice:
         """What can be answered without the store; threads ask it no further for this attempt.
@@ -164,23 +145,17 @@ class Maker:
         attempt.cause = cause
         place = attempt.place
         if place is not None:
-            attempt.pins = {**attempt.pins, **self.local.of_send(*place[:2])}
+            attempt.pins = {**attempt.pins, **self._asking.local.of_send(*place[:2])}
         settled = attempt.settled
         choice = settled or attempt.settle(self._without_store(attempt, ranking=ranking))
-        standing = self._pin_here(attempt, choice)
-        if place is not None and self._breaker.closed and self._behind.waiting < MOST_BEHIND:
-            self._behind.put((place, standing))
+        standing = self._asking.pin_here(attempt, choice)
+        if place is not None:
+            self._asking.pin_later(place, standing)
         return standing
 
     def close(self) -> None:
-        """Pin nothing more."""
-        self._behind.close()
+        """Measure nothing more."""
         self._recall.close()
-
-    def note_failure(self) -> None:
-        """Count a call to the store that failed, or was not answered in time."""
-        self._breaker.failed()
-        self._metrics.failures.labels("store").inc()
 
     def note_unforeseen(self, attempt: Attempt) -> None:
         """Count and log an error that nobody foresaw."""
@@ -193,77 +168,24 @@ class Maker:
         for attempt in attempts:
             attempt.use(snapshot)
 
-    def _look(self, attempts: Sequence[Attempt]) -> None:
-        asking = [attempt for attempt in attempts if attempt.cause is None]
-        for attempt in attempts:
-            if attempt.cause is not None:
-                self._note_seen(attempt, None)
-        asked = [Asked(attempt.ask.customer, attempt.ask.send) for attempt in asking]
-        seen = self._ask_store(asking, lambda: self._lookup.look(asked))
-        for attempt, found in zip(asking, seen or repeat(None), strict=False):
-            self._note_seen(attempt, found)
-
-    def _note_seen(self, attempt: Attempt, seen: Seen | None) -> None:
-        customer, send = attempt.ask.customer, attempt.ask.send
-        if seen is not None:
-            attempt.seen = seen
-            try:
-                attempt.publication = read_publication(seen.published)
-            except msgspec.DecodeError:
-                attempt.cause = Reason.STORE  # `_open` says what is wrong
-        if send is None:
-            return
-        attempt.pins = self.local.of_send(customer, send)
-        if seen is not None and seen.pins:
-            stored = read_pins(seen.pins)
-            # Remembered, so that a store that is lost from now on takes no slate of the send along.
-            attempt.pins = attempt.pins | {
-                block: self.local.pin((customer, send, block), choice)
-                for block, choice in stored.choices.items()
-            }
-            attempt.turns = stored.turns
-
-    def _open(self, attempt: Attempt) -> None:
-        """Decode the profile, once; one that can't be read is as good as a store that is down."""
-        if attempt.seen is None or attempt.profile is not None:
-            return
-        try:
-            attempt.profile = read_seen(attempt.ask.customer, attempt.seen)
-        except StoreUnavailable as error:
-            attempt.cause = attempt.cause or Reason.STORE
-            attempt.seen = None
-            _log.error("profile not readable", error=str(error))
-
-    def _take_turns(self, attempts: Sequence[Attempt]) -> None:
-        """See to it that it is known whose turns are before those of fresh slates."""
-        asking = [(one, place) for one in attempts if (place := self._open_place(one)) is not None]
-        turns = [(place, one.turns) for one, place in asking]
-        before = self._ask_store([one for one, _ in asking], lambda: self._pins.take_turns(turns))
-        for (attempt, _), blocks in zip(asking, before or (), strict=False):
-            attempt.before = blocks
-
-    def _open_place(self, attempt: Attempt) -> Place | None:
-        """Where the store is to keep the answer; None when it is not to."""
-        return attempt.place if attempt.cause is None else None
-
     def _await_turn(self, attempt: Attempt) -> None:
         """Have the slates of all turns before this one, and so leave out what they show."""
         if attempt.turn_has_come:
             return
-        self._look([attempt])
+        self._asking.look([attempt])
         for name in attempt.before:
             block = attempt.snapshot.blocks.get(name)
             if name not in attempt.pins and block is not None:
                 # Somebody else is at it just now; whoever pins first decides for both.
                 other = attempt.of_block(block)
                 said = rank(other.snapshot, [other.question()])[0]
-                pinned = self._pinned([(other, self._chosen(other, said))])[0][1]
+                pinned = self._asking.pin([(other, self._chosen(other, said))])[0][1]
                 attempt.pins = {**attempt.pins, name: pinned}
 
     def _without_model(self, attempt: Attempt) -> Choice | None:
         """A fresh choice that needs no scoring; None when it does."""
         if attempt.seen is None or attempt.seen.history is None:
-            self._open(attempt)
+            self._asking.open(attempt)
             return self._lower(attempt)
         if attempt.ask.explain or not attempt.turn_has_come:
             return None
@@ -315,55 +237,11 @@ class Maker:
             shared = self._shared = _Shared(snapshot, moment, {})
         return shared
 
-    def _pinned(self, chosen: Sequence[Made]) -> list[Made]:
-        """Settle fresh choices, and pin those of a send; what was pinned before them stands."""
-        settled = [(attempt, attempt.settle(choice)) for attempt, choice in chosen]
-        asking = [
-            (attempt, place, choice)
-            for attempt, choice in settled
-            if (place := self._open_place(attempt)) is not None
-        ]
-        pins = [(place, choice) for _, place, choice in asking]
-        kept = self._ask_store([one for one, _, _ in asking], lambda: self._pins.pin(pins))
-        stands = dict(zip((id(one) for one, _, _ in asking), kept or (), strict=False))
-        return [(one, self._pin_here(one, stands.get(id(one), choice))) for one, choice in settled]
-
-    def _pin_behind(self, pins: list[tuple[Place, Choice]]) -> None:
-        """Let the store know of choices that were answered already."""
-        if not self._breaker.closed:
-            return
-        try:
-            self._pins.pin(pins)
-        except StoreUnavailable:
-            self.note_failure()
-        except Exception:  # noqa: BLE001 - they are answered, and others come behind them
-            self._metrics.internal.inc()
-            _log.exception("pins lost", pins=len(pins))
-
-    def _pin_here(self, attempt: Attempt, choice: Choice) -> Choice:
-        """Remember a choice of a send; returns the one that stands."""
-        place = attempt.place
-        return choice if place is None else self.local.pin(place, choice)
-
-    def _fill_up(self, attempt: Attempt, place: Place, pinned: Choice) -> Choice:
-        """A pinned choice with enough to show; what filled it up is pinned as well."""
-        attempt.made = "pinned"
-        while continues(filled := attempt.filled(pinned), pinned):
-            before = pinned
-            kept = self._ask_store(
-                [attempt] if attempt.cause is None else [],
-                lambda: self._pins.fill_up(place, before, filled),  # noqa: B023 - called at once
-            )
-            if kept is None or not continues(kept, pinned):
-                return self.local.pin(place, filled)
-            pinned = self.local.pin(place, kept)
-        return pinned
-
     def _without_store(self, attempt: Attempt, *, ranking: bool) -> Choice:
         try:
             if attempt.pinned is not None:
                 return attempt.filled(attempt.pinned)
-            self._open(attempt)
+            self._asking.open(attempt)
             if ranking and attempt.profile is not None:
                 # Only the pins hang: that costs no quality.
                 said = rank(attempt.snapshot, [attempt.question()])[0]
@@ -372,30 +250,3 @@ class Maker:
         except Exception:  # noqa: BLE001 - the static rung needs nothing and can't fail
             self.note_unforeseen(attempt)
             return choose_static(attempt.block, attempt.count, Reason.FAILED)
-
-    def _ask_store(self, attempts: Sequence[Attempt], call: Callable[[], _Found]) -> _Found | None:
-        """What the store says; None when it can't be asked, and the attempts have the cause.
-
-        Args:
-            attempts: All for whom it is asked; none has a cause yet not to.
-            call: The question.
-        """
-        if not attempts:
-            return None
-        if self._breaker.closed:
-            waiting = object()
-            for attempt in attempts:
-                attempt.call = waiting
-            try:
-                found = call()
-            except StoreUnavailable:
-                self.note_failure()
-            else:
-                self._breaker.succeeded()
-                return found
-            finally:
-                for attempt in attempts:
-                    attempt.call = None
-        for attempt in attempts:
-            attempt.cause = attempt.cause or Reason.STORE
-        return None
