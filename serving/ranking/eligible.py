@@ -35,6 +35,7 @@ class Eligible:
     view: ItemView
     mask: Mask
     _among: dict[int, tuple[Longest, Among]] = field(default_factory=dict, repr=False)
+    _kinds: dict[object, int] = field(default_factory=dict, repr=False)
 
     @cached_property
     def never(self) -> Rows:
@@ -52,6 +53,19 @@ class Eligible:
         if known is None or known[0] is not items:
             known = self._among[id(items)] = items, items.among(self.mask)
         return known[1]
+
+    def kinds(self, what: object, groups: Rows) -> int:
+        """How many groups the rows are of; 0 where some are of none.
+
+        Args:
+            what: A name for these groups; they are counted once.
+            groups: Number of each row's group, -1 for none, (rows,).
+        """
+        known = self._kinds.get(what)
+        if known is None:
+            there = np.unique(groups[self.mask])
+            known = self._kinds[what] = 0 if np.any(there < 0) else len(there)
+        return known
 
 
 def eligible(view: ItemView, block: Block, now: datetime) -> Eligible:

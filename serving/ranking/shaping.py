@@ -8,7 +8,7 @@ candidates are looked at, as far as that rule is worth it. Rotation says which a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from serving.ranking.blocks import Block, RuleName
 from serving.ranking.columns import microseconds
+from serving.ranking.eligible import eligible
 from serving.ranking.rules.brand_cap import brand_cap
 from serving.ranking.rules.category_cap import category_cap
 from serving.ranking.rules.diversity import diversity
 from serving.ranking.rules.new_share import is_new, new_share
-from serving.ranking.rules.pool import Mask, Pool, Rule
-from serving.ranking.rules.popularity_cap import popularity_cap
+from serving.ranking.rules.pool import Mask, Pool, Rule, of_chosen
+from serving.ranking.rules.popularity_cap import popular_rows, popularity_cap
 from serving.ranking.rules.price_spread import price_spread
 from serving.ranking.rules.rotation import Pressure, Rotated, rotated
 from serving.ranking.source import Source
@@ -47,6 +48,12 @@ REACH: Final[Mapping[RuleName, float]] = {
 }
 """How many candidates are looked at before a rule yields. Others yield at once: the best new items
 are always among the candidates, and what is further down is too far from the best to be diverse."""
+GROUPS: Final[Mapping[RuleName, Callable[[ItemView, Block], Rows]]] = {
+    RuleName.CATEGORY_CAP: lambda view, _: view.category,
+    RuleName.BRAND_CAP: lambda view, _: view.traits.brand,
+    RuleName.POPULARITY_CAP: popular_rows,
+}
+"""The groups of which caps allow so many: number of each row's, -1 for none."""
 DEPTH: Final = 4
 """How many times the items asked for are looked at first, and then each time as many again."""
 CELLS: Final = 1 << 16
@@ -226,6 +233,7 @@ class _Filling:
         if turned is not None:
             self.moved_by[turned.moved] = _BITS[RuleName.ROTATION]
             places = turned.places
+        self._wanted = wanted
         self._pool = Pool(wanted.view, wanted.block, rows, moment, places)
         self._depth = depth
         self._rules = [name for name in wanted.block.rules if name in RULES]
@@ -253,7 +261,8 @@ class _Filling:
                 continue
             kept = np.any(narrowed, axis=1)
             if not kept.all():
-                self.yielded |= ~kept & (self._depth < REACH.get(name, 0))
+                reaching = self._depth < REACH.get(name, 0)
+                self.yielded |= ~kept & reaching & ~self._hopeless(name, chosen)
                 narrowed = np.where(kept[:, None], narrowed, able)
             held = np.zeros(able.shape, np.uint8) if held is None else held
             held[able & ~narrowed] = _BITS[name]
@@ -261,6 +270,19 @@ class _Filling:
         if held is not None:
             self._note(held, able.argmax(axis=1))
         return able
+
+    def _hopeless(self, name: RuleName, chosen: Rows) -> Mask:
+        """Which slates have all that a cap allows of every group that there is, (slates,)."""
+        view, block = self._wanted.view, self._wanted.block
+        groups = GROUPS[name](view, block) if name in GROUPS else None
+        if groups is None:
+            return np.zeros(len(chosen), np.bool_)
+        kinds = eligible(view, block, self._wanted.now).kinds((name, block.popular_share), groups)
+        taken = of_chosen(groups[self._pool.rows], chosen)
+        counts = np.count_nonzero(taken[:, :, None] == taken[:, None, :], axis=2)
+        full = np.where(counts >= getattr(block, name), 1 / np.maximum(counts, 1), 0).sum(axis=1)
+        hopeless: Mask = np.round(full) == kinds
+        return hopeless & (kinds > 0)
 
     def _note(self, held: NDArray[np.uint8], columns: Rows) -> None:
         """Remember which rules put the candidates in these columns before others.

@@ -11,7 +11,8 @@ from serving.ranking import shaping
 from serving.ranking.blocks import Block, RuleName
 from serving.ranking.chain import Ask, pick_rows, rank_many, rankings
 from serving.ranking.shaping import RULES, Move
-from serving.ranking.top import EMPTY
+from serving.ranking.source import Dense
+from serving.ranking.top import EMPTY, Rows
 from serving.ranking.view import ItemView, item_view
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -118,6 +119,32 @@ def test_a_cap_looks_as_far_as_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shaping, "CELLS", 1)
     several = rank_many(view, None, [Ask(Block(size=2, category_cap=1))] * 3, NOW)
     assert [rows.tolist() for rows in several] == [[0, 25]] * 3
+
+
+@pytest.mark.parametrize(
+    ("view", "block", "looks"),
+    [
+        (shop("x" * 60), Block(size=2, category_cap=1), 1),
+        (shop("x" * 59 + "y"), Block(size=2, category_cap=1), 3),
+        (shop("x" * 59 + "y"), Block(size=3, category_cap=1, categories=("x",)), 1),
+        (shop("xy" * 30), Block(size=5, category_cap=2), 1),
+        (shop(brands="x" * 60), Block(size=2, brand_cap=1), 1),
+        (shop("x" * 60), Block(size=2, popularity_cap=1, popular_share=0.999), 1),
+    ],
+)
+def test_a_cap_that_nothing_could_keep_is_not_looked_for(
+    monkeypatch: pytest.MonkeyPatch, view: ItemView, block: Block, looks: int
+) -> None:
+    depths: list[int] = []
+    plain = Dense.best
+
+    def spied(self: Dense, customers: Rows, count: int) -> Rows:
+        depths.append(count)
+        return plain(self, customers, count)
+
+    monkeypatch.setattr(Dense, "best", spied)
+    assert len(slate(view, block)) == block.size
+    assert len(depths) == looks
 
 
 def test_a_price_is_looked_for_only_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
