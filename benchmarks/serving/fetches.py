@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from benchmarks.figures import TIMES, Figure, at_least, at_most, plain
+from benchmarks.figures import TIMES, Figure, at_least, plain
 from benchmarks.serving.apps.bare import BODY, PATH
 from benchmarks.serving.servers import LOAD_CORE, SERVER_CORE, Server, pinned, scorer, serving
 from benchmarks.serving.shop import BLOCK, MODEL, Shop
@@ -27,8 +27,9 @@ from benchmarks.serving.trials import (
     Contestant,
     Peak,
     closed,
+    late_at,
+    late_figures,
     median_peak,
-    p99_of,
     peaks,
 )
 from benchmarks.stages import run_stage
@@ -125,8 +126,8 @@ def measure_stored(shop: Shop, folder: Path) -> list[Figure]:
             found = peaks({**asked, BARE: bare, MODELLED: modelled})
             figures = [plain("first answers of a send", first, "requests/s")]
             for name, contestant in asked.items():
-                late = p99_of(contestant, SHARE * found[name].rate)
-                figures += [*_ratios(name, found), at_most(_p99(name), late, "ms", FAST_MS)]
+                late = late_at(contestant, SHARE * found[name].rate)
+                figures += [*_ratios(name, found), *late_figures(name, late, FAST_MS)]
             return [*figures, *(figure for name in found for figure in plain_peak(name, found))]
 
 
@@ -140,13 +141,13 @@ def measure_live(shop: Shop, folder: Path) -> list[Figure]:  # noqa: ARG001 - as
             turns.append(closed(live, SECONDS))
             bare.append(in_process(shop))
         peak, alone = median_peak(turns), median_peak(bare)
-        late = p99_of(live, SHARE * peak.rate)
+        late = late_at(live, SHARE * peak.rate)
         return [
             at_least("live / in process", peak.rate / alone.rate, "ratio", LIVE_RATIO),
             plain(
                 "live / in process, by processor time", alone.processor / peak.processor, "ratio"
             ),
-            at_most(_p99("live"), late, "ms", LIVE_MS),
+            *late_figures("live", late, LIVE_MS),
             *plain_peak("live", {"live": peak}),
             plain("in process, without HTTP", alone.rate, "slates/s"),
         ]
@@ -191,10 +192,6 @@ def _ratios(name: str, found: dict[str, Peak]) -> list[Figure]:
         ratio = found[peer].processor / found[name].processor
         figures.append(plain(f"{name} / {peer}, by processor time", ratio, "ratio"))
     return figures
-
-
-def _p99(name: str) -> str:
-    return f"{name}, p99 at {SHARE:.0%} of its peak"
 
 
 def _slate_of(body: bytes) -> bytes:

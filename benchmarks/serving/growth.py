@@ -12,12 +12,21 @@ from benchmarks.figures import Figure, at_most, plain
 from benchmarks.serving.fetches import live_contestant
 from benchmarks.serving.servers import scorer
 from benchmarks.serving.shop import make_shop
-from benchmarks.serving.trials import BUSY, SHARE, WARM_SECONDS, closed, p99_of, steady
+from benchmarks.serving.trials import (
+    BUSY,
+    SHARE,
+    WARM_SECONDS,
+    Late,
+    closed,
+    late_at,
+    late_figures,
+    steady,
+)
 
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 CUSTOMERS: Final = 2_000
 MOST_MS: Final = 25.0
-ALONE: Final = 10.0
+ALONE: Final = 40.0
 """Requests a second that meet nobody."""
 
 
@@ -27,18 +36,16 @@ class Size(NamedTuple):
     Attributes:
         items: In it.
         processor: Microseconds of processor time of one answer at the server's peak.
-        alone: Milliseconds of an answer that meets no other, the median.
-        alone_p99: 99 in 100 of these.
+        alone: Answers that meet no other.
         peak: Answers a second.
-        busy_p99: Milliseconds of 99 in 100 at 70 % of the peak.
+        busy: Answers at 70 % of the peak.
     """
 
     items: int
     processor: float
-    alone: float
-    alone_p99: float
+    alone: Late
     peak: float
-    busy_p99: float
+    busy: Late
 
 
 def measure_growth(folder: Path, plot: Path | None) -> list[Figure]:
@@ -49,13 +56,13 @@ def measure_growth(folder: Path, plot: Path | None) -> list[Figure]:
     figures = [plain("cost grows with items to the power", exponent(sizes), "exponent")]
     for size in sizes:
         name = f"live, {size.items:,} items"
-        if size is sizes[-1]:
-            figures.append(at_most(f"{name}, p99 alone", size.alone_p99, "ms", MOST_MS))
-        else:
-            figures.append(plain(f"{name}, p99 alone", size.alone_p99, "ms"))
+        p99 = f"{name}, p99 alone"
         figures += [
-            plain(f"{name}, median alone", size.alone, "ms"),
-            plain(f"{name}, p99 at {SHARE:.0%} of its peak", size.busy_p99, "ms"),
+            at_most(p99, size.alone.p99, "ms", MOST_MS)
+            if size is sizes[-1]
+            else plain(p99, size.alone.p99, "ms"),
+            plain(f"{name}, median alone", size.alone.p50, "ms"),
+            *late_figures(name, size.busy),
             plain(f"{name}, peak", size.peak, "requests/s"),
             plain(f"{name}, processor", size.processor, "us/request"),
         ]
@@ -68,10 +75,10 @@ def measure_size(home: Path, items: int) -> Size:
     with scorer(shop) as server:
         live = live_contestant(server, shop)
         closed(live, WARM_SECONDS)
-        alone = steady(live, ALONE).latency()
+        alone = steady(live, ALONE)
         peak = closed(live, 2 * WARM_SECONDS, BUSY)
-        busy = p99_of(live, SHARE * peak.rate)
-    return Size(items, peak.processor, alone.p50, alone.p99, peak.rate, busy)
+        busy = late_at(live, SHARE * peak.rate)
+    return Size(items, peak.processor, alone, peak.rate, busy)
 
 
 def exponent(sizes: Sequence[Size]) -> float:
@@ -88,10 +95,12 @@ def draw(sizes: Sequence[Size], file: Path) -> None:
     drawing = Plot(figsize=(7.0, 4.5), layout="constrained")
     axes = drawing.subplots()
     items = [size.items for size in sizes]
-    axes.plot(items, [size.alone for size in sizes], "o-", color="#0072b2", label="median, alone")
-    axes.plot(items, [size.alone_p99 for size in sizes], "o-", color="#d55e00", label="p99, alone")
+    axes.plot(
+        items, [size.alone.p50 for size in sizes], "o-", color="#0072b2", label="median, alone"
+    )
+    axes.plot(items, [size.alone.p99 for size in sizes], "o-", color="#d55e00", label="p99, alone")
     label = f"p99 at {SHARE:.0%} of its peak"
-    axes.plot(items, [size.busy_p99 for size in sizes], "o--", color="#009e73", label=label)
+    axes.plot(items, [size.busy.p99 for size in sizes], "o--", color="#009e73", label=label)
     axes.axhline(MOST_MS, color="#999999", linewidth=1)
     title = f"A live answer; processor time grows with items to the power {exponent(sizes):.2f}"
     axes.set(xscale="log", yscale="log", xlabel="items", ylabel="ms", title=title)

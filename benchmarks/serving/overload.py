@@ -46,7 +46,7 @@ def measure_overload(shop: Shop, folder: Path) -> list[Figure]:  # noqa: ARG001 
     with scorer(shop) as server:
         live = live_contestant(server, shop)
         carried = closed(live, 2 * WARM_SECONDS).rate
-        before = steady(live, LIGHT * carried, SECONDS).latency().p99
+        before = steady(live, LIGHT * carried, SECONDS).p99
         goods = [
             _good(_shower(live, poisson(step * carried, _many(step * carried)))) for step in STEPS
         ]

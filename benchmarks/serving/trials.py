@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
-from benchmarks.figures import TIMES
+import msgspec
+
+from benchmarks.figures import TIMES, Figure, at_most, plain
 from benchmarks.serving.servers import LOAD_CORE, Server, pinned
 from homing.rehearsal.load import Sending, closed_loop, open_loop, poisson
 from homing.rehearsal.measured import OK, Measured
@@ -70,20 +72,35 @@ class Contestant:
                 self.other += 1
                 self._first = self._first or body
 
-    def check(self, measured: Measured) -> float:
-        """The share of answers that were what was to be measured.
+    def right(self, measured: Measured) -> float:
+        """The share of answers since the last call that were what was to be measured.
 
         A scorer that the machine holds up for a moment answers from a lower rung meanwhile.
 
         Raises:
-            WrongAnswerError: Some were no 200 or did not come, or too many were something else.
+            WrongAnswerError: Some were no 200, or did not come.
         """
         right = 1.0 - self.other / max(self.looked, 1)
-        if self._failed or measured.unsent or right < LEAST_RIGHT:
-            message = f"{right:.1%} right, {measured.figures()}; else: {self._first[:500]!r}"
-            raise WrongAnswerError(message)
+        if self._failed or measured.unsent:
+            raise self._wrong(right, measured)
         self.looked = self.other = 0
         return right
+
+    def check(self, measured: Measured) -> float:
+        """The same, and nearly all of them must be.
+
+        Raises:
+            WrongAnswerError: Too many were something else, or as `right`.
+        """
+        right = self.right(measured)
+        if right < LEAST_RIGHT:
+            raise self._wrong(right, measured)
+        return right
+
+    def _wrong(self, right: float, measured: Measured) -> WrongAnswerError:
+        return WrongAnswerError(
+            f"{right:.1%} right, {measured.figures()}; else: {self._first[:500]!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -98,6 +115,20 @@ class Peak:
 
     rate: float
     processor: float
+    right: float
+
+
+class Late(NamedTuple):
+    """How late answers are.
+
+    Attributes:
+        p50: Milliseconds of half of them.
+        p99: Of 99 in 100.
+        right: Share of them that were what was to be measured.
+    """
+
+    p50: float
+    p99: float
     right: float
 
 
@@ -140,16 +171,28 @@ def closed(
     return Peak(right * measured.rate, 1e6 * spent / len(measured.statuses), right)
 
 
-def steady(contestant: Contestant, rate: float, seconds: float = STEADY_SECONDS) -> Measured:
+def steady(contestant: Contestant, rate: float, seconds: float = STEADY_SECONDS) -> Late:
     """An open loop at a rate, as from people who know nothing of each other."""
     sending = Sending(contestant.target, MANY, spin=True, heard=contestant.heard)
     with pinned(LOAD_CORE):
         due = poisson(rate, max(1, round(rate * seconds)))
         measured = open_loop(sending, contestant.requests, due)
-    contestant.check(measured)
-    return measured
+    right, latency = contestant.right(measured), measured.latency()
+    return Late(latency.p50, latency.p99, right)
 
 
-def p99_of(contestant: Contestant, rate: float) -> float:
-    """Milliseconds within which 99 of 100 are answered at a rate: the median of five."""
-    return median(steady(contestant, rate, STEADY_SECONDS / 2).latency().p99 for _ in range(TIMES))
+def late_at(contestant: Contestant, rate: float) -> Late:
+    """How late answers are at a rate: the median of five."""
+    turns = [steady(contestant, rate, STEADY_SECONDS / 2) for _ in range(TIMES)]
+    return Late(*(median(of) for of in zip(*turns, strict=True)))
+
+
+def late_figures(name: str, late: Late, bar: float | None = None) -> list[Figure]:
+    """99 in 100 answers; a bar holds only where they were what was to be measured."""
+    told = f"{name}, p99 at {SHARE:.0%} of its peak"
+    right = plain(f"{told}: answered as meant", 100 * late.right, "%")
+    if bar is None:
+        return [plain(told, late.p99, "ms"), right]
+    figure = at_most(told, late.p99, "ms", bar)
+    holds = late.p99 <= bar and late.right >= LEAST_RIGHT
+    return [msgspec.structs.replace(figure, holds=holds), right]

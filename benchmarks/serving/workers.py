@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -25,6 +26,7 @@ def measure_workers(shop: Shop, folder: Path) -> list[Figure]:  # noqa: ARG001 -
             stack.enter_context(scorer(shop, BOTH, HOMING_WORKERS=str(workers)))
             for workers in (1, 2)
         ]
+        at_start = [server.memory() for server in servers]
         rates: dict[str, list[list[float]]] = {"live": [[], []], "stored": [[], []]}
         asked = [
             {"live": live_contestant(server, shop), "stored": stored_contestant(server, shop)}
@@ -36,14 +38,21 @@ def measure_workers(shop: Shop, folder: Path) -> list[Figure]:  # noqa: ARG001 -
             for _ in range(TIMES):
                 for place, contestants in enumerate(asked):
                     rates[name][place].append(closed(contestants[name], SECONDS, cores=BOTH).rate)
-        first, together = (server.memory() for server in servers)
+        memory = [server.memory() for server in servers]
     figures = []
     for name, (one, two) in rates.items():
         ratio = median(two) / median(one)
         figures.append(at_least(f"two workers / one, {name}", ratio, "ratio", RATIO))
     return [
         *figures,
-        at_most("memory that the second worker adds", together / first - 1, "ratio", MEMORY),
-        plain("memory of one worker (PSS)", first, "MiB"),
-        plain("memory of two workers (PSS)", together, "MiB"),
+        at_most("memory that the second worker adds", _added(memory), "ratio", MEMORY),
+        plain("the same before anything was asked", _added(at_start), "ratio"),
+        plain("memory of one worker (PSS)", memory[0], "MiB"),
+        plain("memory of two workers (PSS)", memory[1], "MiB"),
     ]
+
+
+def _added(memory: Sequence[float]) -> float:
+    """What two take above one, as a part of one."""
+    one, two = memory
+    return two / one - 1

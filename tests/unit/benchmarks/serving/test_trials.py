@@ -14,7 +14,15 @@ from benchmarks.serving.fetches import by_model
 from benchmarks.serving.growth import Size, draw, exponent
 from benchmarks.serving.overload import AFTER, WINDOW, recovery
 from benchmarks.serving.servers import Server
-from benchmarks.serving.trials import Contestant, Peak, WrongAnswerError, closed, median_peak
+from benchmarks.serving.trials import (
+    Contestant,
+    Late,
+    Peak,
+    WrongAnswerError,
+    closed,
+    late_figures,
+    median_peak,
+)
 from homing.rehearsal.measured import Measured
 from tests.unit.homing.rehearsal.tiny import tiny_server, whole
 
@@ -48,6 +56,15 @@ def test_a_server_that_answers_something_else_is_not_measured(wrong: bytes) -> N
         pytest.raises(WrongAnswerError, match="right"),
     ):
         closed(asked, 0.1, 1, CORES)
+
+
+def test_a_p99_holds_only_where_answers_were_what_was_meant() -> None:
+    held = [
+        late_figures("live", late, 10.0)[0].holds
+        for late in (Late(1.0, 9.0, 0.99), Late(1.0, 9.0, 0.5), Late(1.0, 11.0, 0.99))
+    ]
+    assert held == [True, False, False]
+    assert late_figures("live", Late(1.0, 9.0, 0.5))[0].holds is None
 
 
 def test_the_median_is_of_each_figure() -> None:
@@ -89,7 +106,7 @@ def test_a_peers_items_are_found_whatever_they_are_wrapped_in(body: bytes) -> No
 
 
 def size(items: int, cost: float) -> Size:
-    return Size(items, cost, 1.0, 2.0, 100.0, 3.0)
+    return Size(items, cost, Late(1.0, 2.0, 1.0), 100.0, Late(1.0, 3.0, 1.0))
 
 
 def test_cost_that_doubles_with_the_catalogue_has_the_exponent_1() -> None:
