@@ -34,7 +34,7 @@ def check_array(name: str, array: Array) -> None:
     if array.dtype.name not in DTYPES or not array.dtype.isnative:
         message = f"array {name}: dtype {array.dtype.str} can't be stored; use {sorted(DTYPES)}"
         raise BundleError(message)
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         message = f"array {name}: holds NaN or infinity; fit again with other parameters"
         raise BundleError(message)
 
