@@ -19,6 +19,8 @@ from tests.faults.trial import EITHER, FALLEN, Pace, Row, Trial, run_trial
 PACE = Pace(rate=150, fetches=250, before=40, own_deadline_ms=50)
 THREADS = 48
 """More than the scorer has when it is well, and fewer than the fetches that wait under a fault."""
+FEW = 0.03
+"""The part of all answers that other tests on the same machine may hinder."""
 
 STORE = (
     Trial("refuse", breaking.of_store(Kind.REFUSE), FALLEN),
@@ -47,9 +49,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def judge(row: Row) -> None:
-    """Nothing was wrong, but for rungs where the machine had no core for the scorer."""
-    starved = {"rung popular"} if row.waited > GRACE else set()
-    assert row.wrong.keys() <= starved, row.tally.examples
+    """Nothing was wrong, but for a few answers where the machine had no core for the scorer."""
+    wrong = dict(row.wrong)
+    if row.waited > GRACE:
+        hindered = wrong.pop("late", 0) + wrong.pop("rung popular", 0)
+        assert hindered <= FEW * row.tally.answered
+    assert wrong == {}, row.tally.examples
     assert row.tally.lost == row.tally.refused == 0
     assert row.threads <= THREADS
 
