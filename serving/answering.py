@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from features.errors import Overloaded
 from serving.asking import Asking
 from serving.attempt import Attempt, Made
+from serving.breaker import Call
 from serving.deadlines import Deadlines
 from serving.lanes import Lane
 from serving.making import Maker
@@ -101,11 +102,15 @@ class Answers:
         self._ranking: Lane[Attempt] = Lane(
             "rank", self._rank, threads=RANKERS, most=RANK_AT_ONCE, patience=RANK_PATIENCE
         )
+        # Apart from what ranks: a store that is late must not hold up the model.
+        self._pinning: Lane[Made] = Lane(
+            "pin", self._pin, threads=settings.threads, most=READ_AT_ONCE, patience=PATIENCE
+        )
         # Threads apart: batches must not hold up a template.
         self._batches = ThreadPoolExecutor(_BATCHES, thread_name_prefix="batch")
         self._lines: defaultdict[Send, deque[Attempt]] = defaultdict(deque)
         self._gathered: list[Attempt] = []
-        self._blamed: object | None = None
+        self._blamed: Call | None = None
         self._deadlines = Deadlines(self._late)
         self._asked = 0
 
@@ -113,6 +118,7 @@ class Answers:
         """Make nothing more."""
         self._reading.close()
         self._ranking.close()
+        self._pinning.close()
         self._maker.close()
         self._asking.close()
         self._batches.shutdown(wait=False, cancel_futures=True)
@@ -150,7 +156,7 @@ class Answers:
         return Attempt(ask, snapshot.blocks[ask.block], snapshot, self._clock.now())
 
     async def _choice(self, attempt: Attempt) -> Choice:
-        maker, place = self._maker, attempt.place
+        place = attempt.place
         if place is not None:
             attempt.pins = self._asking.local.of_send(*place[:2])
             pinned = attempt.pinned
@@ -160,10 +166,10 @@ class Answers:
                 return pinned
         if not self._breaker.closed:
             # Not even a thread: those there are may all be waiting for the store.
-            return maker.at_hand(attempt, Reason.STORE)
+            return self._at_hand(attempt, Reason.STORE)
         seconds = self._seconds(attempt.ask)
         if self._reading.wait(len(self._gathered)) > HURRY * seconds:
-            return maker.at_hand(attempt, Reason.BUSY)
+            return self._at_hand(attempt, Reason.BUSY)
         return await self._made(attempt, seconds * MARGIN)
 
     def _seconds(self, ask: Ask) -> float:
@@ -220,24 +226,45 @@ class Answers:
         gathered, self._gathered = self._gathered, []
         self._reading.put(*gathered)
 
+    def _at_hand(self, attempt: Attempt, cause: Reason, *, ranking: bool = False) -> Choice:
+        """Answer without the lanes, and before that all of the same send that are being made.
+
+        They could settle on the same items otherwise, for neither would see the other's.
+        """
+        if attempt.place is not None:
+            for earlier in tuple(self._lines.get(attempt.place[:2], ())):
+                if earlier is attempt:
+                    break
+                if earlier.waiting is not None and not earlier.waiting.done():
+                    earlier.waiting.set_result(self._maker.at_hand(earlier, cause))
+        return self._maker.at_hand(attempt, cause, ranking=ranking)
+
     def _late(self, attempt: Attempt) -> None:
         """Answer when time is over, if nobody has."""
         waiting = attempt.waiting
         if waiting is None or waiting.done():
             return
-        call = attempt.call
-        hangs = attempt.seen is None and self._reading.overdue if call is None else True
-        if hangs and (call is None or call is not self._blamed):
-            # Once a call: all that wait for the same are one failure.
-            self._blamed = call
-            self._asking.note_failure()
-        ranking = self._asked <= FEW
+        self._blame(attempt)
         try:
-            choice = self._maker.at_hand(attempt, Reason.DEADLINE, ranking=ranking)
+            ranking = self._asked <= FEW
+            choice = self._at_hand(attempt, Reason.DEADLINE, ranking=ranking)
         except Exception as error:  # noqa: BLE001 - whoever waits raises it
             waiting.set_exception(error)
         else:
             waiting.set_result(choice)
+
+    def _blame(self, attempt: Attempt) -> None:
+        """Count a failure of the store, if that is what took the time: a machine may be slow too.
+
+        Once a call: all that wait for the same are one failure.
+        """
+        call, long = attempt.call, HURRY * self._seconds(attempt.ask)
+        if call is None:
+            if attempt.seen is None and self._reading.age > long:
+                self._asking.note_hanging()
+        elif call is not self._blamed and time.monotonic() - call.began > long:
+            self._blamed = call
+            self._asking.note_failure(call)
 
     def _read(self, attempts: list[Attempt]) -> None:
         """What the reading lane does."""
@@ -254,7 +281,17 @@ class Answers:
 
     def _rank(self, attempts: list[Attempt]) -> None:
         """What the ranking lane does."""
-        _deliver(self._tried(_waited_for(attempts), self._ranked)[0])
+        made = self._tried(_waited_for(attempts), self._ranked)[0]
+        self._pinning.put(*(one for one in made if _is_fresh(one[0])))
+        _deliver([one for one in made if not _is_fresh(one[0])])
+
+    def _pin(self, made: list[Made]) -> None:
+        """What the pinning lane does."""
+        try:
+            made = self._asking.pin(made)
+        except Exception:  # noqa: BLE001 - what was chosen is answered, pinned or not
+            self._maker.note_unforeseen(made[0][0])
+        _deliver(made)
 
     def _make_many(self, attempts: Sequence[Attempt]) -> dict[int, Choice]:
         """All the work of one batch, in a thread; attempt's `id` → choice."""
@@ -263,7 +300,9 @@ class Answers:
             answered, rest = self._tried(some, self._maker.read)
             made += answered
             for few in _chunks(rest, CHUNK):
-                made += self._tried(few, self._ranked)[0]
+                ranked = self._tried(few, self._ranked)[0]
+                made += self._asking.pin([one for one in ranked if _is_fresh(one[0])])
+                made += [one for one in ranked if not _is_fresh(one[0])]
         return {id(attempt): choice for attempt, choice in made}
 
     def _ranked(self, attempts: Sequence[Attempt]) -> Outcome:
@@ -304,6 +343,11 @@ class Answers:
 def _waited_for(attempts: Iterable[Attempt]) -> list[Attempt]:
     """Those that were not answered meanwhile, because time was over."""
     return [attempt for attempt in attempts if attempt.settled is None]
+
+
+def _is_fresh(attempt: Attempt) -> bool:
+    """Whether its choice is still to be pinned."""
+    return attempt.place is not None and attempt.pinned is None
 
 
 def _deliver(made: Sequence[Made]) -> None:

@@ -7,6 +7,7 @@ have to do without.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Final, TypeVar
@@ -18,6 +19,7 @@ from features.errors import StoreUnavailable
 from features.stores.halves import read_seen
 from features.stores.ports import Asked, Seen
 from serving.attempt import Attempt, Made
+from serving.breaker import Breaker, Call
 from serving.lanes import Lane
 from serving.parts import Parts
 from serving.pinning import LocalPins, Place, StorePins, continues, read_pins
@@ -27,6 +29,12 @@ from serving.stored import read_publication
 MOST_BEHIND: Final = 10_000
 """Pins that wait to be written behind their answers; more are known to this process alone."""
 PINS_AT_ONCE: Final = 256
+BEHIND_SECONDS: Final = 0.5
+"""Between two tries while nothing can be pinned."""
+
+STORE: Final = "store"
+PINS: Final = "pins"
+"""The dependency that fails where slates can't be pinned, though the store can be read."""
 
 _log = structlog.get_logger(__name__)
 _Found = TypeVar("_Found")
@@ -34,6 +42,9 @@ _Found = TypeVar("_Found")
 
 class Asking:
     """Asks the stores.
+
+    Reading and pinning fail apart: a disk that is full can be read from, and then answers lose
+    nothing but that other processes know of them.
 
     Args:
         parts: Has them.
@@ -48,6 +59,7 @@ class Asking:
         self._lookup = parts.stores.lookup
         self._pins = StorePins(parts.stores.pins, seconds)
         self._breaker = parts.breaker
+        self._pinning = Breaker()
         self._metrics = parts.metrics
         # What was answered without waiting for the store, for other processes to know.
         self._behind: Lane[tuple[Place, Choice]] = Lane(
@@ -84,7 +96,8 @@ class Asking:
         """See to it that it is known whose turns are before those of fresh slates."""
         asking = [(one, place) for one in attempts if (place := self._open_place(one)) is not None]
         turns = [(place, one.turns) for one, place in asking]
-        before = self._ask([one for one, _ in asking], lambda: self._pins.take_turns(turns))
+        some = [one for one, _ in asking]
+        before = self._ask(some, lambda: self._pins.take_turns(turns), pinning=True)
         for (attempt, _), blocks in zip(asking, before or (), strict=False):
             attempt.before = blocks
 
@@ -97,8 +110,12 @@ class Asking:
             if (place := self._open_place(attempt)) is not None
         ]
         pins = [(place, choice) for _, place, choice in asking]
-        kept = self._ask([one for one, _, _ in asking], lambda: self._pins.pin(pins))
-        stands = dict(zip((id(one) for one, _, _ in asking), kept or (), strict=False))
+        some = [one for one, _, _ in asking]
+        kept = self._ask(some, lambda: self._pins.pin(pins), pinning=True)
+        if kept is None:
+            for place, choice in pins:
+                self.pin_later(place, choice)
+        stands = dict(zip(map(id, some), kept or (), strict=False))
         return [(one, self.pin_here(one, stands.get(id(one), choice))) for one, choice in settled]
 
     def pin_here(self, attempt: Attempt, choice: Choice) -> Choice:
@@ -107,7 +124,10 @@ class Asking:
         return choice if place is None else self.local.pin(place, choice)
 
     def pin_later(self, place: Place, choice: Choice) -> None:
-        """Let the store know of a choice that was answered without it, when there is time."""
+        """Let the store know of a choice that was answered without it, when there is time.
+
+        This is also what finds out that slates can be pinned again.
+        """
         if self._breaker.closed and self._behind.waiting < MOST_BEHIND:
             self._behind.put((place, choice))
 
@@ -118,16 +138,21 @@ class Asking:
             kept = self._ask(
                 [attempt] if attempt.cause is None else [],
                 lambda: self._pins.fill_up(place, before, filled),  # noqa: B023 - called at once
+                pinning=True,
             )
             if kept is None or not continues(kept, pinned):
                 return self.local.pin(place, filled)
             pinned = self.local.pin(place, kept)
         return pinned
 
-    def note_failure(self) -> None:
-        """Count a call to the store that failed, or was not answered in time."""
-        self._breaker.failed()
-        self._metrics.failures.labels("store").inc()
+    def note_hanging(self) -> None:
+        """Count that nobody gets to ask the store, because all who do wait for it."""
+        self.note_failure(Call(0.0, self._breaker, STORE))
+
+    def note_failure(self, call: Call) -> None:
+        """Count a call that failed, or was not answered in time."""
+        call.breaker.failed()
+        self._metrics.failures.labels(call.dependency).inc()
 
     def _note_seen(self, attempt: Attempt, seen: Seen | None) -> None:
         customer, send = attempt.ask.customer, attempt.ask.send
@@ -155,39 +180,49 @@ class Asking:
 
     def _pin_behind(self, pins: list[tuple[Place, Choice]]) -> None:
         """Let the store know of choices that were answered already."""
-        if not self._breaker.closed:
-            return
         try:
             self._pins.pin(pins)
         except StoreUnavailable:
-            self.note_failure()
+            self.note_failure(Call(0.0, self._pinning, PINS))
+            time.sleep(BEHIND_SECONDS)
+            if self._behind.waiting < MOST_BEHIND:
+                self._behind.put(*pins)
         except Exception:  # noqa: BLE001 - they are answered, and others come behind them
             self._metrics.internal.inc()
             _log.exception("pins lost", pins=len(pins))
+        else:
+            self._pinning.succeeded()
 
-    def _ask(self, attempts: Sequence[Attempt], call: Callable[[], _Found]) -> _Found | None:
-        """What the store says; None when it can't be asked, and the attempts have the cause.
+    def _ask(
+        self,
+        attempts: Sequence[Attempt],
+        call: Callable[[], _Found],
+        *,
+        pinning: bool = False,
+    ) -> _Found | None:
+        """What the store says; None when it can't be asked.
 
         Args:
-            attempts: All for whom it is asked; none has a cause yet not to.
+            attempts: All for whom it is asked; none has a cause yet not to. When nobody can be
+                read for them, they get it.
             call: The question.
+            pinning: Whether it is about pins alone.
         """
-        if not attempts:
-            return None
-        if self._breaker.closed:
-            waiting = object()
+        breaker, name = (self._pinning, PINS) if pinning else (self._breaker, STORE)
+        if attempts and breaker.closed:
+            waiting = Call(time.monotonic(), breaker, name)
             for attempt in attempts:
                 attempt.call = waiting
             try:
                 found = call()
             except StoreUnavailable:
-                self.note_failure()
+                self.note_failure(waiting)
             else:
-                self._breaker.succeeded()
+                breaker.succeeded()
                 return found
             finally:
                 for attempt in attempts:
                     attempt.call = None
-        for attempt in attempts:
+        for attempt in () if pinning else attempts:
             attempt.cause = attempt.cause or Reason.STORE
         return None

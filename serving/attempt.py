@@ -14,6 +14,7 @@ from msgspec import UNSET
 
 from features.profile import Profile
 from features.stores.ports import Seen
+from serving.breaker import Call
 from serving.drawing import Shown, draw_static, encode_slate
 from serving.fallback import Question, choose, find_item, rank
 from serving.packed import Drawn
@@ -64,7 +65,7 @@ class Attempt:
     seen: Seen | None = None
     publication: Publication = NOTHING
     profile: Profile | None = None
-    call: object | None = None
+    call: Call | None = None
     cause: Reason | None = None
     hurry: Reason | None = None
     settled: Choice | None = None

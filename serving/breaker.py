@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 
 class Breaker:
@@ -33,3 +34,17 @@ class Breaker:
         """The store refused, or did not answer in time."""
         with self._lock:
             self._failed += 1
+
+
+class Call(NamedTuple):
+    """A call to the store that somebody waits for.
+
+    Attributes:
+        began: When, by `time.monotonic`.
+        breaker: Of what is called.
+        dependency: Its name in metrics.
+    """
+
+    began: float
+    breaker: Breaker
+    dependency: str

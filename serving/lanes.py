@@ -87,9 +87,9 @@ class Lane(Generic[_Job]):
         return (waiting + 1) * self._seconds if self._working or waiting else 0.0
 
     @property
-    def overdue(self) -> bool:
-        """Whether a piece of work goes on for longer than the lane has patience."""
-        return self._working > 0 and self._left() <= 0
+    def age(self) -> float:
+        """Seconds since the latest piece of work began that goes on; 0 when none does."""
+        return time.monotonic() - self._began if self._working else 0.0
 
     def close(self) -> None:
         """Do nothing more; what is being done is not waited for."""

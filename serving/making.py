@@ -93,10 +93,13 @@ class Maker:
         return made + self._asking.pin(chosen), rest
 
     def rank(self, attempts: Sequence[Attempt]) -> list[Made]:
-        """Answer what `read` left over, all scored at once.
+        """Choose what `read` left over, all scored at once.
 
         Args:
             attempts: At least one, as `read` gave them.
+
+        Returns:
+            Settled choices; those that are fresh are still to be pinned.
         """
         self._use_newest(attempts)
         fresh: list[Attempt] = []
@@ -114,9 +117,8 @@ class Maker:
             questions = [attempt.question() for attempt in fresh]
             ranked = rank(fresh[0].snapshot, questions)
             self._recall.note(fresh[0].snapshot, questions, ranked)
-            made += self._asking.pin(
-                [(one, self._chosen(one, said)) for one, said in zip(fresh, ranked, strict=True)]
-            )
+            for attempt, said in zip(fresh, ranked, strict=True):
+                made.append((attempt, attempt.settle(self._chosen(attempt, said))))
         return made
 
     def lower(self, attempt: Attempt, reason: Reason) -> Made:
