@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -19,6 +21,8 @@ KINDS: Final = tuple(EventType)
 """What happened, by the number that baskets keep of it."""
 _NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
 PURCHASE: Final = _NUMBERS[EventType.PURCHASE]
+
+_ITEM, _TYPE, _AT = attrgetter("item"), attrgetter("type"), attrgetter("at")
 
 Weights: TypeAlias = csr_array[Any, Any]
 
@@ -140,9 +144,10 @@ def baskets_of(histories: Sequence[History], index: Mapping[str, int], now: date
         now: Aware.
     """
     seen = [one for history in histories for one in history.interactions]
-    rows = np.array([index.get(one.item, -1) for one in seen], np.int32)
-    kinds = np.array([_NUMBERS[one.type] for one in seen], np.uint8)
-    ages = np.maximum(now.timestamp() - np.array([one.at for one in seen], np.float64), 0.0)
+    rows = np.fromiter(map(index.get, map(_ITEM, seen), repeat(-1)), np.int32, len(seen))
+    kinds = np.fromiter(map(_NUMBERS.__getitem__, map(_TYPE, seen)), np.uint8, len(seen))
+    times = np.fromiter(map(_AT, seen), np.float64, len(seen))
+    ages = np.maximum(now.timestamp() - times, 0.0)
     starts = np.cumsum([0, *(len(history.interactions) for history in histories)])
     every = Baskets(starts, rows, kinds, ages, len(index))
     known = rows >= 0

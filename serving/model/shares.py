@@ -147,8 +147,9 @@ class _Done:
     def _found(self, row: int, customer: int) -> EventType:
         baskets = self._baskets
         start, end = baskets.starts[customer : customer + 2]
-        places = start + np.flatnonzero(baskets.rows[start:end] == row)
-        best = max(
-            places.tolist(), key=lambda place: (self._gains[place], -baskets.ages[place], place)
-        )
-        return KINDS[int(baskets.kinds[best])]
+        places = np.flatnonzero(baskets.rows[start:end] == row).tolist()
+        best = places[0]
+        if len(places) > 1:
+            gains, ages = self._gains[start:end], baskets.ages[start:end]
+            best = max(places, key=lambda place: (gains[place], -ages[place], place))
+        return KINDS[int(baskets.kinds[start + best])]
