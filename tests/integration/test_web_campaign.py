@@ -1,0 +1,107 @@
+"""What a campaign's fetches may ask besides, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from features.stores.codec import decode_event
+from serving.slate import Reason
+from tests.integration.web import FETCH, Web, problem
+from tests.unit.serving.kit import ANNA
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    made = Web(tmp_path, max_concurrent=1)
+    made.kit.stock()
+    made.kit.promote("3")
+    made.kit.know(ANNA, "bread")
+    yield made
+    made.kit.service.stop()
+
+
+def recorded(web: Web) -> int:
+    web.kit.service.start()
+    web.kit.parts.exposures.close()
+    entries = [decode_event(entry.body) for entry in web.kit.log.take("reader", 100)]
+    return sum(entry.type == "slate_served" for entry in entries)
+
+
+def test_what_was_shown_is_recorded_once_and_a_rehearsal_is_not(web: Web) -> None:
+    for _ in range(3):
+        web.fetch(customer=ANNA, block="hero", send="real")
+        web.fetch(customer=ANNA, block="hero", send="rehearsal", record="0")
+        web.fetch(customer=ANNA, block="hero")
+    assert recorded(web) == 1
+
+
+@pytest.mark.parametrize("bad", ["", "no", "2"])
+def test_recording_is_on_or_off(web: Web, bad: str) -> None:
+    told = problem(web.fetch(customer=ANNA, block="hero", record=bad), 422)
+    assert told["problems"][0]["field"] == "record"
+
+
+def test_a_template_that_has_little_time_is_answered_in_it(web: Web) -> None:
+    with web.kit.hanging():
+        began = time.monotonic()
+        answer = web.fetch(customer=ANNA, block="hero", deadline_ms="60").json()
+        assert time.monotonic() - began < 1.0
+    assert (answer["reason"], answer["count"]) == (Reason.DEADLINE, 2)
+
+
+def test_more_time_than_the_setting_gives_is_as_much_as_it_gives(web: Web) -> None:
+    assert web.fetch(customer=ANNA, block="hero", deadline_ms="900000").status_code == 200
+
+
+@pytest.mark.parametrize("bad", ["", "0", "9", "-1", "1e3", "ten", "1000000"])
+def test_a_deadline_is_milliseconds_from_ten(web: Web, bad: str) -> None:
+    told = problem(web.fetch(customer=ANNA, block="hero", deadline_ms=bad), 422)
+    assert told["problems"][0]["cure"] == "send milliseconds from 10"
+
+
+def test_a_query_longer_than_any_template_s_is_refused(web: Web) -> None:
+    problem(web.fetch(customer=ANNA, block="hero", more="x" * 9_000), 422)
+    many = "&".join(f"p{number}=1" for number in range(200))
+    problem(web.ask("GET", f"{FETCH}?customer={ANNA}&block=hero&{many}"), 422)
+
+
+def test_who_is_one_too_many_is_told_to_come_back(web: Web) -> None:
+    service = web.kit.service
+    service._answers._asked = 1
+    refused = web.fetch(customer=ANNA, block="hero")
+    assert problem(refused, 503)["type"] == "urn:homing:problem:overloaded"
+    assert refused.headers["retry-after"] == "1"
+    service._answers._asked = 0
+    assert web.fetch(customer=ANNA, block="hero").status_code == 200
+
+
+def test_a_method_that_there_is_not_is_told_those_there_are(web: Web) -> None:
+    refused = web.ask("DELETE", FETCH)
+    problem(refused, 405)
+    assert set(refused.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
+
+
+def test_a_slate_s_line_is_what_the_logger_would_write(web: Web) -> None:
+    written: list[bytes] = []
+    with capture_logs() as lines:
+        web.fetch({"authorization": f"Bearer {web.token}", "x-request-id": "one"}, **ASKED)
+        web.app._write = written.append  # type: ignore[attr-defined]
+        web.fetch({"authorization": f"Bearer {web.token}", "x-request-id": "one"}, **ASKED)
+        web.fetch({}, **ASKED)
+    (logged, refused) = [line for line in lines if line["event"] == "request"]
+    (line,) = [json.loads(line) for line in written]
+    assert line.pop("timestamp").endswith("Z")
+    assert line.pop("level") == logged.pop("log_level") == "info"
+    assert isinstance(line.pop("ms"), float)
+    logged.pop("ms")
+    assert line == {key: str(value) if key == "rung" else value for key, value in logged.items()}
+    assert refused["status"] == 401
+
+
+ASKED = {"customer": ANNA, "block": "hero"}
