@@ -95,7 +95,7 @@ def _many(rate: float) -> int:
 
 def _shower(contestant: Contestant, due: NDArray[np.float64]) -> Measured:
     """Requests as they fall due, whatever comes back."""
-    sending = Sending(contestant.target, CONNECTIONS, patience=PATIENCE, spin=True)
+    sending = Sending(contestant.target, CONNECTIONS, patience=PATIENCE)
     with pinned(LOAD_CORE):
         return open_loop(sending, contestant.requests, due)
 

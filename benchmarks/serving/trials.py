@@ -173,7 +173,7 @@ def closed(
 
 def steady(contestant: Contestant, rate: float, seconds: float = STEADY_SECONDS) -> Late:
     """An open loop at a rate, as from people who know nothing of each other."""
-    sending = Sending(contestant.target, MANY, spin=True, heard=contestant.heard)
+    sending = Sending(contestant.target, MANY, heard=contestant.heard)
     with pinned(LOAD_CORE):
         due = poisson(rate, max(1, round(rate * seconds)))
         measured = open_loop(sending, contestant.requests, due)

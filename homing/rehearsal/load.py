@@ -57,8 +57,6 @@ class Sending:
         connections: At most so many at once.
         patience: Seconds after which a request that no connection was free for is not sent.
         grace: Seconds that answers are waited for after the last request.
-        spin: Watch the clock instead of sleeping until requests fall due: exact to microseconds
-            where sleeping is to a millisecond, and takes a core whole.
         heard: Called for every answer with its request's number, the status and the body; None
             where statuses and times are enough.
     """
@@ -67,7 +65,6 @@ class Sending:
     connections: int = 64
     patience: float = NEVER
     grace: float = GRACE_SECONDS
-    spin: bool = False
     heard: Heard | None = None
 
 
@@ -87,6 +84,8 @@ def closed_loop(sending: Sending, requests: Sequence[bytes], seconds: float) -> 
 
 def open_loop(sending: Sending, requests: Sequence[bytes], due: NDArray[np.float64]) -> Measured:
     """Send each request when it falls due.
+
+    Event loops sleep by the millisecond, so that latencies may be up to one too high.
 
     Args:
         sending: How.
@@ -272,8 +271,6 @@ class _Open(_Load):
         loop = asyncio.get_running_loop()
         if self._next == len(times):
             self._end_when_sent()
-        elif self._sending.spin:
-            loop.call_soon(self._pump)
         else:
             loop.call_later(max(0.0, times[self._next] - self.now()), self._pump)
 
