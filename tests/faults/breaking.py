@@ -110,13 +110,14 @@ async def registry_killed(stack: Stack) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def child_killed(stack: Stack) -> AsyncIterator[None]:
-    """A process that the scorer started is killed, and after a while one again."""
-    random = Random(7)  # noqa: S311 - picks whom
+    """A process that the scorer started is killed, and one again as soon as all are there."""
+    random, all_of_them = Random(7), len(children(stack.scorer.pid))  # noqa: S311 - picks whom
 
     def once() -> float:
         alive = children(stack.scorer.pid)
-        if alive:
-            os.kill(random.choice(alive), signal.SIGKILL)
+        if len(alive) < all_of_them:
+            return 0.5
+        os.kill(random.choice(alive), signal.SIGKILL)
         return 3.0
 
     async with _again_and_again(once):
