@@ -23,8 +23,9 @@ MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which several processes count into one folder; read when its library loads."""
 _log = structlog.get_logger(__name__)
 CHECK_SECONDS: Final = 0.2
-STEADY_SECONDS: Final = 30.0
-"""A worker that lived so long did not die of its start: the next may start at once."""
+STEADY_SECONDS: Final = 3.0
+"""A worker that lived so long did not die of its start: the next may start at once. It is ready in
+less than one, and several that are killed again and again must not all be waited for together."""
 MOST_PATIENCE: Final = 30.0
 """Seconds that a worker waits at most which dies again and again."""
 
