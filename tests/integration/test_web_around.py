@@ -14,7 +14,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from starlette.requests import ClientDisconnect
 from structlog.testing import capture_logs
 
-from serving.metrics import MULTIPROCESS
+from serving.workers import MULTIPROCESS
 from tests.integration.web import FETCH, Web, problem
 
 FUZZED = settings(

@@ -121,9 +121,13 @@ def test_a_closed_lane_does_nothing_more() -> None:
 def test_many_jobs_from_many_threads_are_each_done_once() -> None:
     done: list[int] = []
     with lane(done.extend, threads=3, most=5, patience=0.001) as one:
+
+        def put_all(start: int) -> None:
+            for number in range(start, start + 200):
+                one.put(number)
+
         writers = [
-            threading.Thread(target=lambda start=start: [one.put(start + n) for n in range(200)])
-            for start in range(0, 1_000, 200)
+            threading.Thread(target=put_all, args=(start,)) for start in range(0, 1_000, 200)
         ]
         for writer in writers:
             writer.start()
