@@ -80,6 +80,8 @@ class Asking:
         seen = self._ask(asking, lambda: self._lookup.look(asked))
         for attempt, found in zip(asking, seen or repeat(None), strict=False):
             self._note_seen(attempt, found)
+        if any(found.pins is None for found in seen or ()):
+            self.note_failure(Call(0.0, self._pinning, PINS))
 
     def open(self, attempt: Attempt) -> None:
         """Decode the profile, once; one that can't be read is as good as a store that is down."""

@@ -179,12 +179,13 @@ class Seen(NamedTuple):
     Attributes:
         history: None where none is kept.
         published: None where none is kept.
-        pins: Block → the pinned slate, encoded, of those that have not expired.
+        pins: Block → the pinned slate, encoded, of those that have not expired; None where pins
+            alone can't be read just now.
     """
 
     history: bytes | None
     published: bytes | None
-    pins: dict[str, bytes]
+    pins: dict[str, bytes] | None
 
 
 class Lookup(Protocol):

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import msgspec
 
 from features.clock import Clock
+from features.errors import StoreUnavailable
+from features.stores.halves import chunks
 from features.stores.ports import Asked, Seen
 from features.stores.sqlite_file import SqliteFile
 from features.stores.sqlite_pins import milliseconds
 
 _HALVES: Final = "SELECT history, published FROM profiles WHERE customer = ?"
 _PINS: Final = "SELECT block, slate FROM pins WHERE customer = ? AND send = ? AND expires > ?"
-_HALVES_OF_MANY: Final = (
-    "SELECT customer, history, published FROM profiles"
-    " WHERE customer IN (SELECT value FROM json_each(?))"
-)
 _PINS_OF_MANY: Final = (
     "SELECT customer, send, block, slate FROM json_each(?) AS asked"
     " CROSS JOIN pins ON customer = asked.value ->> 0 AND send = asked.value ->> 1"
     " WHERE expires > ?"
 )
+AT_ONCE: Final = 64
+"""Customers in one statement."""
+_SIZES: Final = (2, 4, 8, 16, 32, AT_ONCE)
 _NOTHING: Final[tuple[None, None]] = (None, None)
 
 
@@ -50,25 +52,59 @@ class SqliteLookup:
     def _one(self, customer: str, send: str | None) -> Seen:
         """The same without the parcels of many: half of the time."""
         halves = self._profiles.rows(_HALVES, (customer,))
-        if send is None:
-            pins = {}
-        else:
-            pins = dict(self._pins.rows(_PINS, (customer, send, milliseconds(self._clock))))
         history, published = halves[0] if halves else _NOTHING
-        return Seen(history, published, pins)
+        if send is None:
+            return Seen(history, published, {})
+        pins = self._pinned(_PINS, (customer, send))
+        return Seen(history, published, None if pins is None else dict(pins))
 
     def _many(self, asked: Sequence[Asked]) -> list[Seen]:
-        customers = _json({one.customer: None for one in asked})
-        rows = self._profiles.rows(_HALVES_OF_MANY, (customers,))
-        halves = {customer: (history, published) for customer, history, published in rows}
-        pins: defaultdict[tuple[str, str | None], dict[str, bytes]] = defaultdict(dict)
+        customers = list(dict.fromkeys(one.customer for one in asked))
+        halves: dict[str, tuple[bytes | None, bytes | None]] = {}
+        for some in chunks(customers, AT_ONCE):
+            size = next(size for size in _SIZES if size >= len(some))
+            asking = (*some, *(size - len(some)) * (None,))
+            [row] = self._profiles.rows(_halves_of(size), asking)
+            halves |= zip(some, zip(row[::2], row[1::2], strict=True), strict=False)
         sends = {one: None for one in asked if one.send is not None}
-        if sends:
-            rows = self._pins.rows(_PINS_OF_MANY, (_json(sends), milliseconds(self._clock)))
-            for customer, send, block, slate in rows:
-                pins[customer, send][block] = slate
-        return [Seen(*halves.get(one.customer, _NOTHING), pins[one]) for one in asked]
+        pins = self._pinned(_PINS_OF_MANY, (_json(sends),)) if sends else []
+        of_send: defaultdict[tuple[str, str | None], dict[str, bytes]] = defaultdict(dict)
+        for customer, send, block, slate in pins or ():
+            of_send[customer, send][block] = slate
+        return [
+            Seen(
+                *halves.get(one.customer, _NOTHING),
+                None if pins is None and one.send is not None else of_send[one],
+            )
+            for one in asked
+        ]
+
+    def _pinned(self, statement: str, asked: tuple[str, ...]) -> list[tuple[Any, ...]] | None:
+        """Rows of pins that have not expired; None while their file can't be read.
+
+        That costs nobody his profile, which is in another file.
+        """
+        try:
+            return self._pins.rows(statement, (*asked, milliseconds(self._clock)))
+        except StoreUnavailable:
+            return None
 
 
 def _json(keys: dict[str, None] | dict[Asked, None]) -> str:
     return msgspec.json.encode(list(keys)).decode()
+
+
+@cache
+def _halves_of(size: int) -> str:
+    """A statement that gives both halves of so many customers in one row.
+
+    For each row of a result the interpreter's lock is let go and taken again, which under load
+    takes longer than all the rest.
+    """
+    column = "(SELECT {0} FROM profiles WHERE customer = ?{1})"
+    columns = (
+        column.format(half, number)
+        for number in range(1, size + 1)
+        for half in ("history", "published")
+    )
+    return f"SELECT {', '.join(columns)}"

@@ -13,7 +13,7 @@ import pytest
 from features.errors import StoreUnavailable
 from features.item import Item
 from features.profile import history_of
-from features.stores.ports import Asked
+from features.stores.ports import Asked, Seen
 from serving.pinning import decode
 from serving.slate import Ask, Reason, Rung, Slate
 from tests.unit.serving.kit import ANNA, BERT, ITEMS, Kit, make_kit, purchase, slates
@@ -390,3 +390,15 @@ def test_an_early_answer_shows_nothing_that_another_block_of_its_send_will(hasty
         hero, second = asyncio.run(both("monday"))
     assert not set(ids(hero)) & set(ids(second))
     assert (hero.reason, second.reason) == (Reason.STORE, Reason.STORE)
+
+
+def test_pins_that_cannot_be_read_cost_nobody_the_model(ready: Kit) -> None:
+    first, look = ask(ready), ready.lookup.inner.look  # type: ignore[attr-defined]
+
+    def unpinned(asked: list[Asked]) -> list[Seen]:
+        return [seen._replace(pins=None) for seen in look(asked)]
+
+    ready.lookup.inner.look = unpinned  # type: ignore[attr-defined]
+    assert ask(ready, send="tuesday").served_by is Rung.MODEL
+    assert ask(ready) == first
+    assert metric(ready, "homing_dependency_errors_total", dependency="pins") == 1

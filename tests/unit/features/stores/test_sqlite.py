@@ -25,6 +25,8 @@ from tests.unit.features.stores.profile_suite import (
     Wait,
 )
 
+HISTORY = History(bought={"tea": 1})
+
 
 @pytest.fixture
 def clock() -> FixedClock:
@@ -87,3 +89,25 @@ def test_a_look_sees_what_another_process_wrote(stores: Stores, tmp_path: Path) 
     seen = Seen(encode(History()), encode(Published()), {"hero": b"slate"})
     assert stores.lookup.look(asked) == [seen]
     assert stores.lookup.look([Asked(BOB, None), *asked])[1] == seen
+
+
+def test_pins_that_cannot_be_read_hide_no_profile(tmp_path: Path) -> None:
+    (tmp_path / "shop.pins.db").mkdir()
+    opened = open_stores(f"sqlite:///{tmp_path}/shop.db")
+    opened.profiles.fold({ADA: HISTORY})
+    history = encode(HISTORY)
+    asked = [Asked(ADA, "mail"), Asked(ADA, None)]
+    assert opened.lookup.look(asked[:1]) == [Seen(history, None, None)]
+    assert opened.lookup.look(asked) == [Seen(history, None, None), Seen(history, None, {})]
+    opened.close()
+
+
+def test_many_are_looked_up_however_many_they_are(tmp_path: Path) -> None:
+    opened = open_stores(f"sqlite:///{tmp_path}/shop.db")
+    names = [f"ck_{number:032x}" for number in range(150)]
+    opened.profiles.fold(dict.fromkeys(names[::2], HISTORY))
+    for count in (2, 3, 33, 64, 65, 150):
+        seen = opened.lookup.look([Asked(name, None) for name in names[:count]])
+        known = [one.history is not None for one in seen]
+        assert known == [number % 2 == 0 for number in range(count)]
+    opened.close()
