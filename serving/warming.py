@@ -21,7 +21,8 @@ from serving.ranking.columns import microseconds
 from serving.snapshot import Snapshot
 
 WARM_SECONDS: Final = 1.0
-"""How long it may take; a question that has begun is finished."""
+"""How long it may take, once every block was asked: with a million items its first question makes
+what all later ones are answered with, and takes longer than a template can wait."""
 CUSTOMERS: Final = (1, 8)
 """How many are scored at once: one, and some."""
 _ITEMS: Final = 50
@@ -33,7 +34,7 @@ def warm_up(snapshot: Snapshot, now: datetime, seconds: float = WARM_SECONDS) ->
     Args:
         snapshot: What is to answer.
         now: The moment of asking, aware.
-        seconds: How long it may take.
+        seconds: How long it may take; every block is asked once.
 
     Returns:
         How many were answered.
@@ -41,7 +42,7 @@ def warm_up(snapshot: Snapshot, now: datetime, seconds: float = WARM_SECONDS) ->
     until, answered = time.monotonic() + seconds, 0
     customers = [None, *_customers(snapshot, now)]
     for count, block in product(CUSTOMERS, snapshot.blocks.values()):
-        if time.monotonic() >= until:
+        if count > 1 and time.monotonic() >= until:
             break
         asked = [Question(block, block.size, now, profile=one) for one in customers[-count:]]
         for question, ranked in zip(asked, rank(snapshot, asked), strict=True):
