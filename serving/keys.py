@@ -153,9 +153,14 @@ class KeyFile:
         """The key of that id; a file that can't be read leaves the keys that were known."""
         with self._lock:
             try:
-                return self._fresh().get(key_id)
+                known = self._fresh().get(key_id)
+                if known is None and self._every:
+                    # Made since the last look, perhaps: nobody waits for a new key to be one.
+                    self._looked = -math.inf
+                    known = self._fresh().get(key_id)
             except SettingsError:
                 return self._keys.get(key_id)
+            return known
 
     def check(self, token: str) -> ApiKey | None:
         """The key that this token is, compared in constant time; None when it is none."""

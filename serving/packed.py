@@ -181,6 +181,8 @@ class Items(Mapping[str, Item]):
     def changed(self, items: Iterable[Item]) -> Items:
         """These items with some added or replaced."""
         new = {item.id: item for item in items}
+        if not new:
+            return self
         before = [self._layer(item) for item in new]
         gone = sum(item_digest(layer.body(row)) for layer, row in before if row != UNKNOWN)
         kept = {} if self.over is None else {name: self[name] for name in self.over}

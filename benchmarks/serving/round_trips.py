@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from select import select
 
 from homing.child import free_port
 
@@ -26,18 +26,19 @@ class RoundTrips:
     def carry(self, client: socket.socket, server: socket.socket) -> None:
         """Pass on until one of them hangs up."""
         waiting = False
-        with client, server:
+        with client, server, selectors.DefaultSelector() as either:
+            for end in (client, server):
+                either.register(end, selectors.EVENT_READ)
             while True:
-                for source in select([client, server], [], [])[0]:
+                for key, _ in either.select():
+                    asks = key.fd == client.fileno()
+                    source, target = (client, server) if asks else (server, client)
                     piece = source.recv(_PIECE)
                     if not piece:
                         return
-                    if source is client:
-                        self.count += not waiting
-                        server.sendall(piece)
-                    else:
-                        client.sendall(piece)
-                    waiting = source is client
+                    self.count += asks and not waiting
+                    target.sendall(piece)
+                    waiting = asks
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from tests.integration.web import CUSTOMERS, FETCH, Web
 from tests.unit.serving.kit import NAMES, NOW, STATIC, chain_bundle
 
 SECONDS = 3.0
+ROUNDS = 6
+"""Of swaps of all three, at least."""
 CLIENTS = 12
 KINDS = ("odd", "even")
 """Odd versions of the model know other items than even ones."""
@@ -48,11 +50,12 @@ def catalogue(version: int) -> list[Item]:
     ]
 
 
-def swap(web: Web, ended: threading.Event) -> Counter[str]:
-    """Swap all three again and again; how often."""
+def swap(web: Web, ended: threading.Event, stopped: threading.Event) -> Counter[str]:
+    """Swap all three again and again until it is ended; how often."""
     kit, done = web.kit, Counter[str]()
     for version in count(2):
-        if ended.is_set():
+        if ended.is_set() and version > 3 * ROUNDS:
+            stopped.set()
             return done
         if version % 3 == 0:
             kit.promote(str(version), bundle(KINDS[version % 2 - 1]))
@@ -107,12 +110,12 @@ def test_a_swap_fails_no_request_and_mixes_no_slate(tmp_path: Path) -> None:
     web.kit.stock(*catalogue(1))
     web.kit.promote("1", bundle("odd"))
     web.kit.know(CUSTOMERS.resolve("anna"), "odd apple", "even apple")
-    ended, swaps = threading.Event(), Counter[str]()
-    swapping = threading.Thread(target=lambda: swaps.update(swap(web, ended)))
+    ended, stopped, swaps = threading.Event(), threading.Event(), Counter[str]()
+    swapping = threading.Thread(target=lambda: swaps.update(swap(web, ended, stopped)))
     timer = threading.Timer(SECONDS, ended.set)
     for thread in (swapping, timer):
         thread.start()
-    found = asyncio.run(ask(web, ended.is_set))
+    found = asyncio.run(ask(web, stopped.is_set))
     for thread in (swapping, timer):
         thread.join()
     web.kit.service.stop()

@@ -123,3 +123,13 @@ def test_a_disk_that_is_full_keeps_the_keys_there_were(
     with pytest.raises(SettingsError, match=r"keys\.json can't be written: No space left"):
         keys.create("other", ["events"])
     assert keys.all() == [created.key]
+
+
+def test_a_file_that_is_looked_at_now_and_then_knows_a_new_key_at_once(
+    keys: KeyFile, tmp_path: Path
+) -> None:
+    seldom = KeyFile(tmp_path / "var" / "keys.json", FixedClock(NOW), look_seconds=60)
+    first = keys.create("shop", ["events"])
+    assert seldom.check(first.token) is not None
+    assert seldom.check(keys.create("mail", ["recommend"]).token) is not None
+    assert seldom.check("hk_none_none") is None
