@@ -247,8 +247,7 @@ def without_the_store_it_is_popular_then_static(story: Story) -> None:
         assert popular["served_by"] == "popular"
         assert popular["reason"] == "profile store unavailable"
 
-    for cached in story.settings.home.glob("catalogue*"):
-        cached.unlink()
+    shutil.rmtree(story.settings.home / "catalogue")
     with story.scorer(HOMING_STORE_URL=gone) as client:
         assert story.now(client)["served_by"] == "static"
 
