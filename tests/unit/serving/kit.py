@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from serving.refresh import CatalogueFollower
 from serving.reload import ModelFollower
 from serving.service import Service
 from serving.settings import ServeSettings
+from serving.slate import Ask, Slate
 from serving.snapshot import Current
 from tests.unit.serving.model.samples import bundle_of
 
@@ -237,3 +239,24 @@ def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
     )
     ports = profiles, catalogue, pins, lookup
     return Kit(Service(parts), parts, *ports, log, registry, clock)
+
+
+def ask(
+    kit: Kit,
+    send: str | None = "monday",
+    block: str = "hero",
+    n: int | None = None,
+    who: str = ANNA,
+) -> Slate:
+    """The slate that a template gets."""
+    return asyncio.run(kit.service.recommend(Ask(customer=who, block=block, send=send, n=n)))
+
+
+def ids(slate: Slate) -> list[str]:
+    """The items of a slate."""
+    return [item.id for item in slate.items]
+
+
+def metric(kit: Kit, name: str, **labels: str) -> float:
+    """What was counted so far."""
+    return kit.parts.metrics.registry.get_sample_value(name, labels) or 0.0

@@ -3,9 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,49 +14,21 @@ from features.profile import history_of
 from features.stores.ports import Asked
 from serving.pinning import decode
 from serving.slate import Ask, Reason, Rung, Slate
-from tests.unit.serving.kit import ANNA, BERT, ITEMS, Kit, make_kit, purchase, slates
-
-
-@pytest.fixture
-def hasty(tmp_path: Path) -> Iterator[Kit]:
-    """A service with a short deadline and few threads."""
-    made = make_kit(tmp_path, deadline_ms=150, threads=2)
-    made.stock()
-    made.promote("1")
-    made.know(ANNA, "bread")
-    yield made
-    made.service.stop()
-
-
-@pytest.fixture
-def ready(kit: Kit) -> Kit:
-    """A service with items, a model and a customer."""
-    kit.stock()
-    kit.promote("1")
-    kit.know(ANNA, "bread")
-    return kit
-
-
-def ask(
-    kit: Kit,
-    send: str | None = "monday",
-    block: str = "hero",
-    n: int | None = None,
-    who: str = ANNA,
-) -> Slate:
-    return asyncio.run(kit.service.recommend(Ask(customer=who, block=block, send=send, n=n)))
+from tests.unit.serving.kit import (
+    ANNA,
+    BERT,
+    ITEMS,
+    Kit,
+    ask,
+    ids,
+    metric,
+    purchase,
+    slates,
+)
 
 
 def buys(kit: Kit, item: str) -> None:
     kit.profiles.fold({ANNA: history_of([purchase(ANNA, item)])})
-
-
-def ids(slate: Slate) -> list[str]:
-    return [item.id for item in slate.items]
-
-
-def metric(kit: Kit, name: str, **labels: str) -> float:
-    return kit.parts.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 def test_the_same_send_gets_the_same_slate_whatever_happened_since(ready: Kit) -> None:

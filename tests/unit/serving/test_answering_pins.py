@@ -4,53 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from features.errors import StoreUnavailable
 from features.stores.ports import Asked, Seen
 from serving.slate import Ask, Reason, Rung, Slate
-from tests.unit.serving.kit import ANNA, Kit, make_kit
-
-
-@pytest.fixture
-def hasty(tmp_path: Path) -> Iterator[Kit]:
-    """A service with a short deadline and few threads."""
-    made = make_kit(tmp_path, deadline_ms=150, threads=2)
-    made.stock()
-    made.promote("1")
-    made.know(ANNA, "bread")
-    yield made
-    made.service.stop()
-
-
-@pytest.fixture
-def ready(kit: Kit) -> Kit:
-    """A service with items, a model and a customer."""
-    kit.stock()
-    kit.promote("1")
-    kit.know(ANNA, "bread")
-    return kit
-
-
-def ask(
-    kit: Kit,
-    send: str | None = "monday",
-    block: str = "hero",
-    n: int | None = None,
-    who: str = ANNA,
-) -> Slate:
-    return asyncio.run(kit.service.recommend(Ask(customer=who, block=block, send=send, n=n)))
-
-
-def ids(slate: Slate) -> list[str]:
-    return [item.id for item in slate.items]
-
-
-def metric(kit: Kit, name: str, **labels: str) -> float:
-    return kit.parts.metrics.registry.get_sample_value(name, labels) or 0.0
+from tests.unit.serving.kit import ANNA, Kit, ask, ids, metric
 
 
 def test_pins_that_cannot_be_written_for_long_cost_nobody_the_model(ready: Kit) -> None:
