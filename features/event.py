@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -171,6 +171,16 @@ def _amount_problem(event: Event) -> Problem | None:
         return _problem(event, "value", "not an amount", cure)
     if event.currency is not None and not is_currency(event.currency):
         return _problem(event, "currency", "not a currency code", "send an ISO 4217 code like GBP")
+    return None
+
+
+def limit_trouble(moment: datetime) -> tuple[str, str] | None:
+    """Why something can't begin or end at a moment, and the cure; None when it can."""
+    if moment.tzinfo is None:
+        return "no time zone", "end it with Z or an offset"
+    if not MINYEAR < moment.year < MAXYEAR:
+        # In another zone it may lie outside of what a datetime can hold.
+        return "out of range", "leave it out where there is no limit"
     return None
 
 

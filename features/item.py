@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from features.errors import InvalidItem, Problem, shorten
-from features.event import MAX_TEXT, is_currency, parse_each, schema_problem
+from features.event import MAX_TEXT, is_currency, limit_trouble, parse_each, schema_problem
 
 MAX_ITEMS = 1_000
 """Items in one request."""
@@ -148,9 +148,7 @@ def _value_problem(item: Item) -> Problem | None:
         moment = getattr(item, field)
         if moment is None:
             continue
-        if moment.tzinfo is None:
-            return _problem(item, field, "no time zone", "end it with Z or an offset")
-        if not MINYEAR < moment.year < MAXYEAR:
-            # In another zone it may lie outside of what a datetime can hold.
-            return _problem(item, field, "out of range", "leave it out where there is no limit")
+        trouble = limit_trouble(moment)
+        if trouble is not None:
+            return _problem(item, field, *trouble)
     return None

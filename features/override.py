@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
 
 from features.errors import InvalidArgument, Problem, TooLarge, shorten
-from features.event import MAX_TEXT, parse_each, schema_problem
+from features.event import MAX_TEXT, limit_trouble, parse_each, schema_problem
 
 MAX_OVERRIDES = 1_000
 """Overrides that are kept, and in one request."""
@@ -211,10 +211,9 @@ def _time_problem(wire: WireOverride, now: datetime) -> Problem | None:
         moment = getattr(wire, field)
         if moment is None:
             continue
-        if moment.tzinfo is None:
-            return _refused(wire, field, "no time zone", "end it with Z or an offset")
-        if not MINYEAR < moment.year < MAXYEAR:
-            return _refused(wire, field, "out of range", "leave it out where there is no limit")
+        trouble = limit_trouble(moment)
+        if trouble is not None:
+            return _refused(wire, field, *trouble)
     if wire.ends_at is None:
         return None
     if wire.ends_at <= now:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from features.errors import Overloaded
+from features.stores.halves import chunks
 from serving.asking import Asking
 from serving.attempt import Attempt, Made
 from serving.breaker import Call
@@ -287,21 +288,25 @@ class Answers:
 
     def _pin(self, made: list[Made]) -> None:
         """What the pinning lane does."""
+        _deliver(self._pinned(made))
+
+    def _pinned(self, made: list[Made]) -> list[Made]:
+        """What is answered once fresh choices were pinned, or could not be."""
         try:
-            made = self._asking.pin(made)
+            return self._asking.pin(made)
         except Exception:  # noqa: BLE001 - what was chosen is answered, pinned or not
             self._maker.note_unforeseen(made[0][0])
-        _deliver(made)
+            return made
 
     def _make_many(self, attempts: Sequence[Attempt]) -> dict[int, Choice]:
         """All the work of one batch, in a thread; attempt's `id` → choice."""
         made: list[Made] = []
-        for some in _chunks(attempts, READ_AT_ONCE):
+        for some in chunks(attempts, READ_AT_ONCE):
             answered, rest = self._tried(some, self._maker.read)
             made += answered
-            for few in _chunks(rest, CHUNK):
+            for few in chunks(rest, CHUNK):
                 ranked = self._tried(few, self._ranked)[0]
-                made += self._asking.pin([one for one in ranked if _is_fresh(one[0])])
+                made += self._pinned([one for one in ranked if _is_fresh(one[0])])
                 made += [one for one in ranked if not _is_fresh(one[0])]
         return {id(attempt): choice for attempt, choice in made}
 
@@ -365,7 +370,3 @@ def _resolve(made: Iterable[Made]) -> None:
     for attempt, choice in made:
         if attempt.waiting is not None and not attempt.waiting.done():
             attempt.waiting.set_result(choice)
-
-
-def _chunks(attempts: Sequence[Attempt], size: int) -> Iterable[Sequence[Attempt]]:
-    return (attempts[start : start + size] for start in range(0, len(attempts), size))

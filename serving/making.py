@@ -134,6 +134,7 @@ class Maker:
         if pinned is not None and place is not None:
             attempt.made = "pinned"
             return attempt, attempt.settle(self._asking.fill_up(attempt, place, pinned))
+        self._await_turn(attempt)
         return self._asking.pin([(attempt, self._lower(attempt))])[0]
 
     def at_hand(self, attempt: Attempt, cause: Reason, *, ranking: bool = False) -> Choice:
@@ -185,11 +186,15 @@ class Maker:
                 attempt.pins = {**attempt.pins, name: pinned}
 
     def _without_model(self, attempt: Attempt) -> Choice | None:
-        """A fresh choice that needs no scoring; None when it does."""
-        if attempt.seen is None or attempt.seen.history is None:
+        """A fresh choice that needs no scoring and no other slate; None when it does."""
+        if attempt.seen is None:
+            return self._lower(attempt)
+        if not attempt.turn_has_come:
+            return None
+        if attempt.seen.history is None:
             self._asking.open(attempt)
             return self._lower(attempt)
-        if attempt.ask.explain or not attempt.turn_has_come:
+        if attempt.ask.explain:
             return None
         return self._stored(attempt, attempt.seen.history)
 

@@ -163,10 +163,6 @@ class Service:
         """The slate of an `answer`."""
         return (await self.answer(ask)).slate
 
-    async def recommend_many(self, asks: Sequence[Ask]) -> list[Slate]:
-        """The slate of each of `answer_many`."""
-        return [answer.slate for answer in await self.answer_many(asks)]
-
     async def similar(self, item: str, count: int) -> Similar:
         """The items most like one, best first.
 

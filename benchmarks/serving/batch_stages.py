@@ -81,8 +81,8 @@ def _posted(service: Service, keys: Sequence[str]) -> None:
     """Everybody, as many in a request as may be."""
     for start in range(0, len(keys), MAX_CUSTOMERS):
         asks = [Ask(customer=key, block=BLOCK) for key in keys[start : start + MAX_CUSTOMERS]]
-        slates = asyncio.run(service.recommend_many(asks))
-        assert all(slate.served_by is Rung.MODEL for slate in slates)
+        answers = asyncio.run(service.answer_many(asks))
+        assert all(answer.choice.served_by is Rung.MODEL and answer.body for answer in answers)
 
 
 def _published(parts: Parts, histories: Sequence[History]) -> None:

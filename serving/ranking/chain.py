@@ -20,7 +20,7 @@ from serving.ranking.blocks import Block
 from serving.ranking.eligible import Eligible, eligible
 from serving.ranking.rules.rotation import SECONDS_A_DAY, pressure_of
 from serving.ranking.shaping import Move, Wanted, moves_of, shaped
-from serving.ranking.source import Dense, Source, Told
+from serving.ranking.source import Dense, Source, Those, Told
 from serving.ranking.top import EMPTY, Rows, Scores, best_rows
 from serving.ranking.view import ItemView
 
@@ -214,7 +214,7 @@ def _source(
     """
     tastes = scores.tastes if isinstance(scores, Told) else None
     if isinstance(scores, Told):
-        short = scores.short_way(open_to_all, places, closed)
+        short = scores.short_way(Those(open_to_all, places, closed))
         if short is not None:
             return short
         scores = scores.scores

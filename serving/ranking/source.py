@@ -7,6 +7,7 @@ each customer alone, so that they are also the same whoever else is asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol
 
@@ -98,99 +99,94 @@ class Dense:
         return self._opened if every else self._opened[customers]
 
 
+@dataclass(frozen=True, eq=False)
+class Those:
+    """Some of the customers whom a model tells something.
+
+    Attributes:
+        eligible: Rows that may come to anybody.
+        places: The customers' numbers there.
+        closed: Rows that may not come to each.
+    """
+
+    eligible: Eligible
+    places: Sequence[int]
+    closed: Sequence[Rows]
+
+
 class Searched:
     """Inner products, of which the greatest are found among the longest vectors.
 
     Args:
-        eligible: Rows that may come to anybody.
-        tastes: Of these and other customers.
+        those: The customers.
+        tastes: Of these and others.
         inner: What their scores are products of.
-        places: The numbers of these customers there.
-        closed: Rows that may not come to each.
     """
 
-    def __init__(
-        self,
-        eligible: Eligible,
-        tastes: Tastes,
-        inner: Inner,
-        places: Sequence[int],
-        closed: Sequence[Rows],
-    ) -> None:
-        self._eligible = eligible
+    def __init__(self, those: Those, tastes: Tastes, inner: Inner) -> None:
+        self._those = those
         self._tastes = tastes
-        self._vectors = inner.vectors[list(places)]
+        self._vectors = inner.vectors[list(those.places)]
         self._factors = inner.items.factors
-        self._among: Among = eligible.among(inner.items)
-        self._places = places
-        self._closed = closed
+        self._among: Among = those.eligible.among(inner.items)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._those.places)
 
     def best(self, customers: Rows, count: int) -> Rows:
         """The best rows."""
-        view = self._eligible.view
+        view = self._those.eligible.view
         count = min(count, len(view.items))
         if not count:
             return np.empty((len(customers), 0), np.int64)
         near = self._among.best(
-            self._vectors[customers], [self._closed[customer] for customer in customers], count
+            self._vectors[customers],
+            [self._those.closed[customer] for customer in customers],
+            count,
         )
-        places = [self._places[customer] for customer in customers]
+        places = [self._those.places[customer] for customer in customers]
         return _ordered(self._tastes, places, near, (view, count))
 
     def of(self, customers: Rows, rows: Rows) -> Scores:
         """The scores of some rows."""
         scores: Scores = self._vectors[customers] @ self._factors[rows].T
-        scores[:, ~self._eligible.mask[rows]] = -np.inf
+        scores[:, ~self._those.eligible.mask[rows]] = -np.inf
         for place, customer in enumerate(customers.tolist()):
-            scores[place, np.isin(rows, self._closed[customer])] = -np.inf
+            scores[place, np.isin(rows, self._those.closed[customer])] = -np.inf
         return scores
 
     def position(self, customer: int, row: int) -> int:
         """Where a row stands."""
         scores = self._factors @ self._vectors[customer]
-        scores[self._eligible.never] = -np.inf
-        scores[self._closed[customer]] = -np.inf
-        return _position(scores, row, self._eligible.view)
+        scores[self._those.eligible.never] = -np.inf
+        scores[self._those.closed[customer]] = -np.inf
+        return _position(scores, row, self._those.eligible.view)
 
 
 class Blended:
     """Scores that several models make up, of which the greatest are found by what bounds them.
 
     Args:
-        eligible: Rows that may come to anybody.
-        tastes: Of these and other customers.
+        those: The customers.
+        tastes: Of these and others.
         mixed: The same, as what finds the greatest.
-        places: The numbers of these customers there.
-        closed: Rows that may not come to each.
     """
 
-    def __init__(
-        self,
-        eligible: Eligible,
-        tastes: Tastes,
-        mixed: Mixed,
-        places: Sequence[int],
-        closed: Sequence[Rows],
-    ) -> None:
-        self._eligible = eligible
+    def __init__(self, those: Those, tastes: Tastes, mixed: Mixed) -> None:
+        self._those = those
         self._tastes = tastes
         self._mixed = mixed
-        self._places = places
-        self._closed = closed
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._those.places)
 
     def best(self, customers: Rows, count: int) -> Rows:
         """The best rows."""
-        view = self._eligible.view
+        view = self._those.eligible.view
         count = min(count, len(view.items))
         if not count:
             return np.empty((len(customers), 0), np.int64)
-        places = [self._places[customer] for customer in customers.tolist()]
+        places = [self._those.places[customer] for customer in customers.tolist()]
         near = [
             self._mixed.near(place, self._allowed(customer), count)
             for place, customer in zip(places, customers.tolist(), strict=True)
@@ -203,16 +199,16 @@ class Blended:
 
     def position(self, customer: int, row: int) -> int:
         """Where a row stands."""
-        every = np.arange(len(self._eligible.mask))
-        return _position(self._row(customer, every), row, self._eligible.view)
+        every = np.arange(len(self._those.eligible.mask))
+        return _position(self._row(customer, every), row, self._those.eligible.view)
 
     def _allowed(self, customer: int) -> Mask:
-        allowed = self._eligible.mask.copy()
-        allowed[self._closed[customer]] = False
+        allowed = self._those.eligible.mask.copy()
+        allowed[self._those.closed[customer]] = False
         return allowed
 
     def _row(self, customer: int, rows: Rows) -> Scores:
-        scores = self._mixed.rough(self._places[customer], rows)
+        scores = self._mixed.rough(self._those.places[customer], rows)
         scores[~self._allowed(customer)[rows]] = -np.inf
         return scores
 
@@ -221,26 +217,20 @@ class Sparse:
     """Scores that are 0 but for few rows: the others come by rank, behind what is above 0.
 
     Args:
-        eligible: Rows that may come to anybody.
-        few: Of these and other customers.
-        places: The numbers of these customers there.
-        closed: Rows that may not come to each.
+        those: The customers.
+        few: Of these and others.
     """
 
-    def __init__(
-        self, eligible: Eligible, few: Few, places: Sequence[int], closed: Sequence[Rows]
-    ) -> None:
-        self._eligible = eligible
+    def __init__(self, those: Those, few: Few) -> None:
+        self._those = those
         self._few = few
-        self._places = places
-        self._closed = closed
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._those.places)
 
     def best(self, customers: Rows, count: int) -> Rows:
         """The best rows."""
-        found = np.full((len(customers), min(count, len(self._eligible.view.items))), EMPTY)
+        found = np.full((len(customers), min(count, len(self._those.eligible.view.items))), EMPTY)
         for place, customer in enumerate(customers.tolist()):
             rows = self._best(customer, found.shape[1])
             found[place, : len(rows)] = rows
@@ -252,20 +242,20 @@ class Sparse:
 
     def position(self, customer: int, row: int) -> int:
         """Where a row stands."""
-        return _position(self._row(customer), row, self._eligible.view)
+        return _position(self._row(customer), row, self._those.eligible.view)
 
     def _best(self, customer: int, count: int) -> Rows:
         """The best rows of one."""
-        rows, scores = self._few.of(self._places[customer])
-        closed, view = self._closed[customer], self._eligible.view
-        known = np.zeros(len(self._eligible.mask), np.bool_)
+        rows, scores = self._few.of(self._those.places[customer])
+        closed, view = self._those.closed[customer], self._those.eligible.view
+        known = np.zeros(len(self._those.eligible.mask), np.bool_)
         known[closed] = True
-        told = self._eligible.mask[rows] & ~known[rows]
+        told = self._those.eligible.mask[rows] & ~known[rows]
         known[rows] = True
         rows, scores = rows[told], scores[told]
         if np.count_nonzero(scores > 0) < count:
             # What is told or closed takes at most so many of the first by rank.
-            silent = self._eligible.by_rank[: count + np.count_nonzero(known)]
+            silent = self._those.eligible.by_rank[: count + np.count_nonzero(known)]
             silent = silent[~known[silent]][:count]
             rows = np.concatenate([rows, silent])
             scores = np.concatenate([scores, np.zeros(len(silent), np.float32)])
@@ -276,9 +266,9 @@ class Sparse:
 
     def _row(self, customer: int) -> Scores:
         """All scores of one customer, (rows,); -inf where one may not come."""
-        scores = self._few.dense(self._places[customer]).copy()
-        scores[self._eligible.never] = -np.inf
-        scores[self._closed[customer]] = -np.inf
+        scores = self._few.dense(self._those.places[customer]).copy()
+        scores[self._those.eligible.never] = -np.inf
+        scores[self._those.closed[customer]] = -np.inf
         return scores
 
 
@@ -299,24 +289,16 @@ class Told:
         """(customers, items)."""
         return self.tastes.scores()
 
-    def short_way(
-        self, eligible: Eligible, places: Sequence[int], closed: Sequence[Rows]
-    ) -> Source | None:
-        """The scores of some of the customers without a look at all of them, where there is a way.
-
-        Args:
-            eligible: Rows that may come to anybody.
-            places: The customers' numbers.
-            closed: Rows that may not come to each.
-        """
+    def short_way(self, those: Those) -> Source | None:
+        """Scores of some of the customers without a look at all of them, where there is a way."""
         way = None if self._exhaustive else self.tastes.way()
         if isinstance(way, Inner):
-            return Searched(eligible, self.tastes, way, places, closed)
+            return Searched(those, self.tastes, way)
         if isinstance(way, Few):
-            return Sparse(eligible, way, places, closed)
+            return Sparse(those, way)
         if way is None or isinstance(way, Alike):
             return None
-        return Blended(eligible, self.tastes, way, places, closed)
+        return Blended(those, self.tastes, way)
 
 
 def _ordered(

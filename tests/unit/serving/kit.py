@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -260,3 +260,8 @@ def ids(slate: Slate) -> list[str]:
 def metric(kit: Kit, name: str, **labels: str) -> float:
     """What was counted so far."""
     return kit.parts.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def ask_many(kit: Kit, asks: Sequence[Ask]) -> list[Slate]:
+    """The slates of a batch."""
+    return [answer.slate for answer in asyncio.run(kit.service.answer_many(asks))]

@@ -12,6 +12,7 @@ from features.errors import StoreUnavailable
 from features.item import Item
 from features.profile import history_of
 from features.stores.ports import Asked
+from serving.lanes import Lane
 from serving.pinning import decode
 from serving.slate import Ask, Reason, Rung, Slate
 from tests.unit.serving.kit import (
@@ -20,6 +21,7 @@ from tests.unit.serving.kit import (
     ITEMS,
     Kit,
     ask,
+    ask_many,
     ids,
     metric,
     purchase,
@@ -66,6 +68,21 @@ def test_processes_that_answer_two_blocks_at_once_agree_on_turns(ready: Kit) -> 
     assert ids(second) == ["cream", "dates"]
     assert ids(hero) == ["apple", "eggs"]
     assert (ask(ready), ask(ready, block="second")) == (hero, second)
+
+
+@pytest.mark.parametrize("hurry", [False, True])
+def test_nobody_is_shown_the_same_twice_because_he_is_unknown_or_there_is_no_time(
+    ready: Kit, monkeypatch: pytest.MonkeyPatch, *, hurry: bool
+) -> None:
+    if hurry:
+        monkeypatch.setattr(Lane, "wait", lambda lane, _more=0: 9.0 * (lane.name == "rank"))
+        ready.know(BERT, "bread")
+    ready.pins.pin(BERT, "monday", "~0", b"second", 60)
+    hero = ask(ready, who=BERT)
+    second = ask(ready, who=BERT, block="second")
+    assert not set(ids(hero)) & set(ids(second))
+    assert (hero.count, second.count) == (2, 2)
+    assert set(ready.pins.of_send(BERT, "monday")) == {"~0", "~1", "hero", "second"}
 
 
 def test_a_turn_that_was_taken_is_not_taken_twice(ready: Kit) -> None:
@@ -251,7 +268,7 @@ def test_when_even_the_ladder_bursts_the_static_items_answer(
 def test_a_batch_answers_each_as_one_ask_would(ready: Kit) -> None:
     ready.know(BERT, "dates", published=slates(hero=("flour",)))
     asks = [Ask(customer=who, block="hero") for who in (ANNA, BERT, "ck_" + "c" * 32, ANNA)]
-    many = asyncio.run(ready.service.recommend_many(asks))
+    many = ask_many(ready, asks)
     singles = [ask(ready, send=None, who=one.customer) for one in asks]
     assert [(ids(slate), slate.served_by, slate.customer) for slate in many] == [
         (ids(slate), slate.served_by, slate.customer) for slate in singles
@@ -260,15 +277,15 @@ def test_a_batch_answers_each_as_one_ask_would(ready: Kit) -> None:
 
 def test_a_batch_pins_as_one_ask_does(ready: Kit) -> None:
     asks = [Ask(customer=who, block="hero", send="monday") for who in (ANNA, BERT)]
-    many = asyncio.run(ready.service.recommend_many(asks))
+    many = ask_many(ready, asks)
     assert [ask(ready), ask(ready, who=BERT)] == many
-    assert asyncio.run(ready.service.recommend_many(asks)) == many
+    assert ask_many(ready, asks) == many
 
 
 def test_a_batch_without_the_store_is_popular(ready: Kit) -> None:
     ready.fail()
     asks = [Ask(customer=ANNA, block="hero", send=f"s-{number}") for number in range(10)]
-    many = asyncio.run(ready.service.recommend_many(asks))
+    many = ask_many(ready, asks)
     assert {slate.reason for slate in many} == {Reason.STORE}
     assert {slate.served_by for slate in many} == {Rung.POPULAR}
 
@@ -282,7 +299,7 @@ def test_a_batch_that_bursts_is_answered_from_the_rung_at_hand(
     ready.know(BERT, "dates")
     monkeypatch.setattr("serving.making.rank", burst)
     asks = [Ask(customer=who, block="hero", send="monday") for who in (ANNA, BERT)]
-    many = asyncio.run(ready.service.recommend_many(asks))
+    many = ask_many(ready, asks)
     assert [slate.reason for slate in many] == [Reason.FAILED] * 2
     assert [len(slate.items) for slate in many] == [2, 2]
     assert metric(ready, "homing_internal_errors_total") == 2
@@ -291,7 +308,7 @@ def test_a_batch_that_bursts_is_answered_from_the_rung_at_hand(
 def test_batches_hold_up_no_template(hasty: Kit) -> None:
     async def both() -> Slate:
         batches = [
-            asyncio.ensure_future(hasty.service.recommend_many([Ask(customer=BERT, block="hero")]))
+            asyncio.ensure_future(hasty.service.answer_many([Ask(customer=BERT, block="hero")]))
             for _ in range(8)
         ]
         await asyncio.sleep(0.01)

@@ -8,7 +8,7 @@ import time
 from features.errors import StoreUnavailable
 from features.stores.ports import Asked, Seen
 from serving.slate import Ask, Reason, Rung, Slate
-from tests.unit.serving.kit import ANNA, Kit, ask, ids, metric
+from tests.unit.serving.kit import ANNA, Kit, ask, ask_many, ids, metric
 
 
 def test_pins_that_cannot_be_written_for_long_cost_nobody_the_model(ready: Kit) -> None:
@@ -58,3 +58,13 @@ def test_pins_that_cannot_be_read_cost_nobody_the_model(ready: Kit) -> None:
     assert ask(ready, send="tuesday").served_by is Rung.MODEL
     assert ask(ready) == first
     assert metric(ready, "homing_dependency_errors_total", dependency="pins") == 1
+
+
+def test_a_batch_whose_pins_burst_is_answered_all_the_same(ready: Kit) -> None:
+    def burst() -> None:
+        raise ZeroDivisionError
+
+    ready.pins.fault = lambda: burst() if ready.pins.calls[-2:] == ["pin_many"] * 2 else None
+    (slate,) = ask_many(ready, [Ask(customer=ANNA, block="hero", send="monday")])
+    assert (slate.served_by, slate.count) == (Rung.MODEL, 2)
+    assert metric(ready, "homing_internal_errors_total") == 1

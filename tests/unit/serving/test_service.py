@@ -98,15 +98,15 @@ def test_an_ask_that_cannot_be_used_is_refused(kit: Kit, ask: Ask, message: str)
     with pytest.raises(InvalidArgument, match=message):
         asyncio.run(kit.service.recommend(ask))
     with pytest.raises(InvalidArgument, match=message):
-        asyncio.run(kit.service.recommend_many([ask]))
+        asyncio.run(kit.service.answer_many([ask]))
 
 
 def test_a_batch_has_at_least_one_and_at_most_a_thousand(kit: Kit) -> None:
     with pytest.raises(InvalidArgument, match="name at least one"):
-        asyncio.run(kit.service.recommend_many([]))
+        asyncio.run(kit.service.answer_many([]))
     asks = [Ask(customer=ANNA, block="hero")] * (MAX_CUSTOMERS + 1)
     with pytest.raises(TooLarge, match="1001 customers: more than 1000"):
-        asyncio.run(kit.service.recommend_many(asks))
+        asyncio.run(kit.service.answer_many(asks))
 
 
 def test_similar_items_come_from_the_model(kit: Kit) -> None:

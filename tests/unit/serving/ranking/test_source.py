@@ -23,7 +23,7 @@ from serving.model.weighting import Weighting
 from serving.ranking.blocks import Block
 from serving.ranking.chain import Ask, Ranking, rankings
 from serving.ranking.eligible import MOST_KINDS, eligible
-from serving.ranking.source import Told
+from serving.ranking.source import Those, Told
 from serving.ranking.view import ItemView, item_view
 from tests.unit.serving.model.samples import FACTS, bundle_of, purchases
 
@@ -190,7 +190,9 @@ def test_a_row_s_place_is_the_one_that_it_has_among_all(name: str) -> None:
     block, table = BLOCKS[0], purchases({}, {7: 1, 8: 2}, items=COUNT)
     closed = np.array([20, 30])
     tastes = Told(open_scorer(BUNDLES[name]).tastes(table))
-    one, source = (tastes.short_way(eligible(VIEW, block, NOW), [1], [closed]) for _ in range(2))
+    one, source = (
+        tastes.short_way(Those(eligible(VIEW, block, NOW), [1], [closed])) for _ in range(2)
+    )
     assert one is not None
     assert source is not None
     rows = source.best(np.array([0]), COUNT)[0]
