@@ -116,7 +116,7 @@ def picks_of(stored: StoredSlate, block: Block, count: int, exclude: Set[str]) -
         None when the slate does not tell that many.
     """
     said = tuple(zip(stored.items, stored.spoken, strict=False))
-    if block.rules and not exclude.isdisjoint(item for item, _ in said[: block.size]):
+    if exclude and block.rules and not exclude.isdisjoint(stored.items[: block.size]):
         return None
     picks = (
         Pick(item, None if spoken is None else because_of(spoken.type, spoken.item))

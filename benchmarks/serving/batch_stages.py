@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -50,6 +51,9 @@ def batch_stage(home: str) -> Stage:
         "implicit, as deep as published": lambda: _recommended(peer, users, matrix, count * SPARE),
     }
     spent: dict[str, list[float]] = {name: [] for name in works}
+    # As a scorer does once it has begun: what is there is never looked at again for garbage.
+    gc.collect()
+    gc.freeze()
     with threadpool_limits(1, user_api="blas"):
         for _ in range(TIMES + 1):
             for name, work in works.items():
@@ -78,11 +82,16 @@ def _bundle(parts: Parts) -> Bundle:
 
 
 def _posted(service: Service, keys: Sequence[str]) -> None:
-    """Everybody, as many in a request as may be."""
-    for start in range(0, len(keys), MAX_CUSTOMERS):
-        asks = [Ask(customer=key, block=BLOCK) for key in keys[start : start + MAX_CUSTOMERS]]
-        answers = asyncio.run(service.answer_many(asks))
+    """Everybody, as many in a request as may be, ready to be sent."""
+
+    async def post(asks: Sequence[Ask]) -> None:
+        # Not returned: asyncio.run writes out what it returns, in vain and for a long time.
+        answers = await service.answer_many(asks)
         assert all(answer.choice.served_by is Rung.MODEL and answer.body for answer in answers)
+
+    for start in range(0, len(keys), MAX_CUSTOMERS):
+        some = keys[start : start + MAX_CUSTOMERS]
+        asyncio.run(post([Ask(customer=key, block=BLOCK) for key in some]))
 
 
 def _published(parts: Parts, histories: Sequence[History]) -> None:
