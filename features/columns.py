@@ -19,6 +19,8 @@ SOURCE: Final = "source"
 ITEMS: Final = "items"
 SERVED_BY: Final = "served_by"
 MODEL: Final = "model"
+MACHINE: Final = "machine"
+ALIAS: Final = "alias"
 DATE: Final = "date"
 """The UTC day of `occurred_at` as `YYYY-MM-DD`; partitions the events."""
 
@@ -38,6 +40,8 @@ EVENT: Final = (
     ITEMS,
     SERVED_BY,
     MODEL,
+    MACHINE,
+    ALIAS,
     DATE,
 )
 """Columns of the table of events: the fields of `Event`, and the partition."""

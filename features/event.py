@@ -31,7 +31,7 @@ AHEAD = timedelta(days=1)
 
 Parsed = TypeVar("Parsed")
 
-_PERSONAL = frozenset({"customer", "customers"})
+_PERSONAL = frozenset({"customer", "customers", "alias"})
 """Fields whose refused values no message repeats."""
 
 
@@ -52,6 +52,7 @@ class EventType(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     SUPPORT_CONTACT = "support_contact"
     SLATE_SERVED = "slate_served"
+    IDENTIFY = "identify"
 
 
 NEEDS_ITEM = frozenset({EventType.VIEW, EventType.CART, EventType.PURCHASE, EventType.RETURN})
@@ -76,6 +77,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         items: What a slate showed, in its order; of `slate_served` alone, as the two that follow.
         served_by: The rung that it came from.
         model: The version that ranked it.
+        machine: Whether a robot did it and no person: kept in the lake, left out of profiles and
+            training.
+        alias: The key of an anonymous id that turned out to be this customer; of `identify` alone.
     """
 
     id: str
@@ -93,22 +97,25 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     items: tuple[str, ...] = ()
     served_by: str | None = None
     model: str | None = None
+    machine: bool = False
+    alias: str | None = None
 
 
 class WireEvent(Event, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event as a sender writes it: `customer` is the sender's own id or a customer key."""
+    """An event as a sender writes it: `customer` and `alias` are its own ids or customer keys."""
 
 
 def check_event(event: Event, now: datetime) -> Problem | None:
     """The first limit that a well-typed event breaks; None when it keeps them all.
 
     Args:
-        event: Any event; its customer is not looked at.
+        event: Any event; its customer is not looked at, nor what its alias is.
         now: Our clock, aware.
     """
     return (
         _text_problem(event)
         or _slate_problem(event)
+        or _alias_problem(event)
         or _time_problem(event, now)
         or _amount_problem(event)
     )
@@ -146,6 +153,25 @@ def _slate_problem(event: Event) -> Problem | None:
     if len(set(event.items)) < len(event.items):
         return _problem(event, "items", "an id comes twice", "send each item once")
     return None
+
+
+def _alias_problem(event: Event) -> Problem | None:
+    if event.type is not EventType.IDENTIFY:
+        if event.alias is None:
+            return None
+        reason, cure = f"only an {EventType.IDENTIFY} has it", "leave it out"
+        return _personal_problem("alias", reason, cure)
+    if event.item is not None:
+        cure = "leave it out: it says who somebody is, not what was done"
+        return _problem(event, "item", f"an {EventType.IDENTIFY} has none", cure)
+    if event.alias is None:
+        cure = "send the anonymous id that is this customer's"
+        return _problem(event, "alias", f"an {EventType.IDENTIFY} needs it", cure)
+    return None
+
+
+def _personal_problem(field: str, reason: str, cure: str) -> Problem:
+    return Problem(index=None, field=field, value="a value", reason=reason, cure=cure)
 
 
 def _is_name(text: str) -> bool:
@@ -269,7 +295,7 @@ def parse_event(element: object, keys: CustomerKeys, now: datetime) -> Event:
 
     Raises:
         InvalidEvent: It breaks the schema or a limit.
-        InvalidArgument: Its customer id can't be used.
+        InvalidArgument: Its customer id or its alias can't be used.
     """
     try:
         wire = msgspec.convert(element, WireEvent)
@@ -280,6 +306,8 @@ def parse_event(element: object, keys: CustomerKeys, now: datetime) -> Event:
         raise InvalidEvent([problem])
     values = msgspec.structs.asdict(wire)
     values["customer"] = keys.resolve(wire.customer)
+    if wire.alias is not None:
+        values["alias"] = keys.resolve(wire.alias, field="alias")
     values["occurred_at"] = wire.occurred_at.astimezone(UTC)
     return Event(**values)
 

@@ -45,8 +45,12 @@ class CustomerKeys:
             raise SettingsError(message)
         self._keyed = hmac.new(secret, digestmod=hashlib.sha256)
 
-    def resolve(self, text: str) -> str:
+    def resolve(self, text: str, field: str = "customer") -> str:
         """The key of an outside id; a key stays what it is.
+
+        Args:
+            text: The id, or a key.
+            field: Where it was, for the message.
 
         Raises:
             InvalidArgument: The id is empty, too long or has control characters.
@@ -59,7 +63,7 @@ class CustomerKeys:
             # The id itself may be personal: the message tells its length alone.
             shown = f"{len(text)} characters"
             cure = "send the shop's own customer id"
-            raise InvalidArgument.of(shown, field="customer", reason=reason, cure=cure)
+            raise InvalidArgument.of(shown, field=field, reason=reason, cure=cure)
         mac = self._keyed.copy()
         mac.update(outside.encode())
         return f"ck_{mac.hexdigest()[:32]}"

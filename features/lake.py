@@ -391,4 +391,8 @@ def _scan(con: Backend, files: Iterable[str], schema: pa.Schema) -> ibis.Table:
     lacking = {
         field.name: ibis.null(field.type) for field in schema if field.name not in table.columns
     }
-    return table.mutate(**lacking).select(*schema.names)
+    whole = table.mutate(**lacking).select(*schema.names)
+    if c.MACHINE not in schema.names:
+        return whole
+    # Nobody knew of robots when such a row was written.
+    return whole.mutate(**{c.MACHINE: whole[c.MACHINE].fill_null(False)})  # noqa: FBT003 - as Ibis has it

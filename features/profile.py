@@ -26,6 +26,9 @@ MAX_OWNED = 2_000
 MAX_EXPOSURES = 20
 """The most recent ones that a history keeps: some months of weekly mail."""
 
+CONSENT = frozenset({EventType.EMAIL_BOUNCE, EventType.EMAIL_COMPLAINT, EventType.UNSUBSCRIBE})
+"""What ends mail, whoever did it: a robot that follows every link has unsubscribed the address."""
+
 Recent = TypeVar("Recent", "Interaction", "Exposure")
 
 
@@ -249,13 +252,16 @@ def exposed_digest(stored: bytes | None) -> int:
 
 
 def history_of(events: Iterable[Event]) -> History:
-    """The history of these events alone, all of one customer, in any order."""
+    """The history of these events alone, all of one customer, in any order.
+
+    What a robot did is left out, but for `CONSENT`, and so is who somebody is.
+    """
     interactions: set[Interaction] = set()
     bought: dict[str, int] = {}
     returned: dict[str, int] = {}
     latest: dict[str, int] = {}
     exposures: set[Exposure] = set()
-    for event in events:
+    for event in filter(_counts, events):
         at = int(event.occurred_at.timestamp())
         latest[event.type] = max(at, latest.get(event.type, at))
         if event.type is EventType.SLATE_SERVED:
@@ -278,6 +284,12 @@ def history_of(events: Iterable[Event]) -> History:
         latest=latest,
         exposures=_exposures(exposures),
     )
+
+
+def _counts(event: Event) -> bool:
+    if event.machine:
+        return event.type in CONSENT
+    return event.type is not EventType.IDENTIFY
 
 
 def _interactions(some: set[Interaction]) -> tuple[Interaction, ...]:

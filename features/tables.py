@@ -18,6 +18,7 @@ _EVENT_TYPES: dict[str, pa.DataType] = {
     c.QUANTITY: pa.float64(),
     c.VALUE: pa.float64(),
     c.ITEMS: pa.list_(pa.string()),
+    c.MACHINE: pa.bool_(),
 }
 _ITEM_TYPES: dict[str, pa.DataType] = {
     c.PRICE: pa.float64(),

@@ -33,8 +33,9 @@ def decode_event(body: bytes) -> Event:
     """The event that `encode_event` wrote.
 
     Raises:
-        InvalidEvent: The bytes are not an event, its customer is not a customer key, or its time
-            has no zone. The message shows none of the bytes: they may hold an outside id.
+        InvalidEvent: The bytes are not an event, its customer or its alias is not a customer key,
+            or its time has no zone. The message shows none of the bytes: they may hold an outside
+            id.
     """
     try:
         event = _event_decoder.decode(body)
@@ -42,6 +43,8 @@ def decode_event(body: bytes) -> Event:
         raise _unreadable(InvalidEvent, body, f"not an event: {error}") from error
     if not is_key(event.customer):
         raise _unreadable(InvalidEvent, body, "its customer is not a customer key")
+    if event.alias is not None and not is_key(event.alias):
+        raise _unreadable(InvalidEvent, body, "its alias is not a customer key")
     if event.occurred_at.tzinfo is None:
         raise _unreadable(InvalidEvent, body, "its time has no zone")
     return event

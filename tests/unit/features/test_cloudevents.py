@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from features.cloudevents import parse_cloudevents, to_cloudevent
 from features.errors import InputError, InvalidEvent, TooLarge
 from features.event import MAX_EVENTS, Event, EventType, check_event
-from tests.unit.features.making import ANN, KEYS, NOW, event
+from tests.unit.features.making import ANN, BOB, KEYS, NOW, event
 
 ENVELOPE = {
     "specversion": "1.0",
@@ -99,6 +99,18 @@ def test_a_slate_that_was_shown_goes_out_and_in_again() -> None:
     )
     over_the_wire = msgspec.json.decode(msgspec.json.encode(to_cloudevent(made)))
     assert over_the_wire["data"]["items"] == ["lamp", "hat"]
+    assert parse_cloudevents(over_the_wire, KEYS, NOW) == [made]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        event("e", type=EventType.EMAIL_OPEN, machine=True),
+        event("i", type=EventType.IDENTIFY, item=None, alias=BOB),
+    ],
+)
+def test_robots_and_who_is_whom_go_out_and_in_again(made: Event) -> None:
+    over_the_wire = msgspec.json.decode(msgspec.json.encode(to_cloudevent(made)))
     assert parse_cloudevents(over_the_wire, KEYS, NOW) == [made]
 
 

@@ -41,6 +41,13 @@ SHOWN = {
     "occurred_at": "2026-02-01T10:00:00Z",
     "items": ["lamp", "hat"],
 }
+KNOWN = {
+    "id": "i1",
+    "type": "identify",
+    "customer": "7",
+    "occurred_at": "2026-02-01T10:00:00Z",
+    "alias": "visitor-3",
+}
 
 
 def test_an_event_is_read_with_its_key_and_in_utc() -> None:
@@ -112,6 +119,38 @@ def test_what_a_slate_showed_is_read_in_its_order() -> None:
     read = parse_event({**SHOWN, "served_by": "model", "model": "recommender/1"}, KEYS, NOW)
     assert read.items == ("lamp", "hat")
     assert (read.served_by, read.model) == ("model", "recommender/1")
+
+
+def test_a_robot_is_told_from_a_person() -> None:
+    assert parse_event({**WIRE, "machine": True}, KEYS, NOW).machine
+    assert not parse_event(WIRE, KEYS, NOW).machine
+
+
+def test_who_turned_out_to_be_whom_is_read_as_two_keys() -> None:
+    read = parse_event(KNOWN, KEYS, NOW)
+    assert (read.customer, read.alias) == (KEYS.resolve("7"), KEYS.resolve("visitor-3"))
+    again = {**KNOWN, "customer": read.customer, "alias": read.alias}
+    assert parse_event(again, KEYS, NOW) == read
+
+
+@pytest.mark.parametrize(
+    ("wire", "field", "reason"),
+    [
+        ({**KNOWN, "alias": None}, "alias", "an identify needs it"),
+        ({**KNOWN, "alias": ""}, "alias", "1 to 256 printable characters"),
+        ({**KNOWN, "alias": ["ann@example.org"]}, "alias", "Expected `str | null`"),
+        ({**KNOWN, "item": "lamp"}, "item", "an identify has none"),
+        ({**WIRE, "alias": "ann@example.org"}, "alias", "only an identify has it"),
+        ({**KNOWN, "alias": "ann@example.org\n."}, "alias", "printable"),
+    ],
+)
+def test_an_alias_that_cannot_be_used_is_refused_and_not_repeated(
+    wire: dict[str, object], field: str, reason: str
+) -> None:
+    with pytest.raises(InvalidEvent, match=reason) as caught:
+        parse_events([wire], KEYS, NOW)
+    assert caught.value.problems[0].field == field
+    assert "ann" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from features.lake import EVENTS, Lake, MergeReport
 from features.tables import EVENT_SCHEMA, event_table
 from tests.unit.features.making import NOW, event
 
-LATER = [c.ITEMS, c.SERVED_BY, c.MODEL]
+LATER = [c.ITEMS, c.SERVED_BY, c.MODEL, c.MACHINE, c.ALIAS]
 SHOWN = event(
     "sl_1", type=EventType.SLATE_SERVED, item=None, items=("lamp", "hat"), model="recommender/1"
 )
@@ -33,6 +33,15 @@ def put(lake: Lake, *events: Event) -> MergeReport:
     return lake.merge_events(event_table(events))
 
 
+def robots(lake: Lake) -> dict[str, bool]:
+    """Event → whether a robot did it."""
+    engine = open_engine()
+    with closing(engine.con):
+        table = lake.events(engine).to_pyarrow()
+    marks = table.column(c.MACHINE).to_pylist()
+    return dict(zip(table.column(c.ID).to_pylist(), marks, strict=True))
+
+
 def rows(lake: Lake, version: int | None = None) -> dict[str, list[str] | None]:
     """Event → what it showed."""
     engine = open_engine()
@@ -44,6 +53,12 @@ def rows(lake: Lake, version: int | None = None) -> dict[str, list[str] | None]:
 
 def test_its_events_have_nothing_where_there_was_no_column(lake: Lake) -> None:
     assert rows(lake) == {"a": None, "b": None}
+
+
+def test_nobody_was_a_robot_before_robots_were_known(lake: Lake) -> None:
+    assert robots(lake) == {"a": False, "b": False}
+    put(lake, event("c", machine=True), event("d"))
+    assert robots(lake) == {"a": False, "b": False, "c": True, "d": False}
 
 
 def test_the_first_merge_adds_the_columns_and_old_versions_stay_readable(lake: Lake) -> None:

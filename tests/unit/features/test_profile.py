@@ -10,6 +10,7 @@ import pytest
 from features import profile
 from features.event import Event, EventType
 from features.profile import (
+    CONSENT,
     Exposure,
     History,
     Profile,
@@ -77,6 +78,26 @@ def test_a_view_is_an_interaction_and_not_owned() -> None:
 )
 def test_what_joins_no_item_leaves_its_time_alone(kind: EventType, item: str | None) -> None:
     assert history_of([event("e-1", kind, item)]) == History(latest={kind: AT})
+
+
+@pytest.mark.parametrize(
+    "kind", [EventType.VIEW, EventType.EMAIL_OPEN, EventType.EMAIL_CLICK, EventType.SLATE_SERVED]
+)
+def test_what_a_robot_did_is_left_out(kind: EventType) -> None:
+    robot = msgspec.structs.replace(shown("e-1", "tea"), type=kind, item="tea", machine=True)
+    assert history_of([robot]) == History()
+
+
+@pytest.mark.parametrize("kind", sorted(CONSENT))
+def test_mail_ends_though_a_robot_ended_it(kind: EventType) -> None:
+    person = event("e-1", kind, None)
+    robot = msgspec.structs.replace(person, machine=True)
+    assert history_of([robot]) == history_of([person]) == History(latest={kind: AT})
+
+
+def test_who_somebody_is_says_nothing_of_what_was_done() -> None:
+    known = msgspec.structs.replace(event("e-1", EventType.IDENTIFY, None), alias="ck_" + "b" * 32)
+    assert history_of([known]) == History()
 
 
 def test_a_click_on_an_item_is_an_interaction() -> None:

@@ -107,6 +107,7 @@ def test_times_without_any_zone_are_refused(tmp_path: Path, into: Destination) -
         ("coin", "pounds", "not a currency code"),
         ("kind", "bought", "unknown type"),
         ("kind", None, "unknown type"),
+        ("kind", "identify", "an identify, which no file can say"),
     ],
 )
 def test_a_row_that_breaks_a_limit_is_counted_under_its_reason(

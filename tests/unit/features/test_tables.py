@@ -16,7 +16,7 @@ from features.tables import (
     item_table,
     items_of,
 )
-from tests.unit.features.making import event, item
+from tests.unit.features.making import BOB, event, item
 
 
 def test_the_columns_are_the_fields_of_the_types() -> None:
@@ -38,6 +38,13 @@ def test_what_a_slate_showed_is_a_list_and_null_where_nothing_was_shown() -> Non
     shown = event("sl_1", type=EventType.SLATE_SERVED, item=None, items=("lamp", "hat"))
     table = event_table([shown, event("b")])
     assert table.column(c.ITEMS).to_pylist() == [["lamp", "hat"], None]
+
+
+def test_robots_and_who_is_whom_have_columns_of_their_own() -> None:
+    known = event("i", type=EventType.IDENTIFY, item=None, alias=BOB)
+    table = event_table([event("a", machine=True), known])
+    assert table.column(c.MACHINE).to_pylist() == [True, False]
+    assert table.column(c.ALIAS).to_pylist() == [None, BOB]
 
 
 def test_no_events_are_an_empty_table() -> None:

@@ -74,6 +74,13 @@ def test_a_refusal_does_not_repeat_the_bytes() -> None:
     assert f"{len(body)} bytes" in str(caught.value)
 
 
+def test_an_alias_that_is_no_key_is_refused_and_not_repeated() -> None:
+    body = encode_event(msgspec.structs.replace(FULL, alias="ada@shop.example"))
+    with pytest.raises(InvalidEvent, match="its alias is not a customer key") as caught:
+        decode_event(body)
+    assert "ada" not in str(caught.value)
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     body = encode_event(msgspec.structs.replace(FULL, occurred_at=WHEN.replace(tzinfo=None)))
     with pytest.raises(InvalidEvent, match="no zone"):
