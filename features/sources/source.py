@@ -1,7 +1,7 @@
 """What all sources of webhooks have in common: what they are given and what they give.
 
-A source is one file: how its deliveries are signed, what makes one the same as another, and what its
-payload says in our words. Checking a signature reads and keeps nothing; reading happens after it.
+A source is one file: how its deliveries are signed, what makes one the same as another, and what
+its payload says in our words. Checking a signature reads and keeps nothing; reading comes after it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from features.event import Event
 from features.identity import CustomerKeys
+from features.item import Item
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,14 @@ class Received(NamedTuple):
     Attributes:
         events: In its order; kinds of which we keep nothing are left out.
         unreadable: What should have been one.
+        items: As the catalogue shall hold them from now on.
+        gone: Ids of items that are no longer sold.
     """
 
     events: Sequence[Event] = ()
     unreadable: Sequence[Unreadable] = ()
+    items: Sequence[Item] = ()
+    gone: Sequence[str] = ()
 
 
 class Source(Protocol):
@@ -67,8 +72,8 @@ class Source(Protocol):
             now: Our clock, aware.
 
         Returns:
-            What makes the delivery the same as another one, for those that must not come twice; None
-            where its events' ids tell it.
+            What makes the delivery the same as another one, for those that must not come twice;
+            None where its events' ids tell it.
 
         Raises:
             Unauthenticated: It is not, or it is too old.

@@ -1,0 +1,226 @@
+"""What the readers of payloads share: lenient values, customers, and events that keep the limits.
+
+A sender writes an id as a number or as text, and money as either; what is of another kind is
+refused alone, with the part that it stands in. No reason says what was sent: it may name a person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from features.errors import InputError, InvalidEvent, Problem
+from features.event import MAX_TEXT, Event, check_event
+from features.identity import CustomerKeys
+from features.item import Item
+from features.sources.source import Received, Unreadable
+
+Name = str | int | None
+"""An id as senders write it."""
+Amount = str | int | float | None
+"""A number as senders write it."""
+
+Payload = TypeVar("Payload")
+
+_MAX_INT = 10**30
+"""Longer ones are no ids; turning them into text takes long, or fails."""
+_MAX_URL = 8_192
+_TELLING: Final = {
+    "unknown field": "it has a field that is not known",
+    "Invalid enum value": "not one of the known values",
+}
+"""Reasons that would repeat what was sent → what is said instead."""
+
+
+class Marks(NamedTuple):
+    """What a mail's link says of where it stood, to be read again from the address it led to.
+
+    Attributes:
+        item: From `homing_item`.
+        block: From `homing_block`.
+        send: From `homing_send`.
+        slate: From `homing_slate`.
+    """
+
+    item: str | None = None
+    block: str | None = None
+    send: str | None = None
+    slate: str | None = None
+
+
+def marks_of(values: Mapping[str, str]) -> Marks:
+    """The marks among named values; those that could be no id are left out."""
+    found = (values.get(f"homing_{name}", "") for name in Marks._fields)
+    return Marks(*(one if is_usable(one) else None for one in found))
+
+
+def marks_in(url: str) -> Marks:
+    """The marks in an address, which itself is not kept: it may name a person."""
+    try:
+        query = urlsplit(url[:_MAX_URL]).query
+    except ValueError:
+        return Marks()
+    return marks_of(dict(parse_qsl(query))) if "homing_" in query else Marks()
+
+
+def is_usable(text: str) -> bool:
+    """Whether an event can hold the text as an id."""
+    return 0 < len(text) <= MAX_TEXT and text.isprintable()
+
+
+def refused(field: str, reason: str, cure: str) -> InvalidEvent:
+    """The error for one field, whose value it does not repeat."""
+    problem = Problem(index=None, field=field, value="a value", reason=reason, cure=cure)
+    return InvalidEvent([problem])
+
+
+def decoded(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Payload]) -> Payload:
+    """A payload, or a part of one.
+
+    Raises:
+        InvalidEvent: It is not JSON, or not of the decoder's type.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$")
+        raise refused(path.strip("`."), reason, "send what the sender's docs say") from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise refused(field="", reason="not JSON", cure="send JSON in UTF-8") from error
+
+
+def text_of(name: Name) -> str | None:
+    """An id as text; None when there is none."""
+    if isinstance(name, int):
+        return str(name) if abs(name) < _MAX_INT else None
+    return (name or "").strip() or None
+
+
+def number_of(amount: Amount) -> float | None:
+    """A number; not a number when the text is none, which no event may hold."""
+    if amount is None or amount == "":
+        return None
+    try:
+        return float(amount)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def moment_of(text: str, field: str) -> datetime:
+    """A time in ISO 8601; UTC where it names no zone.
+
+    Raises:
+        InvalidEvent: It is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise refused(field, "no time", "send it in ISO 8601") from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def moment_since_1970(seconds: float, field: str) -> datetime:
+    """A time in Unix seconds.
+
+    Raises:
+        InvalidEvent: No calendar has it.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise refused(field, "no time", "send the seconds since 1970") from error
+
+
+def email_id(email: str) -> str:
+    """The id that an e-mail address stands for."""
+    return email.strip().lower()
+
+
+def customer_of(keys: CustomerKeys, *ids: Name, email: str | None = None) -> str:
+    """The key of the first id that is there, else of the e-mail address.
+
+    Raises:
+        InputError: There is none, or it can't be used.
+    """
+    for name in ids:
+        text = text_of(name)
+        if text is not None:
+            return keys.resolve(text)
+    if email is not None and email_id(email):
+        return keys.resolve(email_id(email))
+    cure = "have the sender put in the customer's id or e-mail address"
+    raise refused("customer", "it names none", cure)
+
+
+def kept(event: Event, now: datetime) -> Event:
+    """The event as it is kept.
+
+    Raises:
+        InvalidEvent: It breaks a limit.
+    """
+    problem = check_event(event, now)
+    if problem is not None:
+        raise InvalidEvent([problem])
+    return msgspec.structs.replace(event, occurred_at=event.occurred_at.astimezone(UTC))
+
+
+def digest_of(*parts: str) -> str:
+    """An id for what has none, of what makes it itself: 128 bits of BLAKE2b in hex."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        content = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(content) + content)
+    return digest.hexdigest()
+
+
+def reason_of(error: InputError) -> str:
+    """Why a part can't be used, and the cure, without what was sent."""
+    problem = error.problems[0]
+    for telling, instead in _TELLING.items():
+        if telling in problem.reason:
+            return f"{instead}; {problem.cure}"
+    where = f"{problem.field}: " if problem.field else ""
+    return f"{where}{problem.reason}; {problem.cure}"
+
+
+class Gathered:
+    """What has been read of a delivery so far."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._unreadable: list[Unreadable] = []
+        self._items: list[Item] = []
+        self._gone: list[str] = []
+
+    def add(self, body: bytes | msgspec.Raw, read: Callable[[], Iterable[Event]]) -> None:
+        """Add the events of a part, or the part itself where they can't be read.
+
+        Args:
+            body: The part's bytes.
+            read: Gives its events; raises `InputError` where there are none but should be.
+        """
+        try:
+            self._events += list(read())
+        except InputError as error:
+            self._unreadable.append(Unreadable(bytes(body), reason_of(error)))
+
+    def add_item(self, body: bytes, read: Callable[[], Iterable[Item]]) -> None:
+        """Add the items of a delivery, or the delivery itself where they can't be read."""
+        try:
+            self._items += list(read())
+        except InputError as error:
+            self._unreadable.append(Unreadable(body, reason_of(error)))
+
+    def lose(self, item: str) -> None:
+        """Add an item that is no longer sold."""
+        self._gone.append(item)
+
+    def received(self) -> Received:
+        """All of it."""
+        return Received(self._events, self._unreadable, self._items, self._gone)
