@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
 from features.errors import SettingsError, Unauthenticated
@@ -24,6 +25,7 @@ Digest = Literal["sha1", "sha256", "sha384", "sha512"]
 
 _SECONDS = re.compile(r"[0-9]{1,11}", re.ASCII)
 """Until the year 5138: what a datetime can hold, and no arithmetic can overflow."""
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT", re.ASCII)
 
 
 def secret_bytes(secrets: Sequence[str], source: str) -> tuple[bytes, ...]:
@@ -136,26 +138,35 @@ def from_base64(text: str) -> bytes:
         raise wrong_signature() from None
 
 
-def check_fresh(seconds: str, now: datetime, tolerance: timedelta) -> None:
+def check_fresh(moment: str, now: datetime, tolerance: timedelta) -> None:
     """Return if a signed time is near ours, so that an old delivery can't be sent again.
 
     Args:
-        seconds: Since 1970, as the sender wrote it.
+        moment: As the sender wrote it: seconds since 1970, or the date of HTTP (RFC 9110, 5.6.7).
         now: Our clock, aware.
         tolerance: How far it may be off, before and after.
 
     Raises:
-        Unauthenticated: It is no number, or too far off.
+        Unauthenticated: It is neither, or too far off.
     """
-    if _SECONDS.fullmatch(seconds) is None:
-        message = "the delivery's time is no number of seconds since 1970: send what was signed"
-        raise Unauthenticated(message)
-    if abs(now.timestamp() - int(seconds)) > tolerance.total_seconds():
+    if abs(now.timestamp() - _seconds(moment)) > tolerance.total_seconds():
         message = (
             f"the delivery's time is more than {tolerance.total_seconds():g} s from ours: "
             "compare the clocks; one that was sent before is not taken again"
         )
         raise Unauthenticated(message)
+
+
+def _seconds(moment: str) -> float:
+    if _SECONDS.fullmatch(moment) is not None:
+        return int(moment)
+    if _DATE.fullmatch(moment) is not None:
+        try:
+            return parsedate_to_datetime(moment).timestamp()
+        except (ValueError, OverflowError):
+            pass  # a day or an hour that there is not
+    message = "the delivery's time can't be read: send what was signed"
+    raise Unauthenticated(message)
 
 
 def basic_credentials(delivery: Delivery) -> bytes:
