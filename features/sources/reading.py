@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from features.errors import InputError, InvalidEvent, Problem
+from features.errors import InputError, InvalidEvent, InvalidItem, Problem
 from features.event import MAX_TEXT, Event, check_event
 from features.identity import CustomerKeys
-from features.item import Item
+from features.item import Item, check_item
 from features.sources.source import Received, Unreadable
 
 Name = str | int | None
@@ -54,16 +54,16 @@ class Marks(NamedTuple):
     slate: str | None = None
 
 
-def marks_of(values: Mapping[str, str]) -> Marks:
+def marks_of(values: Mapping[str, object], prefix: str = "homing_") -> Marks:
     """The marks among named values; those that could be no id are left out."""
-    found = (values.get(f"homing_{name}", "") for name in Marks._fields)
-    return Marks(*(one if is_usable(one) else None for one in found))
+    found = (values.get(prefix + name) for name in Marks._fields)
+    return Marks(*(one if isinstance(one, str) and is_usable(one) else None for one in found))
 
 
-def marks_in(url: str) -> Marks:
+def marks_in(url: str | None) -> Marks:
     """The marks in an address, which itself is not kept: it may name a person."""
     try:
-        query = urlsplit(url[:_MAX_URL]).query
+        query = urlsplit((url or "")[:_MAX_URL]).query
     except ValueError:
         return Marks()
     return marks_of(dict(parse_qsl(query))) if "homing_" in query else Marks()
@@ -112,14 +112,19 @@ def number_of(amount: Amount) -> float | None:
         return math.nan
 
 
-def moment_of(text: str, field: str) -> datetime:
+def currency_of(code: str | None) -> str | None:
+    """A currency's code as events have it; None when there is none."""
+    return (code or "").strip().upper() or None
+
+
+def moment_of(text: str | None, field: str) -> datetime:
     """A time in ISO 8601; UTC where it names no zone.
 
     Raises:
         InvalidEvent: It is none.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text or "")
     except ValueError as error:
         raise refused(field, "no time", "send it in ISO 8601") from error
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
@@ -155,7 +160,7 @@ def customer_of(keys: CustomerKeys, *ids: Name, email: str | None = None) -> str
     if email is not None and email_id(email):
         return keys.resolve(email_id(email))
     cure = "have the sender put in the customer's id or e-mail address"
-    raise refused("customer", "it names none", cure)
+    raise refused(field="customer", reason="it names none", cure=cure)
 
 
 def kept(event: Event, now: datetime) -> Event:
@@ -202,23 +207,33 @@ class Gathered:
         """Add the events of a part, or the part itself where they can't be read.
 
         Args:
-            body: The part's bytes.
+            body: The part's bytes; of a part that means nothing without the others, all of them.
             read: Gives its events; raises `InputError` where there are none but should be.
         """
         try:
             self._events += list(read())
         except InputError as error:
-            self._unreadable.append(Unreadable(bytes(body), reason_of(error)))
+            self.refuse(body, error)
 
-    def add_item(self, body: bytes, read: Callable[[], Iterable[Item]]) -> None:
-        """Add the items of a delivery, or the delivery itself where they can't be read."""
-        try:
-            self._items += list(read())
-        except InputError as error:
-            self._unreadable.append(Unreadable(body, reason_of(error)))
+    def refuse(self, body: bytes | msgspec.Raw, error: InputError) -> None:
+        """Add what can't be read; the same bytes once, with what was wrong first."""
+        letter = Unreadable(bytes(body), reason_of(error))
+        if not self._unreadable or self._unreadable[-1].body != letter.body:
+            self._unreadable.append(letter)
+
+    def put(self, item: Item) -> None:
+        """Add an item.
+
+        Raises:
+            InvalidItem: It breaks a limit.
+        """
+        problem = check_item(item)
+        if problem is not None:
+            raise InvalidItem([problem])
+        self._items.append(item)
 
     def lose(self, item: str) -> None:
-        """Add an item that is no longer sold."""
+        """Add the id of an item that is no longer sold."""
         self._gone.append(item)
 
     def received(self) -> Received:
