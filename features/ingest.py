@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 import structlog
 
+from features.alias import identified_of
 from features.clock import Clock, SystemClock
 from features.errors import InvalidEvent, Unavailable
 from features.event import Event, check_event
@@ -46,6 +47,8 @@ POLL_SECONDS: Final = 0.02
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds of back-off when something is unavailable: doubled from the first to the longest."""
+
+_NOTHING: Final = History()
 
 _log = structlog.get_logger("homing.ingest")
 
@@ -95,7 +98,7 @@ class Ingest:
         if not entries:
             return 0
         events, poison = self._read(entries)
-        self._profiles.fold(histories(events))
+        self._profiles.fold(histories(events), identified_of(events))
         for body, reason in poison:
             self._log.bury([body], reason, SOURCE)
         self._log.commit(PROFILES, entries[-1].position)
@@ -154,9 +157,11 @@ class Ingest:
 
 
 def histories(events: Iterable[Event]) -> dict[str, History]:
-    """Customer key → the history of that customer's events alone."""
+    """Customer key → the history of that customer's events alone; nobody without any."""
     customer = attrgetter("customer")
-    return {key: history_of(own) for key, own in groupby(sorted(events, key=customer), customer)}
+    own = groupby(sorted(events, key=customer), customer)
+    found = {key: history_of(those) for key, those in own}
+    return {key: history for key, history in found.items() if history != _NOTHING}
 
 
 def run_ingest(settings: Settings, stop: threading.Event) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from features.alias import Own, decode_own
 from features.errors import StoreUnavailable
 from features.profile import History, Profile, decode_history, decode_published
 from features.stores.ports import Seen
@@ -51,6 +52,22 @@ def read_history(where: Path | str, customer: str, history: bytes | None) -> His
         return decode_history(history)
     except msgspec.DecodeError as error:
         raise _unreadable(where, customer, error) from error
+
+
+def read_own(where: Path | str, customer: str, own: bytes) -> Own:
+    """What was told under a key.
+
+    Raises:
+        StoreUnavailable: It can't be read; the message names where it is kept and the cure.
+    """
+    try:
+        return decode_own(own)
+    except msgspec.DecodeError as error:
+        message = (
+            f"{where}: what was told under {customer} can't be read: {error}: "
+            "restore it from a backup"
+        )
+        raise StoreUnavailable(message) from error
 
 
 def _unreadable(where: Path | str, customer: str, error: Exception) -> StoreUnavailable:

@@ -9,13 +9,15 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
+from features.alias import Identified, Own
 from features.clock import Clock
 from features.errors import StoreUnavailable
 from features.item import Item
 from features.override import Override, with_overrides
 from features.profile import History, Profile, Published, encode
 from features.stores.halves import read_history, read_profile
-from features.stores.ports import Asked, DeadLetter, Entry, NewPin, OverridesAt, Seen
+from features.stores.joining import folded, forgotten
+from features.stores.ports import NOBODY, Asked, DeadLetter, Entry, NewPin, OverridesAt, Seen
 
 PLACE: Final = "memory://"
 """Named where something can't be read."""
@@ -109,6 +111,7 @@ class MemoryProfiles:
         self._room = room
         self._pins = pins
         self._halves: dict[str, Halves] = {}
+        self._own: dict[str, Own] = {}
 
     def get(self, customer: str) -> Profile | None:
         """The profile; None for a customer who is not known."""
@@ -125,20 +128,35 @@ class MemoryProfiles:
         with self._room.held():
             return self._halves.get(customer, (None, None))
 
-    def fold(self, histories: Mapping[str, History]) -> None:
+    def fold(
+        self, histories: Mapping[str, History], identified: Mapping[str, Identified] = NOBODY
+    ) -> None:
         """Join each history into the one that is kept; all of the call or nothing."""
         with self._room.held():
-            self._halves |= {
-                key: (encode(read_history(PLACE, key, old).join(history)), published)
-                for key, history in histories.items()
-                for old, published in [self.halves(key)]
-            }
+            change = folded(self, histories, identified)
+            self._own |= change.own
+            self._show(change.seen, change.gone)
+
+    def seen(self, customers: Collection[str]) -> dict[str, History]:
+        """The histories that answer, of those who have one."""
+        found = {key: self.halves(key)[0] for key in customers}
+        return {key: read_history(PLACE, key, one) for key, one in found.items() if one is not None}
+
+    def own(self, customers: Collection[str]) -> dict[str, Own]:
+        """What was told under each key, of those whom an `identify` names."""
+        return {key: self._own[key] for key in customers if key in self._own}
+
+    def aliases(self, customers: Collection[str]) -> set[str]:
+        """The keys whose owner is one of these."""
+        return {key for key, one in self._own.items() if one.identified.owner in customers}
 
     def publish(self, published: Mapping[str, Published]) -> None:
-        """Replace the published half of each; histories stay as they are."""
+        """Replace the published half of each but aliases; histories stay as they are."""
         with self._room.held():
             self._halves |= {
-                key: (self.halves(key)[0], encode(half)) for key, half in published.items()
+                key: (self.halves(key)[0], encode(half))
+                for key, half in published.items()
+                if key not in self._own or self._own[key].identified.owner is None
             }
 
     def put_many(self, profiles: Iterable[Profile]) -> int:
@@ -159,15 +177,25 @@ class MemoryProfiles:
             return len(self._halves)
 
     def delete(self, customer: str) -> bool:
-        """Forget a customer, pins included; whether there was anything to forget."""
+        """Forget a customer, aliases and pins included; whether there was anything to forget."""
         with self._room.held():
-            pinned = self._pins.forget(customer)
-            return self._halves.pop(customer, None) is not None or pinned
+            keys, _, change = forgotten(self, customer)
+            self._show(change.seen, change.gone)
+            gone = [
+                [self._pins.forget(key), self._halves.pop(key, None), self._own.pop(key, None)]
+                for key in keys
+            ]
+            return any(map(any, gone))
 
     def ping(self) -> None:
         """Return if the store is open."""
         with self._room.held():
             return
+
+    def _show(self, seen: Mapping[str, History], gone: Iterable[str]) -> None:
+        self._halves |= {key: (encode(one), self.halves(key)[1]) for key, one in seen.items()}
+        for key in gone:
+            self._halves.pop(key, None)
 
 
 class MemoryLookup:

@@ -22,6 +22,7 @@ from features.stores.ports import Catalogue, EventLog, Lookup, Pins, ProfileStor
 from features.stores.redis_catalogue import RedisCatalogue
 from features.stores.redis_pins import RedisPins
 from features.stores.sqlite import SCHEMA, SqliteProfiles
+from features.stores.sqlite_aliases import SCHEMA as ALIASES_SCHEMA
 from features.stores.sqlite_catalogue import OVERRIDES_SCHEMA, SqliteCatalogue
 from features.stores.sqlite_file import SqliteFile
 from features.stores.sqlite_log import SqliteLog
@@ -116,7 +117,7 @@ def _memory_stores(url: str, clock: Clock) -> Stores:
 
 def _sqlite_stores(url: str, clock: Clock) -> Stores:
     path = _path(url)
-    file = SqliteFile(path, SCHEMA, OVERRIDES_SCHEMA)
+    file = SqliteFile(path, SCHEMA, OVERRIDES_SCHEMA, ALIASES_SCHEMA)
     beside = SqliteFile(pins_path(path), PINS_SCHEMA, synchronous="NORMAL")
     pins = SqlitePins(beside, clock)
 
@@ -130,8 +131,9 @@ def _sqlite_stores(url: str, clock: Clock) -> Stores:
 
 def _redis_stores(url: str, clock: Clock) -> Stores:  # noqa: ARG001 - the server's clock counts
     # Only who chooses Redis needs its library.
-    from features.stores.redis import RedisProfiles, RedisServer  # noqa: PLC0415
+    from features.stores.redis import RedisServer  # noqa: PLC0415
     from features.stores.redis_lookup import RedisLookup  # noqa: PLC0415
+    from features.stores.redis_profiles import RedisProfiles  # noqa: PLC0415
 
     server = RedisServer(url)
     pins = RedisPins(server)

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from features.alias import Identified
 from features.item import Item
 from features.override import Override
 from features.profile import History, Profile, Published
 
+NOBODY: Final[Mapping[str, Identified]] = MappingProxyType({})
+"""No `identify` event said anything of anybody."""
+
 
 class ProfileStore(Protocol):
-    """Profiles by customer key; histories and published halves have one kind of writer each."""
+    """Profiles by customer key; histories and published halves have one kind of writer each.
+
+    An alias (`features.alias`) has no profile of its own: what it did is in its owner's.
+    """
 
     def get(self, customer: str) -> Profile | None:
         """The profile in one round trip; None for a customer who is not known."""
@@ -28,16 +36,26 @@ class ProfileStore(Protocol):
         """The profiles of those who are known, in as few round trips as the backend allows."""
         ...
 
-    def fold(self, histories: Mapping[str, History]) -> None:
-        """Join each history into the one that is kept; all of the call or nothing."""
+    def fold(
+        self, histories: Mapping[str, History], identified: Mapping[str, Identified] = NOBODY
+    ) -> None:
+        """Join each history into the one that is kept; all of the call or nothing.
+
+        Args:
+            histories: Customer key → what was done under it, whosever alias it is.
+            identified: Customer key → what was said of whose alias it is.
+        """
         ...
 
     def publish(self, published: Mapping[str, Published]) -> None:
-        """Replace the published half of each; histories stay as they are."""
+        """Replace the published half of each but aliases; histories stay as they are."""
         ...
 
     def put_many(self, profiles: Iterable[Profile]) -> int:
-        """Replace whole profiles, in bulk; returns how many."""
+        """Replace whole profiles, in bulk; returns how many.
+
+        For customers whom no `identify` event names.
+        """
         ...
 
     def customers(self, after: str = "", limit: int = 1_000) -> list[str]:
@@ -49,7 +67,10 @@ class ProfileStore(Protocol):
         ...
 
     def delete(self, customer: str) -> bool:
-        """Forget a customer, pins included; whether there was anything to forget."""
+        """Forget a customer, aliases and pins included; whether there was anything to forget.
+
+        An alias that is forgotten takes what it did out of its owner's history.
+        """
         ...
 
     def ping(self) -> None:

@@ -1,19 +1,13 @@
-"""Profiles in Redis or Valkey, and the connection that its other parts share.
-
-Keys: `homing:history:CUSTOMER` and `homing:published:CUSTOMER`, read together in one round trip,
-and the sorted set `homing:customers`, which puts customer keys in order.
-"""
+"""The connection that all parts of a Redis or Valkey store share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from features.errors import MissingExtra, SettingsError, StoreUnavailable
-from features.profile import History, Profile, Published, encode
-from features.stores.halves import chunks, read_history, read_profile
 
 try:
     import redis
@@ -29,11 +23,8 @@ QUICK_SECONDS: Final = 0.5
 """How long a template's question waits for an answer."""
 BULK_SECONDS: Final = 5.0
 """How long a write of many profiles waits."""
-CHUNK: Final = 500
-"""Profiles in one message of a bulk write."""
 ATTEMPTS: Final = 20
 """How often a change begins again because another writer was faster."""
-CUSTOMERS: Final = "homing:customers"
 
 _CURES: Final = (
     (redis.AuthenticationError, "check the user and the password in HOMING_STORE_URL"),
@@ -84,12 +75,15 @@ class RedisServer:
         with self._declared():
             yield self._bulk
 
-    def change(self, keys: Sequence[str], step: Callable[[Pipeline], None]) -> None:
+    def change(self, keys: Sequence[str], step: Callable[[Pipeline], None]) -> list[Any]:
         """Read some keys and write them back, again if somebody else wrote them meanwhile.
 
         Args:
             keys: Those that must not change from the reading to the writing.
             step: Reads, calls `multi` and says what to write.
+
+        Returns:
+            What the server answered to each that was said.
 
         Raises:
             StoreUnavailable: As `moving`; also when others were always faster.
@@ -99,10 +93,9 @@ class RedisServer:
                 try:
                     pipeline.watch(*keys)  # type: ignore[no-untyped-call]  # as the library has it
                     step(pipeline)
-                    pipeline.execute()
+                    return pipeline.execute()
                 except redis.WatchError:
                     continue
-                return
         message = (
             f"{self.place}: other writers were faster {ATTEMPTS} times: "
             "let one ingest loop write histories, or write less at a time"
@@ -162,116 +155,6 @@ def _unusable() -> SettingsError:
     )
 
 
-class RedisProfiles:
-    """The `ProfileStore` on Redis.
-
-    Args:
-        server: Where.
-        forget_pins: Drops a customer's pins; whether there were any.
-    """
-
-    def __init__(self, server: RedisServer, forget_pins: Callable[[str], bool]) -> None:
-        self._server = server
-        self._forget_pins = forget_pins
-
-    def get(self, customer: str) -> Profile | None:
-        """The profile in one round trip; None for a customer who is not known."""
-        with self._server.asking() as client:
-            history, published = _mget(client, [history_key(customer), published_key(customer)])
-        return self._profile(customer, history, published)
-
-    def get_many(self, customers: Sequence[str]) -> dict[str, Profile]:
-        """The profiles of those who are known, `CHUNK` in a round trip."""
-        found: dict[str, Profile] = {}
-        for chunk in chunks(customers, CHUNK):
-            keys = [
-                key
-                for customer in chunk
-                for key in (history_key(customer), published_key(customer))
-            ]
-            with self._server.moving() as client:
-                halves = iter(_mget(client, keys))
-            for customer in chunk:
-                profile = self._profile(customer, next(halves), next(halves))
-                if profile is not None:
-                    found[customer] = profile
-        return found
-
-    def fold(self, histories: Mapping[str, History]) -> None:
-        """Join each history into the one that is kept; all of the call or nothing."""
-        if not histories:
-            return
-        keys = [history_key(customer) for customer in histories]
-        self._server.change(keys, lambda pipeline: self._fold(pipeline, keys, histories))
-
-    def publish(self, published: Mapping[str, Published]) -> None:
-        """Replace the published half of each; histories stay as they are."""
-        for chunk in chunks(published.items(), CHUNK):
-            halves = {published_key(customer): encode(half) for customer, half in chunk}
-            self._put(halves, [customer for customer, _ in chunk])
-
-    def put_many(self, profiles: Iterable[Profile]) -> int:
-        """Replace whole profiles, in bulk; returns how many."""
-        count = 0
-        for chunk in chunks(profiles, CHUNK):
-            halves = {history_key(p.customer): encode(p.history) for p in chunk}
-            halves |= {published_key(p.customer): encode(p.published) for p in chunk}
-            self._put(halves, [p.customer for p in chunk])
-            count += len(chunk)
-        return count
-
-    def customers(self, after: str = "", limit: int = 1_000) -> list[str]:
-        """The next customer keys in their order, after the given one."""
-        start = f"({after}" if after else "-"
-        with self._server.moving() as client:
-            found = client.zrangebylex(CUSTOMERS, start, "+", start=0, num=limit)
-        return [key.decode() for key in cast("list[bytes]", found)]
-
-    def count(self) -> int:
-        """How many profiles there are."""
-        with self._server.moving() as client:
-            return client.zcard(CUSTOMERS)
-
-    def delete(self, customer: str) -> bool:
-        """Forget a customer, pins included; whether there was anything to forget."""
-        pinned = self._forget_pins(customer)
-        with self._server.moving() as client, client.pipeline() as pipeline:
-            pipeline.delete(history_key(customer), published_key(customer))
-            pipeline.zrem(CUSTOMERS, customer)
-            gone = pipeline.execute()
-        return any(gone) or pinned
-
-    def ping(self) -> None:
-        """Return if the server answers."""
-        with self._server.asking() as client:
-            client.ping()
-
-    def _fold(
-        self, pipeline: Pipeline, keys: Sequence[str], histories: Mapping[str, History]
-    ) -> None:
-        kept = cast("list[bytes | None]", pipeline.mget(keys))
-        joined = {
-            key: encode(read_history(self._server.place, customer, old).join(history))
-            for key, old, (customer, history) in zip(keys, kept, histories.items(), strict=True)
-        }
-        pipeline.multi()
-        pipeline.mset(joined)
-        pipeline.zadd(CUSTOMERS, dict.fromkeys(histories, 0))
-
-    def _put(self, halves: dict[str, bytes], customers: Sequence[str]) -> None:
-        with self._server.moving() as client, client.pipeline() as pipeline:
-            pipeline.mset(halves)
-            pipeline.zadd(CUSTOMERS, dict.fromkeys(customers, 0))
-            pipeline.execute()
-
-    def _profile(
-        self, customer: str, history: bytes | None, published: bytes | None
-    ) -> Profile | None:
-        if history is None and published is None:
-            return None
-        return read_profile(self._server.place, customer, history, published)
-
-
 def history_key(customer: str) -> str:
     """Where a customer's history is kept."""
     return f"homing:history:{customer}"
@@ -280,7 +163,3 @@ def history_key(customer: str) -> str:
 def published_key(customer: str) -> str:
     """Where the published half is kept."""
     return f"homing:published:{customer}"
-
-
-def _mget(client: redis.Redis, keys: Sequence[str]) -> list[bytes | None]:
-    return cast("list[bytes | None]", client.mget(keys))

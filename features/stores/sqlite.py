@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from features.alias import Identified
 from features.profile import History, Profile, Published, encode
-from features.stores.halves import chunks, read_history, read_profile
+from features.stores.halves import chunks, read_profile
+from features.stores.joining import folded, forgotten
+from features.stores.ports import NOBODY
+from features.stores.sqlite_aliases import SqliteTold
 from features.stores.sqlite_catalogue import SCHEMA as CATALOGUE_SCHEMA
 from features.stores.sqlite_file import SqliteFile
 from features.stores.sqlite_pins import SqlitePins
@@ -46,7 +51,7 @@ class SqliteProfiles:
     """The `ProfileStore` on SQLite.
 
     Args:
-        file: Holds the table of `SCHEMA`.
+        file: Holds the table of `SCHEMA`, and that of `sqlite_aliases.SCHEMA`.
         pins: Are forgotten with a customer.
     """
 
@@ -64,25 +69,26 @@ class SqliteProfiles:
         rows = self._file.rows(_GET_MANY, (_json(customers),))
         return {row[0]: read_profile(self._file.path, *row) for row in rows}
 
-    def fold(self, histories: Mapping[str, History]) -> None:
+    def fold(
+        self, histories: Mapping[str, History], identified: Mapping[str, Identified] = NOBODY
+    ) -> None:
         """Join each history into the one that is kept; all of the call or nothing."""
-        if not histories:
+        if not histories and not identified:
             return
         with self._file.writing() as connection:
-            rows = connection.execute(_GET_MANY, (_json(list(histories)),)).fetchall()
-            kept = {customer: history for customer, history, _ in rows}
-            joined = [
-                (customer, encode(self._kept(customer, kept.get(customer)).join(history)))
-                for customer, history in sorted(histories.items())
-            ]
-            connection.executemany(_FOLD, joined)
+            told = SqliteTold(self._file.path, connection)
+            change = folded(told, histories, identified)
+            told.keep(change.own)
+            _show(connection, change.seen)
+            told.drop(change.gone, "profiles")
 
     def publish(self, published: Mapping[str, Published]) -> None:
-        """Replace the published half of each; histories stay as they are."""
+        """Replace the published half of each but aliases; histories stay as they are."""
         for chunk in chunks(published.items(), CHUNK):
             rows = sorted((customer, encode(half)) for customer, half in chunk)
             with self._file.writing() as connection:
-                connection.executemany(_PUBLISH, rows)
+                owned = SqliteTold(self._file.path, connection).owned([key for key, _ in rows])
+                connection.executemany(_PUBLISH, [row for row in rows if row[0] not in owned])
 
     def put_many(self, profiles: Iterable[Profile]) -> int:
         """Replace whole profiles, in bulk; returns how many."""
@@ -105,18 +111,24 @@ class SqliteProfiles:
         return number
 
     def delete(self, customer: str) -> bool:
-        """Forget a customer, pins included; whether there was anything to forget."""
-        pinned = self._pins.forget(customer)
+        """Forget a customer, aliases and pins included; whether there was anything to forget."""
         with self._file.writing() as connection:
-            gone = connection.execute("DELETE FROM profiles WHERE customer = ?", (customer,))
-        return gone.rowcount > 0 or pinned
+            told = SqliteTold(self._file.path, connection)
+            keys, _, change = forgotten(told, customer)
+            _show(connection, change.seen)
+            told.drop(change.gone, "profiles")
+            known = told.drop(keys, "profiles") + told.drop(keys, "own")
+            # First, so that who is told of a failure asks again for all of it.
+            pinned = [self._pins.forget(key) for key in sorted(keys)]
+        return known > 0 or any(pinned)
 
     def ping(self) -> None:
         """Return if the file answers."""
         self._file.rows("SELECT 1 FROM profiles LIMIT 1")
 
-    def _kept(self, customer: str, history: bytes | None) -> History:
-        return read_history(self._file.path, customer, history)
+
+def _show(connection: sqlite3.Connection, seen: Mapping[str, History]) -> None:
+    connection.executemany(_FOLD, [(key, encode(one)) for key, one in sorted(seen.items())])
 
 
 def _json(texts: Sequence[str]) -> str:

@@ -12,16 +12,19 @@ from pathlib import Path
 import pytest
 import redis
 
+from features.alias import Claim, Identified
 from features.errors import SettingsError, StoreUnavailable
 from features.profile import History, Profile, encode
-from features.stores import redis as adapter
+from features.stores import redis_aliases as adapter
 from features.stores.halves import read_history
 from features.stores.opening import Stores, open_stores
 from features.stores.ports import Asked, NewPin
 from tests.services import redis_server
+from tests.unit.features.stores.alias_suite import AliasSuite
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
 from tests.unit.features.stores.profile_suite import (
     ADA,
+    BOB,
     LookupSuite,
     PinsSuite,
     ProfileStoreSuite,
@@ -57,6 +60,10 @@ def wait() -> Wait:
 
 
 class TestRedisProfiles(ProfileStoreSuite):
+    pass
+
+
+class TestRedisAliases(AliasSuite):
     pass
 
 
@@ -156,9 +163,31 @@ def test_a_fold_that_another_overtakes_begins_again_and_keeps_both(
             other.profiles.fold({ADA: bought("pot", 2)})
         return read_history(where, customer, history)
 
-    monkeypatch.setattr(adapter, "read_history", slow_read)
     stores.profiles.fold({ADA: bought("cup", 3)})
-    assert stores.profiles.get(ADA) == Profile(ADA, bought("pot", 2).join(bought("cup", 3)))
+    monkeypatch.setattr(adapter, "read_history", slow_read)
+    stores.profiles.fold({ADA: bought("tea", 1)})
+    all_three = bought("pot", 2).join(bought("cup", 3)).join(bought("tea", 1))
+    assert stores.profiles.get(ADA) == Profile(ADA, all_three)
+    assert not next(overtakes, False)
+    other.close()
+
+
+def test_a_fold_sees_that_somebody_became_an_alias_meanwhile(
+    stores: Stores, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = open_stores(url)
+    overtakes = iter([True])
+
+    def slow_read(where: Path | str, customer: str, history: bytes | None) -> History:
+        if next(overtakes, False):
+            other.profiles.fold({}, {ADA: Identified(Claim(1, BOB)), BOB: Identified(since=1)})
+        return read_history(where, customer, history)
+
+    stores.profiles.fold({ADA: bought("cup", 3)})
+    monkeypatch.setattr(adapter, "read_history", slow_read)
+    stores.profiles.fold({ADA: bought("tea", 1)})
+    assert stores.profiles.get(ADA) is None
+    assert stores.profiles.get(BOB) == Profile(BOB, bought("cup", 3).join(bought("tea", 1)))
     other.close()
 
 
@@ -169,6 +198,7 @@ def test_a_fold_that_others_always_overtake_gives_up(
         client.set(f"homing:history:{ADA}", encode(bought("pot", 2)))
         return History()
 
+    stores.profiles.fold({ADA: bought("pot", 2)})
     monkeypatch.setattr(adapter, "read_history", slow_read)
     with pytest.raises(StoreUnavailable, match="other writers were faster 20 times"):
         stores.profiles.fold({ADA: bought("cup", 3)})
@@ -180,12 +210,16 @@ def test_bytes_that_are_no_profile_and_no_item_are_declared(
 ) -> None:
     client.set(f"homing:history:{ADA}", b"\xff")
     client.hset("homing:items", "tea", b"\xff")
+    client.set(f"homing:own:{BOB}", b"\xff")
     with pytest.raises(StoreUnavailable, match=rf"the profile of {ADA}.*delete it"):
         stores.profiles.get(ADA)
     with pytest.raises(StoreUnavailable, match=rf"the profile of {ADA}.*delete it"):
         stores.profiles.fold({ADA: bought("tea", 1)})
+    with pytest.raises(StoreUnavailable, match=rf"what was told under {BOB}.*backup"):
+        stores.profiles.fold({BOB: bought("tea", 1)})
     with pytest.raises(StoreUnavailable, match="send the catalogue again"):
         stores.catalogue.get_many(["tea"])
+    assert stores.profiles.delete(ADA)
 
 
 def test_a_server_that_goes_is_unavailable_until_it_is_back() -> None:

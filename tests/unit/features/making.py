@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from features.event import Event, EventType
@@ -19,6 +19,12 @@ def event(name: str, at: datetime = NOW, **fields: Any) -> Event:  # noqa: ANN40
     """A purchase of `lamp` by Ann, unless told otherwise."""
     given = {"type": EventType.PURCHASE, "customer": ANN, "item": "lamp", **fields}
     return Event(id=name, occurred_at=at, **given)
+
+
+def identify(name: str, alias: str, customer: str, hours: float = 0) -> Event:
+    """That an alias is a customer, so many hours after `NOW`."""
+    at = NOW + timedelta(hours=hours)
+    return event(name, at, type=EventType.IDENTIFY, item=None, customer=customer, alias=alias)
 
 
 def item(name: str, **fields: Any) -> Item:  # noqa: ANN401 - any field of Item

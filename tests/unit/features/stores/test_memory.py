@@ -9,6 +9,7 @@ import pytest
 from features.clock import FixedClock
 from features.stores.opening import Stores, open_log, open_stores
 from features.stores.ports import EventLog
+from tests.unit.features.stores.alias_suite import AliasSuite
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
 from tests.unit.features.stores.log_suite import AT, EventLogSuite
 from tests.unit.features.stores.profile_suite import LookupSuite, PinsSuite, ProfileStoreSuite, Wait
@@ -35,6 +36,10 @@ def log(clock: FixedClock) -> EventLog:
 
 
 class TestMemoryProfiles(ProfileStoreSuite):
+    pass
+
+
+class TestMemoryAliases(AliasSuite):
     pass
 
 

@@ -14,6 +14,7 @@ from features.clock import FixedClock
 from features.profile import History, Published, encode
 from features.stores.opening import Stores, open_log, open_stores
 from features.stores.ports import Asked, EventLog, Seen
+from tests.unit.features.stores.alias_suite import AliasSuite
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
 from tests.unit.features.stores.log_suite import AT, EventLogSuite
 from tests.unit.features.stores.profile_suite import (
@@ -53,6 +54,10 @@ def log(tmp_path: Path, clock: FixedClock) -> Iterator[EventLog]:
 
 
 class TestSqliteProfiles(ProfileStoreSuite):
+    pass
+
+
+class TestSqliteAliases(AliasSuite):
     pass
 
 

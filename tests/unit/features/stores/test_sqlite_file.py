@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from features.alias import Claim, Identified
 from features.clock import SystemClock
 from features.errors import StoreUnavailable
 from features.item import Item
@@ -212,6 +213,8 @@ def test_a_file_of_an_earlier_version_is_brought_up_to_date_and_loses_nothing(pa
     stores = open_stores(f"sqlite:///{path}")
     assert stores.profiles.get(ADA) == Profile(ADA)
     assert stores.catalogue.overrides() == (0, ())
+    stores.profiles.fold({ADA: bought("tea", 1)}, {ADA: Identified(Claim(1, BOB))})
+    assert stores.profiles.get(BOB) == Profile(BOB, bought("tea", 1))
     # The version of before goes on with the same file.
     SqliteCatalogue(before).put_many([Item(id="pot", title="Pot")])
     assert stores.catalogue.count() == 2
