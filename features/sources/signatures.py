@@ -25,7 +25,9 @@ Digest = Literal["sha1", "sha256", "sha384", "sha512"]
 
 _SECONDS = re.compile(r"[0-9]{1,11}", re.ASCII)
 """Until the year 5138: what a datetime can hold, and no arithmetic can overflow."""
-_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT", re.ASCII)
+_DATE = re.compile(
+    r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [1-9][0-9]{3} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT", re.ASCII
+)
 
 
 def secret_bytes(secrets: Sequence[str], source: str) -> tuple[bytes, ...]:
