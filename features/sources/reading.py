@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -26,8 +26,12 @@ Name = str | int | None
 Amount = str | int | float | None
 """A number as senders write it."""
 
+SoldAs = Literal["product", "variant", "sku"]
+"""Which of a shop's ids the items of the catalogue have."""
+
 Payload = TypeVar("Payload")
 
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _MAX_INT = 10**30
 """Longer ones are no ids; turning them into text takes long, or fails."""
 _MAX_URL = 8_192
@@ -93,6 +97,15 @@ def decoded(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Payload]) -
         raise refused(path.strip("`."), reason, "send what the sender's docs say") from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise refused(field="", reason="not JSON", cure="send JSON in UTF-8") from error
+
+
+def elements(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+    """The elements of a JSON list, undecoded; or the one that is no list.
+
+    Raises:
+        InvalidEvent: It begins as a list and is none.
+    """
+    return decoded(body, _ELEMENTS) if body.lstrip().startswith(b"[") else [body]
 
 
 def text_of(name: Name) -> str | None:
@@ -173,6 +186,11 @@ def kept(event: Event, now: datetime) -> Event:
     if problem is not None:
         raise InvalidEvent([problem])
     return msgspec.structs.replace(event, occurred_at=event.occurred_at.astimezone(UTC))
+
+
+def keeping(read: Callable[[], Iterable[Event]], now: datetime) -> Callable[[], Iterable[Event]]:
+    """What gives the same events as they are kept; raises InvalidEvent too."""
+    return lambda: [kept(event, now) for event in read()]
 
 
 def digest_of(*parts: str) -> str:
