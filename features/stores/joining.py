@@ -8,7 +8,8 @@ of a customer and all aliases together; an alias has none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from features.alias import Identified, Own, root_of
@@ -18,8 +19,11 @@ from features.profile import History
 class Told(Protocol):
     """What is kept, read within the change that is being made."""
 
-    def seen(self, customers: Collection[str]) -> dict[str, History]:
-        """The histories that answer, of those who have one."""
+    def seen(self, customers: Collection[str]) -> Iterator[tuple[str, History]]:
+        """Each of them in turn, and the history that answers: the empty one where none does.
+
+        They are read at once and decoded one by one, so that only one is in memory.
+        """
         ...
 
     def own(self, customers: Collection[str]) -> dict[str, Own]:
@@ -35,13 +39,14 @@ class Change(NamedTuple):
     """What is to be written.
 
     Attributes:
-        seen: Customer key → the history that answers.
+        seen: Customer keys, each with the history that answers; to be gone through once, which
+            decodes and joins them one by one and raises what `Told.seen` does.
         gone: Keys that answer no more: their profiles go, published half and all.
         own: Customer key → what was told under it.
         owners: Keys among `own` whose owner has changed → who was the owner, and who is.
     """
 
-    seen: Mapping[str, History] = {}
+    seen: Iterable[tuple[str, History]] = ()
     gone: Collection[str] = ()
     own: Mapping[str, Own] = {}
     owners: Mapping[str, tuple[str | None, str | None]] = {}
@@ -59,18 +64,14 @@ def folded(
     """
     known = told.own(histories.keys() | identified.keys())
     tied = known.keys() | identified.keys()
-    kept = told.seen(histories.keys() - tied)
-    seen = {
-        key: kept.get(key, _NOTHING).join(history)
-        for key, history in histories.items()
-        if key not in tied
-    }
+    kept = told.seen(sorted(histories.keys() - tied))
+    seen = ((key, history.join(histories[key])) for key, history in kept)
     if not tied:
         return Change(seen)
     nobody = Identified()
     news = {key: Own(histories.get(key, _NOTHING), identified.get(key, nobody)) for key in tied}
     change = _Ties(told, known, news).change()
-    return change._replace(seen={**seen, **change.seen})
+    return change._replace(seen=chain(seen, change.seen))
 
 
 class Forgotten(NamedTuple):
@@ -140,9 +141,9 @@ class _Ties:
         while wanted:
             self._known |= self._told.own(wanted - self._known.keys())
             first = wanted - self._known.keys()
-            seen = self._told.seen(first)
+            seen = dict(self._told.seen(first))
             for key in wanted:
-                one = self._known.get(key) or Own(seen.get(key, _NOTHING))
+                one = Own(seen[key]) if key in seen else self._known[key]
                 self._before[key] = one
                 self._after[key] = one.join(self._news[key]) if key in self._news else one
             owners = {
@@ -153,10 +154,9 @@ class _Ties:
     def _grown(self) -> Change:
         """Nobody lost an alias: what was seen is joined, and what is new, to whom it is of now."""
         roots = {key for key, one in self._before.items() if one.identified.owner is None}
-        parts = [*self._told.seen(roots).items()]
-        parts += [(key, one.history) for key, one in self._news.items()]
+        news = ((key, one.history) for key, one in self._news.items())
         whole: dict[str, History] = dict.fromkeys(self._after, _NOTHING)
-        for key, history in parts:
+        for key, history in chain(self._told.seen(roots), news):
             root = root_of(key, self._after)
             whole[root] = whole[root].join(history)
         return _shown(whole)
@@ -187,7 +187,7 @@ def _joined(own: Mapping[str, Own]) -> dict[str, History]:
 
 def _shown(whole: Mapping[str, History]) -> Change:
     seen = {key: history for key, history in whole.items() if history != _NOTHING}
-    return Change(seen, whole.keys() - seen.keys())
+    return Change(seen.items(), whole.keys() - seen.keys())
 
 
 _NOTHING = History()

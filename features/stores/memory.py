@@ -134,13 +134,12 @@ class MemoryProfiles:
         """Join each history into the one that is kept; all of the call or nothing."""
         with self._room.held():
             change = folded(self, histories, identified)
-            self._own |= change.own
             self._show(change.seen, change.gone)
+            self._own |= change.own
 
-    def seen(self, customers: Collection[str]) -> dict[str, History]:
-        """The histories that answer, of those who have one."""
-        found = {key: self.halves(key)[0] for key in customers}
-        return {key: read_history(PLACE, key, one) for key, one in found.items() if one is not None}
+    def seen(self, customers: Collection[str]) -> Iterator[tuple[str, History]]:
+        """Each of them in turn, and the history that answers."""
+        return ((key, read_history(PLACE, key, self.halves(key)[0])) for key in customers)
 
     def own(self, customers: Collection[str]) -> dict[str, Own]:
         """What was told under each key, of those whom an `identify` names."""
@@ -192,8 +191,8 @@ class MemoryProfiles:
         with self._room.held():
             return
 
-    def _show(self, seen: Mapping[str, History], gone: Iterable[str]) -> None:
-        self._halves |= {key: (encode(one), self.halves(key)[1]) for key, one in seen.items()}
+    def _show(self, seen: Iterable[tuple[str, History]], gone: Iterable[str]) -> None:
+        self._halves |= {key: (encode(one), self.halves(key)[1]) for key, one in seen}
         for key in gone:
             self._halves.pop(key, None)
 

@@ -5,7 +5,7 @@ Keys: `homing:own:CUSTOMER`, and the set `homing:aliases:CUSTOMER` of those whos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
 from features.alias import Own, encode_own
@@ -29,10 +29,10 @@ class RedisTold:
         self._kept: dict[str, tuple[bytes | None, bytes | None]] = {}
         self._read(customers)
 
-    def seen(self, customers: Collection[str]) -> dict[str, History]:
-        """The histories that answer, of those who have one."""
-        found = {key: body for key, (body, _) in self._all(customers) if body is not None}
-        return {key: read_history(self._place, key, body) for key, body in found.items()}
+    def seen(self, customers: Collection[str]) -> Iterator[tuple[str, History]]:
+        """Each of them in turn, and the history that answers."""
+        found = self._all(customers)
+        return ((key, read_history(self._place, key, body)) for key, (body, _) in found)
 
     def own(self, customers: Collection[str]) -> dict[str, Own]:
         """What was told under each key, of those whom an `identify` names."""

@@ -160,9 +160,10 @@ class RedisProfiles:
 
 
 def _show(pipeline: Pipeline, change: Change) -> None:
-    if change.seen:
-        pipeline.mset({history_key(key): encode(one) for key, one in change.seen.items()})
-        pipeline.zadd(CUSTOMERS, dict.fromkeys(change.seen, 0))
+    seen = {key: encode(one) for key, one in change.seen}
+    if seen:
+        pipeline.mset({history_key(key): body for key, body in seen.items()})
+        pipeline.zadd(CUSTOMERS, dict.fromkeys(seen, 0))
     _drop(pipeline, change.gone)
 
 

@@ -127,8 +127,8 @@ class SqliteProfiles:
         self._file.rows("SELECT 1 FROM profiles LIMIT 1")
 
 
-def _show(connection: sqlite3.Connection, seen: Mapping[str, History]) -> None:
-    connection.executemany(_FOLD, [(key, encode(one)) for key, one in sorted(seen.items())])
+def _show(connection: sqlite3.Connection, seen: Iterable[tuple[str, History]]) -> None:
+    connection.executemany(_FOLD, ((key, encode(one)) for key, one in seen))
 
 
 def _json(texts: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ CREATE INDEX own_by_owner ON own (owner) WHERE owner IS NOT NULL
 """
 
 _AMONG = " IN (SELECT value FROM json_each(?))"
-_SEEN: Final = "SELECT customer, history FROM profiles WHERE history IS NOT NULL AND customer"
+_SEEN: Final = "SELECT customer, history FROM profiles WHERE customer"
 _PUT: Final = (
     "INSERT INTO own (customer, owner, body) VALUES (?, ?, ?)"
     " ON CONFLICT (customer) DO UPDATE SET owner = excluded.owner, body = excluded.body"
@@ -38,10 +38,10 @@ class SqliteTold:
         self._path = path
         self._connection = connection
 
-    def seen(self, customers: Collection[str]) -> dict[str, History]:
-        """The histories that answer, of those who have one."""
-        rows = self._rows(_SEEN, customers)
-        return {key: read_history(self._path, key, body) for key, body in rows}
+    def seen(self, customers: Collection[str]) -> Iterator[tuple[str, History]]:
+        """Each of them in turn, and the history that answers."""
+        rows = dict(self._rows(_SEEN, customers))
+        return ((key, read_history(self._path, key, rows.get(key))) for key in customers)
 
     def own(self, customers: Collection[str]) -> dict[str, Own]:
         """What was told under each key, of those whom an `identify` names."""
