@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,3 +29,8 @@ def test_a_form_that_nobody_sends_is_not_read() -> None:
     fields = [f"{name}=1" for name in range(MAX_FIELDS + 1)]
     assert len(form_fields("&".join(fields[:-1]).encode())) == MAX_FIELDS
     assert form_fields("&".join(fields).encode()) == {}
+
+
+@given(st.text("%=+_09afAFxyz \r\n\t\0é", max_size=30).map(str.encode))
+def test_a_value_is_what_the_standard_library_makes_of_it(value: bytes) -> None:
+    assert form_fields(b"a=" + value) == {b"a": unquote_to_bytes(value.replace(b"+", b" "))}
