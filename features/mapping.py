@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -23,12 +23,14 @@ MAX_NAME = 60
 
 Scalar = str | int | float | bool
 
+Kind = TypeVar("Kind")
 
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the TOML file; a word that it does not know is refused."""
 
 
-class Value(_Table, frozen=True):
+class Value(Table, frozen=True):
     """Where a value comes from: exactly one of the first four.
 
     Attributes:
@@ -46,7 +48,7 @@ class Value(_Table, frozen=True):
     absolute: bool = False
 
 
-class Moment(_Table, frozen=True):
+class Moment(Table, frozen=True):
     """Where the time comes from: exactly one of the first two.
 
     Attributes:
@@ -64,7 +66,7 @@ class Moment(_Table, frozen=True):
     unit: Literal["s", "ms", "us"] = "s"
 
 
-class When(_Table, frozen=True):
+class When(Table, frozen=True):
     """A condition on a row: a column with exactly one test, or a DuckDB expression.
 
     Attributes:
@@ -94,14 +96,14 @@ class When(_Table, frozen=True):
     sql: str | None = None
 
 
-class Reject(_Table, frozen=True):
+class Reject(Table, frozen=True):
     """Rows that are left out, and the name under which the report counts them."""
 
     reason: str
     when: When
 
 
-class TypeColumn(_Table, frozen=True):
+class TypeColumn(Table, frozen=True):
     """A column that holds the type.
 
     Attributes:
@@ -113,14 +115,14 @@ class TypeColumn(_Table, frozen=True):
     values: dict[str, EventType] = {}
 
 
-class TypeRule(_Table, frozen=True):
+class TypeRule(Table, frozen=True):
     """Rows that are of another type."""
 
     type: EventType
     when: When
 
 
-class EventMapping(_Table, frozen=True):
+class EventMapping(Table, frozen=True):
     """How a row becomes an event.
 
     Attributes:
@@ -154,7 +156,7 @@ class EventMapping(_Table, frozen=True):
     reject: tuple[Reject, ...] = ()
 
 
-class ItemMapping(_Table, frozen=True):
+class ItemMapping(Table, frozen=True):
     """How rows become items. Of several rows with one id, what most of them say counts.
 
     Attributes:
@@ -182,7 +184,7 @@ class ItemMapping(_Table, frozen=True):
     reject: tuple[Reject, ...] = ()
 
 
-class Source(_Table, frozen=True):
+class Source(Table, frozen=True):
     """What is read, and how.
 
     Attributes:
@@ -200,7 +202,7 @@ class Source(_Table, frozen=True):
     query: str | None = None
 
 
-class FileMapping(_Table, frozen=True):
+class FileMapping(Table, frozen=True):
     """A whole mapping.
 
     Attributes:
@@ -222,10 +224,24 @@ def load_mapping(path: Path) -> FileMapping:
     Raises:
         InvalidArgument: It can't be read, or is not a mapping; names file, key, value and cure.
     """
+    text = read_text(path, "homing/mappings/online-retail-2.toml")
+    return parse_mapping(text, str(path))
+
+
+def read_text(path: Path, example: str) -> str:
+    """The text of a TOML file.
+
+    Args:
+        path: Its path.
+        example: Path of one of its kind, for messages.
+
+    Raises:
+        InvalidArgument: It can't be read, or is not UTF-8; names file and cure.
+    """
     try:
-        return parse_mapping(path.read_text(encoding="utf-8"), str(path))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        cure = "give the path of a TOML file, like homing/mappings/online-retail-2.toml"
+        cure = f"give the path of a TOML file, like {example}"
         reason = f"can't be read: {error.strerror}"
         raise InvalidArgument.of(str(path), field="mapping", reason=reason, cure=cure) from error
     except UnicodeDecodeError as error:
@@ -242,20 +258,35 @@ def parse_mapping(text: str, name: str) -> FileMapping:
     Raises:
         InvalidArgument: It is not a mapping; names file, key, value and cure.
     """
+    mapping = parse_table(text, name, FileMapping, "docs/importing.md")
+    _check(mapping, name)
+    return mapping
+
+
+def parse_table(text: str, name: str, kind: type[Kind], page: str) -> Kind:
+    """What a TOML text says, as a table of one kind.
+
+    Args:
+        text: The TOML.
+        name: Of the file, for messages.
+        kind: The type; forbids words that it does not know.
+        page: The page of the docs that tells the words.
+
+    Raises:
+        InvalidArgument: It is no such table; names file, key, value and cure.
+    """
     try:
         raw = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
         value = f"{len(text)} characters"
         raise refused(name, "", value, f"not TOML: {error}", "mend that line") from error
     try:
-        mapping = msgspec.convert(raw, FileMapping)
+        return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
         key = where.rstrip("`")
-        cure = "see docs/importing.md for the words of a mapping"
+        cure = f"see {page} for the words of a mapping"
         raise refused(name, key, _value_at(raw, key), reason, cure) from error
-    _check(mapping, name)
-    return mapping
 
 
 def refused(name: str, key: str, value: object, reason: str, cure: str) -> InvalidArgument:

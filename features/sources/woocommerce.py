@@ -3,9 +3,9 @@
 A delivery is signed by base64 of the HMAC-SHA256 of the raw body under the webhook's secret. Its
 topic is not signed, and nothing tells when it was sent; the ids of its events tell a repetition.
 
-An order's lines are purchases once it is paid, or is being done (paid on delivery). They are returns
-once it is wholly refunded, or cancelled after that. A refund of a part is a sum without lines there,
-and is left out. A deleted order says nothing but its number.
+An order's lines are purchases once it is paid, or is being done (paid on delivery). They are
+returns once it is wholly refunded, or cancelled after that. A refund of a part is a sum without
+lines there, and is left out. A deleted order says nothing but its number.
 
 The test that WooCommerce sends when a webhook is saved is not signed, and is refused: the webhook
 works all the same.
