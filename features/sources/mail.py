@@ -16,6 +16,7 @@ import msgspec
 from features.errors import InputError
 from features.event import Event, EventType
 from features.identity import CustomerKeys
+from features.sources.bursts import Click, in_bursts
 from features.sources.reading import (
     Gathered,
     Name,
@@ -102,21 +103,52 @@ def read_mail(
         keys: Turns outside ids into customer keys.
         now: Our clock, aware.
     """
-
-    def events(part: Part) -> Iterable[Event]:
-        told = report(part)
-        return () if told is None else (kept(_event(source, told, keys), now),)
-
     gathered = Gathered()
-    try:
-        for part in parts(body):
-            gathered.add(part, partial(events, part))
-    except InputError as error:
-        gathered.refuse(body, error)
+    reports = _reports(body, parts, report, gathered)
+    robots = in_bursts(_clicks(told for _, told in reports))
+    for place, (part, told) in enumerate(reports):
+        machine = told.machine or place in robots
+        gathered.add(part, partial(_events, source, told, keys, now, machine=machine))
     return gathered.received()
 
 
-def _event(source: str, report: Report, keys: CustomerKeys) -> Event:
+def _reports(
+    body: bytes,
+    parts: Callable[[bytes], Iterable[Part]],
+    report: Callable[[Part], Report | None],
+    gathered: Gathered,
+) -> list[tuple[Part, Report]]:
+    """What is reported, each with its part; what can't be read is gathered."""
+    reports: list[tuple[Part, Report]] = []
+    try:
+        found = parts(body)
+    except InputError as error:
+        gathered.refuse(body, error)
+        return reports
+    for part in found:
+        try:
+            told = report(part)
+        except InputError as error:
+            gathered.refuse(part, error)
+        else:
+            reports += [] if told is None else [(part, told)]
+    return reports
+
+
+def _clicks(reports: Iterable[Report]) -> Iterable[Click]:
+    for place, told in enumerate(reports):
+        if told.type is EventType.EMAIL_CLICK:
+            mail = (told.message, told.tags.customer, told.email)
+            yield Click(mail, told.at, told.link or "", place)
+
+
+def _events(
+    source: str, report: Report, keys: CustomerKeys, now: datetime, *, machine: bool
+) -> Iterable[Event]:
+    return (kept(_event(source, report, keys, machine=machine), now),)
+
+
+def _event(source: str, report: Report, keys: CustomerKeys, *, machine: bool) -> Event:
     tags = report.tags
     customer = customer_of(keys, tags.customer, email=report.email)
     link = marks_in(report.link)
@@ -130,7 +162,7 @@ def _event(source: str, report: Report, keys: CustomerKeys) -> Event:
         send=link.send or _tag(tags.send) or _tag(report.message),
         slate=link.slate or _tag(tags.slate),
         source=source,
-        machine=report.machine,
+        machine=machine,
     )
 
 

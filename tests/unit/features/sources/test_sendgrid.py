@@ -20,6 +20,7 @@ from tests.unit.features.sources.mailing import (
     CHROME,
     CLICKED,
     EMAIL,
+    JSON,
     SEVEN,
     at,
     is_refused,
@@ -60,7 +61,7 @@ ARRIVAL = datetime.fromtimestamp(1600112502, UTC)
 SOURCE = SendGrid([KEY])
 
 # As in the Event Webhook Reference.
-TOLD = {
+TOLD: JSON = {
     "email": EMAIL,
     "timestamp": 1513299569,
     "smtp-id": "<14c5d75ce93.dfd.64b469@ismtpd-555>",
@@ -180,6 +181,14 @@ def test_a_click_says_which_item() -> None:
 )
 def test_robots_are_marked(fields: dict[str, object], *, machine: bool) -> None:
     assert only(SOURCE, [{**TOLD, **fields}]).machine is machine
+
+
+def test_whoever_follows_every_link_at_once_is_a_robot() -> None:
+    click = {**TOLD, "event": "click"}
+    links = [{**click, "url": f"https://shop.example/{n}", "sg_event_id": f"{n}"} for n in range(3)]
+    later = {**click, "timestamp": TOLD["timestamp"] + 60, "sg_event_id": "later"}
+    received = read(SOURCE, [TOLD, *links, later])
+    assert [event.machine for event in received.events] == [False, True, True, True, False]
 
 
 def test_every_kind_becomes_ours_or_is_left_out() -> None:
