@@ -172,6 +172,7 @@ def test_what_ends_mail_is_told_apart(record: JSON, type_: str) -> None:
         {**BOUNCE, "Type": "AutoResponder"},
         {**BOUNCE, "Type": "Subscribe"},
         {**CHANGE, "SuppressSending": False, "SuppressionReason": None},
+        {**CHANGE, "SuppressSending": False},
         {**CHANGE, "SuppressionReason": "HardBounce"},
         {**CHANGE, "SuppressionReason": "SpamComplaint"},
         {"RecordType": "Inbound", "MessageID": MESSAGE},
