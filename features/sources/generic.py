@@ -105,7 +105,8 @@ class Generic:
             return delivery.body
         if place == "url":
             return any_bytes(delivery.url)
-        name = self._signature.timestamp if place == "timestamp" else self._signature.id
+        headers = {"timestamp": self._signature.timestamp, "id": self._signature.id}
+        name = headers.get(place)
         return any_bytes(header(delivery, name.lower())) if name else text
 
     def read(self, delivery: Delivery, keys: CustomerKeys, now: datetime) -> Received:

@@ -28,7 +28,7 @@ PLACES: Final = ("body", "timestamp", "id", "url")
 
 _NAME: Final = r"[^.\[\]]+"
 _INDEX: Final = r"\[[0-9]{1,6}\]"
-_PATH = re.compile(rf"(?:\$\.)?(?:{_NAME}|{_INDEX})(?:\.{_NAME}|{_INDEX})*")
+_PATH = re.compile(rf"(?!\$(?:\[|$))(?:\$\.)?(?:{_NAME}|{_INDEX})(?:\.{_NAME}|{_INDEX})*")
 _STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[([0-9]+)\]")
 _PLACE = re.compile(r"\{([^{}]*)\}")
 
