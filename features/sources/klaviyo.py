@@ -54,6 +54,7 @@ _KINDS: Final = {
     "manually_suppressed_from_email_marketing": EventType.UNSUBSCRIBE,
 }
 _PREFIXES: Final = ("event:", "klaviyo.")
+_TRUE: Final = (True, "True", "true")
 
 
 class _Properties(msgspec.Struct, frozen=True):
@@ -210,5 +211,4 @@ def _of(included: Iterable[_Resource], profile: _Resource) -> Iterable[_Resource
 
 
 def _is_machine(properties: _Properties) -> bool:
-    flags = (properties.apple, properties.machine, properties.bot)
-    return any(str(flag).lower() == "true" for flag in flags if isinstance(flag, bool | str))
+    return any(flag in _TRUE for flag in (properties.apple, properties.machine, properties.bot))

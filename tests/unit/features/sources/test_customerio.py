@@ -108,6 +108,7 @@ def test_an_open_is_read() -> None:
         ({"customer_id": "", "identifiers": {"id": "7"}}, SEVEN),
         ({"customer_id": None, "identifiers": {"email": EMAIL}, "recipient": None}, ANN),
         ({"customer_id": None, "identifiers": None}, ANN),
+        ({"customer_id": None, "identifiers": {"cio_id": "03000001"}}, ANN),
         (
             {"customer_id": None, "identifiers": {"cio_id": "03000001"}, "recipient": None},
             KEYS.resolve("03000001"),

@@ -161,10 +161,8 @@ def test_the_date_does_where_there_are_no_seconds() -> None:
         ([profile(email=EMAIL, external_id="")], ANN),
         ([profile(email=EMAIL)], ANN),
         ([profile(email=None)], KEYS.resolve(PROFILE)),
-        (
-            [profile("another", email=EMAIL), {"type": "metric", "id": PROFILE}],
-            KEYS.resolve(PROFILE),
-        ),
+        ([profile("another", email=EMAIL)], KEYS.resolve(PROFILE)),
+        ([{**profile(external_id="8"), "type": "metric"}, profile(external_id="7")], SEVEN),
         ([profile("another", external_id="8"), profile(external_id="7")], SEVEN),
     ],
 )
@@ -186,7 +184,7 @@ def test_a_click_says_which_item() -> None:
         ({"Apple Privacy Open": False, "machine_open": "false"}, False),
         ({"machine_open": True}, True),
         ({"Bot Click": "true"}, True),
-        ({"Bot Click": 1}, False),
+        ({"Bot Click": {"true": True}}, False),
     ],
 )
 def test_robots_are_marked(properties: JSON, *, machine: bool) -> None:
