@@ -139,7 +139,7 @@ _BATCH = msgspec.json.Decoder(_Batch)
 _KEYED = msgspec.json.Decoder(_Keyed)
 _PROPERTIES = msgspec.json.Decoder(_Properties | None)
 _PRODUCT = msgspec.json.Decoder(_Product)
-_ANYTHING = msgspec.json.Decoder()
+_FIELDS = msgspec.json.Decoder(dict[str, object])
 
 Part = bytes | msgspec.Raw
 
@@ -288,7 +288,6 @@ def _moment(message: _Message, sent_at: str | None, now: datetime) -> datetime:
 
 def _digest(part: Part) -> str:
     """Of what is the same when a call is sent again."""
-    message = decoded(part, _ANYTHING)
-    if isinstance(message, dict):
-        message = {name: value for name, value in message.items() if name != "sentAt"}
+    message = decoded(part, _FIELDS)
+    message.pop("sentAt", None)
     return digest_of(msgspec.json.encode(message, order="deterministic").decode())

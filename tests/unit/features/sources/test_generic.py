@@ -253,7 +253,8 @@ def test_a_value_of_another_kind_is_refused(found: JSON) -> None:
 
 
 def test_a_path_to_no_list_is_a_dead_letter() -> None:
-    for payload in ({}, {"lines": {}}, 7):
+    payloads: list[JSON] = [{}, {"lines": {}}, 7]
+    for payload in payloads:
         assert reason(f'each = "lines"\n{LEAST}', payload).startswith("lines: no list")
     assert len(SOURCE.read(Delivery(b"\xff"), KEYS, NOW).unreadable) == 1
     assert len(made().read(Delivery(b"[1"), KEYS, NOW).unreadable) == 1

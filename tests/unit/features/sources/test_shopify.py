@@ -206,6 +206,13 @@ def test_a_refund_takes_its_lines_back() -> None:
     )
 
 
+def test_a_refund_of_money_alone_brings_nothing_back() -> None:
+    money = {**REFUND, "refund_line_items": []}
+    of_no_product = {**REFUND["refund_line_items"][0], "line_item": {**LINE, "product_id": None}}
+    refunds = [money, {**REFUND, "refund_line_items": [of_no_product]}]
+    assert len(events_of(of("orders/updated", {**ORDER, "refunds": refunds}))) == 1
+
+
 def test_a_cancelled_order_takes_back_what_no_refund_did() -> None:
     cancelled = {**ORDER, "cancelled_at": "2026-01-10T00:00:00Z", "refunds": [REFUND]}
     _, refunded, rest = events_of(of("orders/cancelled", cancelled))
