@@ -269,7 +269,7 @@ def history_of(events: Iterable[Event]) -> History:
                 slate = event_digest(event.slate or event.id)
                 exposures.add(Exposure(at, slate, event.block or "", event.items))
             continue
-        if event.item is None:
+        if event.item is None or event.machine:
             continue
         digest = event_digest(event.id)
         interactions.add(Interaction(at, digest, event.item, event.type, event.quantity))

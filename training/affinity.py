@@ -15,10 +15,10 @@ import pyarrow as pa
 from features import columns as c
 from features.definitions.category_affinity import CATEGORY, SHARE, shares
 from features.definitions.replenishment import OWN_DAYS, due
-from features.definitions.window import before
 from features.engine import declared, open_engine
 from features.event import EventType
 from features.lake import Lake
+from features.persons import persons
 
 MOST: Final = 5
 """Categories kept of a customer."""
@@ -80,7 +80,7 @@ def load_leanings(lake: Lake, as_of: datetime, version: int) -> Leanings:
         engine = open_engine(spill=Path(spill))
         stack.enter_context(closing(engine.con))
         stack.enter_context(declared(lake.root))
-        events = before(lake.events(engine, version), as_of)
+        events = persons(lake.events(engine, version), as_of)
         bought = events.filter(events[c.TYPE] == EventType.PURCHASE.value)
         # Read the files once, not once for each question.
         kept = engine.create_table(

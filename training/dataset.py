@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from features import columns as c
 from features.errors import NotEnoughData
 from features.event import EventType
+from features.persons import persons
 from serving.model.basket import KINDS, Baskets, baskets_of_counts
 from serving.model.manifest import DataFacts
 from serving.model.weighting import Weighting
@@ -61,7 +62,7 @@ def load_dataset(
     *,
     lake_version: int | None = None,
 ) -> Dataset:
-    """The matrix of all events strictly before `as_of`.
+    """The matrix of what persons did strictly before `as_of`, under whom they were known to be.
 
     Args:
         events: The lake's events (`Lake.events(con, version)`), on DuckDB.
@@ -74,11 +75,8 @@ def load_dataset(
             message counts them.
     """
     # A slate that was served is no doing of the customer's: histories leave it out too.
-    seen = events.filter(
-        events[c.OCCURRED_AT] < as_of,
-        events[c.ITEM].notnull(),
-        events[c.TYPE] != EventType.SLATE_SERVED.value,
-    )
+    past = persons(events, as_of)
+    seen = past.filter(past[c.ITEM].notnull(), past[c.TYPE] != EventType.SLATE_SERVED.value)
     table = seen.select(c.CUSTOMER, c.ITEM, c.TYPE, c.OCCURRED_AT).to_pyarrow()
     customers, rows = _numbered(table.column(c.CUSTOMER))
     items, columns = _numbered(table.column(c.ITEM))

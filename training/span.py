@@ -17,6 +17,7 @@ from features.engine import declared, open_engine
 from features.errors import NotEnoughData
 from features.event import EventType
 from features.lake import Lake
+from features.persons import acts
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def span_of(lake: Lake, holdout: timedelta, clock: Clock, gap: timedelta = timed
     version = lake.version()
     engine = open_engine()
     with closing(engine.con), declared(lake.root):
-        events = lake.events(engine, version)
+        events = acts(lake.events(engine, version))
         past = (events[c.TYPE] == EventType.PURCHASE.value) & (events[c.OCCURRED_AT] <= clock.now())
         moments = events.filter(past)[c.OCCURRED_AT]
         ends = moments.as_table().aggregate(first=moments.min(), last=moments.max())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from features import columns as c
 from features.errors import NotEnoughData
 from features.event import EventType
+from features.persons import persons
 from features.profile import MAX_INTERACTIONS, MAX_OWNED, event_digest
 from serving.model.basket import KINDS
 from training.dataset import MIN_CUSTOMERS, seconds_of
@@ -32,6 +33,9 @@ def load_held_out(
 ) -> HeldOut:
     """Those who did something before `at` and bought something in [at, until).
 
+    What they did is what was known to be theirs at `at`; what they bought is what is known at
+    `until`, for that is the truth.
+
     Args:
         events: The lake's events.
         at: T, aware.
@@ -41,13 +45,12 @@ def load_held_out(
     Raises:
         NotEnoughData: Nobody did both, or one customer only; the message counts them.
     """
-    bought = events.filter(
-        events[c.OCCURRED_AT] >= at,
-        events[c.OCCURRED_AT] < until,
-        events[c.TYPE] == EventType.PURCHASE.value,
+    later = persons(events, until)
+    bought = later.filter(
+        later[c.OCCURRED_AT] >= at, later[c.TYPE] == EventType.PURCHASE.value
     ).select(c.CUSTOMER, c.ITEM, c.VALUE)
     after = bought.to_pyarrow()
-    seen = events.filter(events[c.OCCURRED_AT] < at).semi_join(bought, c.CUSTOMER)
+    seen = persons(events, at).semi_join(bought, c.CUSTOMER)
     known = seen.select(c.CUSTOMER).distinct().to_pyarrow()
     customers: list[str] = sorted(known.column(c.CUSTOMER).to_pylist())
     if len(customers) < MIN_CUSTOMERS:

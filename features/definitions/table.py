@@ -29,6 +29,7 @@ from features.definitions.window import before
 from features.engine import declared, open_engine
 from features.errors import InvalidArgument
 from features.lake import Lake
+from features.persons import acts, claims, owners, under
 
 if TYPE_CHECKING:
     import ibis
@@ -49,7 +50,7 @@ FEATURES: tuple[str, ...] = tuple(name for one in DEFINITIONS for name in one.NA
 DECIMALS = 6
 """Features are rounded to so many, below which the order of summation would show."""
 
-_READ, _PAST, _CATALOGUE = "read", "past", "catalogue"
+_READ, _PAST, _CLAIMS, _CATALOGUE = "read", "past", "claims", "catalogue"
 _WHO, _WHAT = "who", "what"
 _NUMBER = "number"
 
@@ -74,7 +75,9 @@ class Past:
 
     def __init__(self, engine: Backend, until: datetime) -> None:
         self._until = until
-        self._customers, self._events, self._items = map(engine.table, (_WHO, _PAST, _CATALOGUE))
+        self._customers, self._events, self._claims, self._items = map(
+            engine.table, (_WHO, _PAST, _CLAIMS, _CATALOGUE)
+        )
 
     def features(self, as_of: datetime) -> pa.Table:
         """Features of everybody with any event before `as_of`, in the order of customer keys.
@@ -92,7 +95,8 @@ class Past:
         if as_of > self._until:
             reason = f"only events before {self._until.isoformat()} were read"
             raise InvalidArgument.of(as_of, field="as_of", reason=reason, cure="read later ones")
-        told = define(self._events, self._items, as_of)
+        known = under(self._events, owners(self._claims, as_of))
+        told = define(known, self._items, as_of)
         named = self._customers.inner_join(told, self._customers[_NUMBER] == told[c.CUSTOMER])
         return named.order_by(_NUMBER).select(c.CUSTOMER, *FEATURES).to_pyarrow()
 
@@ -138,16 +142,18 @@ def _number(engine: Backend, events: ibis.Table, items: ibis.Table) -> None:
     """Keep what definitions read, customers and items as numbers and days as dates.
 
     Definitions group and count by them again and again, which takes text several times as long.
-    Customers are numbered in the order of their keys.
+    Customers are numbered in the order of their keys. Who is whom stays beside: it depends on T.
     """
-    columns = (c.TYPE, c.CUSTOMER, c.OCCURRED_AT, c.ITEM, c.VALUE, c.DATE)
+    columns = (c.TYPE, c.CUSTOMER, c.OCCURRED_AT, c.ITEM, c.VALUE, c.DATE, c.MACHINE, c.ALIAS)
     # Read the files once, not once for each question.
-    read = engine.create_table(_READ, events.select(*columns), temp=True)
+    read = engine.create_table(_READ, events.filter(~events[c.MACHINE]).select(*columns), temp=True)
+    keys = read.select(c.CUSTOMER).union(read.select(**{c.CUSTOMER: read[c.ALIAS]}))
     who, what = (
-        engine.create_table(name, _numbered(read, column), temp=True)
-        for name, column in ((_WHO, c.CUSTOMER), (_WHAT, c.ITEM))
+        engine.create_table(name, _numbered(named, column), temp=True)
+        for name, named, column in ((_WHO, keys, c.CUSTOMER), (_WHAT, read, c.ITEM))
     )
-    known = read.inner_join(who, c.CUSTOMER).left_join(what, c.ITEM)
+    engine.create_table(_CLAIMS, _claims(read, who), temp=True)
+    known = acts(read).inner_join(who, c.CUSTOMER).left_join(what, c.ITEM)
     numbers = {c.CUSTOMER: who[_NUMBER], c.ITEM: what[_NUMBER], c.DATE: read[c.DATE].cast("date")}
     engine.create_table(_PAST, known.select(c.TYPE, c.OCCURRED_AT, c.VALUE, **numbers), temp=True)
     catalogue = items.inner_join(what, items[c.ID] == what[c.ITEM])
@@ -156,6 +162,15 @@ def _number(engine: Backend, events: ibis.Table, items: ibis.Table) -> None:
     )
     # Ibis' own drop_table leaves out the name, with the sqlglot that we have.
     engine.con.execute(f"DROP TABLE {_READ}")
+
+
+def _claims(read: ibis.Table, who: ibis.Table) -> ibis.Table:
+    """What was said of who is whom, in numbers."""
+    said = claims(read)
+    aliases = who.select(**{c.ALIAS: who[c.CUSTOMER], "alias_number": who[_NUMBER]})
+    numbered = said.inner_join(who, c.CUSTOMER).inner_join(aliases, c.ALIAS)
+    numbers = {c.CUSTOMER: numbered[_NUMBER], c.ALIAS: numbered.alias_number}
+    return numbered.select(c.OCCURRED_AT, **numbers)
 
 
 def _numbered(read: ibis.Table, column: str) -> ibis.Table:

@@ -98,9 +98,9 @@ def forgotten(told: Told, customer: str) -> Forgotten:
         return Forgotten(keys, None, Change())
     person: dict[str, Own] = {}
     key: str | None = owner
-    while key is not None:
+    while key is not None and key not in person:
         person |= told.own([key])
-        key = person[key].identified.owner
+        key = person[key].identified.owner if key in person else None
     _add_aliases(told, person)
     left = {key: one for key, one in person.items() if key not in keys}
     return Forgotten(keys, owner, _shown(_joined(left)))

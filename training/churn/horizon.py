@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import columns as c
-from features.definitions.window import before, day_number, of_type
+from features.definitions.window import day_number, of_type
 from features.engine import declared, open_engine
 from features.errors import NotEnoughData
 from features.event import EventType
 from features.lake import Lake
+from features.persons import persons
 from training.churn.model import ChurnModel
 from training.churn.snapshots import Horizon
 from training.span import Span
@@ -106,7 +107,7 @@ def _weeks(days: float, least: int, most: int) -> int:
 def _gaps(lake: Lake, span: Span) -> NDArray[np.float64]:
     engine = open_engine()
     with closing(engine.con), declared(lake.root):
-        past = before(lake.events(engine, span.lake_version), span.cutoff)
+        past = persons(lake.events(engine, span.lake_version), span.cutoff)
         bought = past.filter(of_type(past, EventType.PURCHASE))
         days = bought.select(c.CUSTOMER, day=day_number(bought)).distinct()
         order = ibis.window(group_by=c.CUSTOMER, order_by="day")

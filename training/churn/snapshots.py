@@ -24,6 +24,7 @@ from features.definitions.table import FEATURES, open_past
 from features.engine import declared, open_engine
 from features.event import EventType
 from features.lake import Lake
+from features.persons import acts, claims, owners, under
 from features.progress import Advance
 from training.churn.bgnbd import BgNbd, Buyers, fit_bgnbd
 from training.churn.rhythm import RHYTHM, buyers_of
@@ -128,9 +129,9 @@ def load_snapshots(
         LakeUnavailable: It can't be read.
     """
     known: dict[datetime, Snapshot] = {}
-    with open_past(lake, max(moments), version) as past, _opened(lake, version) as events:
+    with open_past(lake, max(moments), version) as past, _opened(lake, version) as told:
         for at in moments:
-            known[at] = _snapshot(at, past.features(at), _retained(events, at, horizon))
+            known[at] = _snapshot(at, past.features(at), _retained(*told, at, horizon))
             advance(len(known), len(moments))
     return known
 
@@ -169,31 +170,38 @@ def joined(snapshots: Sequence[Snapshot]) -> dict[str, NDArray[np.float64]]:
 
 def active_customers(lake: Lake, at: datetime, lately: timedelta, version: int) -> frozenset[str]:
     """Keys of those who bought lately before a moment: of whom a churn model may speak."""
-    with _opened(lake, version) as events:
-        return frozenset(_retained(events, at, Horizon(timedelta(0), lately)))
+    with _opened(lake, version) as told:
+        return frozenset(_retained(*told, at, Horizon(timedelta(0), lately)))
 
 
 @contextmanager
-def _opened(lake: Lake, version: int) -> Iterator[ibis.Table]:
-    """The events of a version, of any time."""
+def _opened(lake: Lake, version: int) -> Iterator[tuple[ibis.Table, ibis.Table]]:
+    """The events of a version, of any time, and what was said of who is whom."""
     engine = open_engine()
     with closing(engine.con), declared(lake.root):
-        yield lake.events(engine, version)
+        events = lake.events(engine, version)
+        yield events, engine.create_table("claims", claims(events), temp=True)
 
 
-def _retained(events: ibis.Table, at: datetime, horizon: Horizon) -> dict[str, bool]:
-    """Active customer → whether a purchase follows within the horizon."""
+def _retained(
+    events: ibis.Table, said: ibis.Table, at: datetime, horizon: Horizon
+) -> dict[str, bool]:
+    """Active customer → whether a purchase follows within the horizon.
+
+    Who is active is what was known at T; who bought is what is known when the horizon ends. One who
+    turned out to be somebody else meanwhile is neither.
+    """
     first, last = at - horizon.active, at + horizon.ahead
-    bought = events.filter(
+    bought = acts(events).filter(
         events[c.TYPE] == EventType.PURCHASE.value,
         # The days as literals leave all other partitions unread.
         events[c.DATE].between(first.date().isoformat(), last.date().isoformat()),
         events[c.OCCURRED_AT] >= first,
         events[c.OCCURRED_AT] < last,
     )
-    spans = bought.group_by(c.CUSTOMER).aggregate(
-        earliest=bought[c.OCCURRED_AT].min(), latest=bought[c.OCCURRED_AT].max()
-    )
-    active = spans.filter(spans.earliest < at)
-    found = active.select(c.CUSTOMER, stayed=active.latest >= at).to_pyarrow()
+    active = under(bought.filter(bought[c.OCCURRED_AT] < at), owners(said, at))
+    known = under(bought, owners(said, last))
+    spans = known.group_by(c.CUSTOMER).aggregate(latest=known[c.OCCURRED_AT].max())
+    stayed = spans.semi_join(active, c.CUSTOMER)
+    found = stayed.select(c.CUSTOMER, stayed=stayed.latest >= at).to_pyarrow()
     return dict(zip(*(column.to_pylist() for column in found.columns), strict=True))

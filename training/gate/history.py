@@ -1,7 +1,7 @@
 """What the lake's history looks like, day by day: the facts that tell a broken feed.
 
 Only whole UTC days count, so that a training at noon is not a collapse; the day of the latest event
-is left out.
+is left out. What robots did is left out too: nothing is trained on it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from features import columns as c
 from features.engine import declared, open_engine
 from features.event import AHEAD, EventType
 from features.lake import Lake
+from features.persons import acts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,9 +103,10 @@ def load_facts(events: ibis.Table, now: datetime) -> HistoryFacts:
     """The facts of events.
 
     Args:
-        events: All of one version, on DuckDB; at least one of them before `now`.
+        events: All of one version, on DuckDB; at least one of a person's before `now`.
         now: Aware, UTC.
     """
+    events = acts(events)
     moment = events[c.OCCURRED_AT]
     ends = events.aggregate(
         first=moment.min(),
@@ -135,7 +137,7 @@ def load_facts(events: ibis.Table, now: datetime) -> HistoryFacts:
 
 def newcomers(events: ibis.Table, since: datetime) -> frozenset[str]:
     """Items that first came up at a moment or later; aware."""
-    named = events.filter(events[c.ITEM].notnull())
+    named = acts(events).filter(events[c.ITEM].notnull())
     firsts = named.group_by(c.ITEM).aggregate(first=named[c.OCCURRED_AT].min())
     late = firsts.filter(firsts.first >= since).select(c.ITEM).to_pyarrow()
     return frozenset(late.column(c.ITEM).to_pylist())

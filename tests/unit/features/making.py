@@ -12,6 +12,9 @@ from features.item import Item
 KEYS = CustomerKeys(b"a secret of more than 32 bytes ...")
 ANN = f"ck_{1:032x}"
 BOB = f"ck_{2:032x}"
+CAT = f"ck_{3:032x}"
+DAN = f"ck_{4:032x}"
+EVE = f"ck_{5:032x}"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 

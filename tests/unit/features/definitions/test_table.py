@@ -14,9 +14,10 @@ from features.engine import open_engine
 from features.errors import InvalidArgument, LakeMissing, LakeUnavailable
 from features.event import EventType
 from features.lake import EVENTS, Lake
+from features.persons import persons
 from features.tables import EVENT_SCHEMA, ITEM_SCHEMA, event_table, item_table
 from tests.unit.features.definitions.told import T, happened
-from tests.unit.features.making import ANN, BOB, item
+from tests.unit.features.making import ANN, BOB, CAT, DAN, EVE, identify, item
 
 
 @pytest.fixture
@@ -61,13 +62,19 @@ def test_numbers_in_place_of_names_change_no_feature(tmp_path: Path) -> None:
         happened(7 * number + place, kind, customer=who, item=name, value=float(number))
         for number, kind in enumerate(EventType)
         for place, name in enumerate(names)
-        for who in ((ANN, BOB) if place % 2 else (BOB,))
+        for who in ((ANN, BOB, CAT, DAN) if place % 2 else (BOB, DAN))
+        if kind is not EventType.IDENTIFY
+    ]
+    events += [
+        identify("i-1", CAT, ANN, -99),
+        identify("i-2", DAN, CAT, -9),
+        identify("i-3", CAT, EVE),
     ]
     items = [item("lamp", categories=("home", "light")), item("hat", categories=("wear",))]
     lake.merge_events(event_table(events))
     lake.merge_items(item_table(items))
     named = features.define(
-        ibis.memtable(event_table(events)), ibis.memtable(item_table(items)), T
+        persons(ibis.memtable(event_table(events)), T), ibis.memtable(item_table(items)), T
     ).order_by("customer")
     engine = open_engine()
     with closing(engine.con):
