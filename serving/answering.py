@@ -15,18 +15,18 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from features.errors import Overloaded
 from features.stores.halves import chunks
 from serving.asking import Asking
-from serving.attempt import Attempt, Made
+from serving.attempt import Answer, Attempt, Made
 from serving.breaker import Call
 from serving.deadlines import Deadlines
 from serving.lanes import Lane
 from serving.making import Maker
 from serving.parts import Parts
-from serving.slate import Ask, Choice, Reason, Slate
+from serving.slate import Ask, Choice, Reason
 
 READ_AT_ONCE: Final = 64
 """Attempts that are looked up in one round trip."""
@@ -51,28 +51,6 @@ Send = tuple[str, str]
 """Customer key and send."""
 Outcome = tuple[list[Made], list[Attempt]]
 """What was answered, and what is left to be ranked."""
-
-
-class Answer(NamedTuple):
-    """What a template is answered.
-
-    Attributes:
-        attempt: How it came about; draws it.
-        choice: What was chosen.
-    """
-
-    attempt: Attempt
-    choice: Choice
-
-    @property
-    def slate(self) -> Slate:
-        """The answer."""
-        return self.attempt.drawn(self.choice)
-
-    @property
-    def body(self) -> bytes:
-        """The answer in JSON."""
-        return self.attempt.encoded(self.choice)
 
 
 class Answers:
@@ -124,23 +102,33 @@ class Answers:
         self._asking.close()
         self._batches.shutdown(wait=False, cancel_futures=True)
 
-    async def one(self, ask: Ask) -> Answer:
+    def one(self, ask: Ask) -> asyncio.Future[Answer]:
         """The answer, within the deadline, whatever is down. The block must be a known one.
 
-        Raises:
-            Overloaded: `HOMING_MAX_CONCURRENT` requests are being answered.
+        It fails with `Overloaded` when `HOMING_MAX_CONCURRENT` requests are being answered.
         """
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.begin(ask, waiting)
+        return waiting
+
+    def begin(self, ask: Ask, waiting: asyncio.Future[Answer]) -> None:
+        """Have an answer made for who waits already, as `one`."""
         if self._asked >= self._most:
             message = f"{self._asked} requests are being answered: ask again in a second"
-            raise Overloaded(message)
+            waiting.set_exception(Overloaded(message))
+            return
+        attempt = self._attempt(ask)
+        attempt.waiting = waiting
         self._asked += 1
         try:
-            attempt = self._attempt(ask)
-            answer = Answer(attempt, await self._choice(attempt))
-        finally:
-            self._asked -= 1
-        self._note(answer)
-        return answer
+            choice = self._at_once(attempt)
+        except Exception as error:  # noqa: BLE001 - whoever waits raises it
+            self._fail(attempt, error)
+            return
+        if choice is None:
+            self._begin(attempt)
+        else:
+            self._finish(attempt, choice)
 
     async def many(self, asks: Sequence[Ask]) -> list[Answer]:
         """The answers of one batch, in the order of the asks; no deadline but the stores' own."""
@@ -156,7 +144,8 @@ class Answers:
         snapshot = self._current.snapshot
         return Attempt(ask, snapshot.blocks[ask.block], snapshot, self._clock.now())
 
-    async def _choice(self, attempt: Attempt) -> Choice:
+    def _at_once(self, attempt: Attempt) -> Choice | None:
+        """What can be answered without waiting; None when there is time to ask the lanes."""
         place = attempt.place
         if place is not None:
             attempt.pins = self._asking.local.of_send(*place[:2])
@@ -171,29 +160,20 @@ class Answers:
         seconds = self._seconds(attempt.ask)
         if self._reading.wait(len(self._gathered)) > HURRY * seconds:
             return self._at_hand(attempt, Reason.BUSY)
-        return await self._made(attempt, seconds * MARGIN)
+        attempt.until = time.monotonic() + seconds * MARGIN
+        return None
 
     def _seconds(self, ask: Ask) -> float:
         """How long this answer may take."""
         asked = self._deadline if ask.deadline_ms is None else ask.deadline_ms / 1_000
         return min(asked, self._deadline)
 
-    async def _made(self, attempt: Attempt, seconds: float) -> Choice:
-        """What the lanes make of an attempt, or what is at hand when time is over."""
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Choice] = loop.create_future()
-        attempt.waiting = waiting
-        attempt.until = time.monotonic() + seconds
-        self._deadlines.add(attempt, attempt.until)
-        self._begin(attempt)
-        try:
-            return await waiting
-        finally:
-            self._deadlines.done(attempt, attempt.until)
-            self._end(attempt)
-
     def _begin(self, attempt: Attempt) -> None:
-        """Have an attempt made: one of a send at a time, so that each sees what the others show."""
+        """Have an attempt made in the lanes, or answered from what is at hand when time is over.
+
+        One of a send at a time, so that each sees what the others show.
+        """
+        self._deadlines.add(attempt, attempt.until)
         if attempt.place is not None:
             line = self._lines[attempt.place[:2]]
             line.append(attempt)
@@ -201,8 +181,32 @@ class Answers:
                 return
         self._gather(attempt)
 
-    def _end(self, attempt: Attempt) -> None:
-        """An attempt was answered: let the next of its send begin."""
+    def _finish(self, attempt: Attempt, choice: Choice) -> None:
+        """Answer who waits; whoever is first does."""
+        waiting = self._end(attempt)
+        if waiting is not None and not waiting.done():
+            answer = Answer(attempt, choice)
+            self._note(answer)
+            waiting.set_result(answer)
+
+    def _fail(self, attempt: Attempt, error: Exception) -> None:
+        """Tell who waits that there is no answer."""
+        waiting = self._end(attempt)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
+
+    def _end(self, attempt: Attempt) -> asyncio.Future[Answer] | None:
+        """An attempt is over: let the next of its send begin; returns who waits, the first time."""
+        waiting, attempt.waiting = attempt.waiting, None
+        if waiting is not None:
+            self._asked -= 1
+            if attempt.until:
+                self._deadlines.done(attempt, attempt.until)
+                self._leave_line(attempt)
+        return waiting
+
+    def _leave_line(self, attempt: Attempt) -> None:
+        """Let the next of its send begin."""
         if attempt.place is None:
             return
         send = attempt.place[:2]
@@ -236,23 +240,21 @@ class Answers:
             for earlier in tuple(self._lines.get(attempt.place[:2], ())):
                 if earlier is attempt:
                     break
-                if earlier.waiting is not None and not earlier.waiting.done():
-                    earlier.waiting.set_result(self._maker.at_hand(earlier, cause))
+                self._finish(earlier, self._maker.at_hand(earlier, cause))
         return self._maker.at_hand(attempt, cause, ranking=ranking)
 
     def _late(self, attempt: Attempt) -> None:
         """Answer when time is over, if nobody has."""
-        waiting = attempt.waiting
-        if waiting is None or waiting.done():
+        if attempt.waiting is None:
             return
         self._blame(attempt)
         try:
             ranking = self._asked <= FEW
             choice = self._at_hand(attempt, Reason.DEADLINE, ranking=ranking)
         except Exception as error:  # noqa: BLE001 - whoever waits raises it
-            waiting.set_exception(error)
+            self._fail(attempt, error)
         else:
-            waiting.set_result(choice)
+            self._finish(attempt, choice)
 
     def _blame(self, attempt: Attempt) -> None:
         """Count a failure of the store, if that is what took the time: a machine may be slow too.
@@ -278,17 +280,17 @@ class Answers:
             else:
                 patient.append(attempt)
         self._ranking.put(*patient)
-        _deliver(made)
+        self._deliver(made)
 
     def _rank(self, attempts: list[Attempt]) -> None:
         """What the ranking lane does."""
         made = self._tried(_waited_for(attempts), self._ranked)[0]
         self._pinning.put(*(one for one in made if _is_fresh(one[0])))
-        _deliver([one for one in made if not _is_fresh(one[0])])
+        self._deliver([one for one in made if not _is_fresh(one[0])])
 
     def _pin(self, made: list[Made]) -> None:
         """What the pinning lane does."""
-        _deliver(self._pinned(made))
+        self._deliver(self._pinned(made))
 
     def _pinned(self, made: list[Made]) -> list[Made]:
         """What is answered once fresh choices were pinned, or could not be."""
@@ -297,6 +299,26 @@ class Answers:
         except Exception:  # noqa: BLE001 - what was chosen is answered, pinned or not
             self._maker.note_unforeseen(made[0][0])
             return made
+
+    def _deliver(self, made: Sequence[Made]) -> None:
+        """Hand choices to those who wait for them in their loops, as they are sent.
+
+        In a row, putting an answer together takes half of what it takes between two requests.
+        """
+        by_loop: defaultdict[asyncio.AbstractEventLoop, list[Made]] = defaultdict(list)
+        for attempt, choice in made:
+            waiting = attempt.waiting
+            if waiting is not None:
+                with suppress(Exception):  # the loop tries again, and says what is wrong
+                    attempt.encoded(choice)
+                by_loop[waiting.get_loop()].append((attempt, choice))
+        for loop, some in by_loop.items():
+            with suppress(RuntimeError):  # it was closed meanwhile
+                loop.call_soon_threadsafe(self._finish_all, some)
+
+    def _finish_all(self, made: Iterable[Made]) -> None:
+        for attempt, choice in made:
+            self._finish(attempt, choice)
 
     def _make_many(self, attempts: Sequence[Attempt]) -> dict[int, Choice]:
         """All the work of one batch, in a thread; attempt's `id` → choice."""
@@ -353,20 +375,3 @@ def _waited_for(attempts: Iterable[Attempt]) -> list[Attempt]:
 def _is_fresh(attempt: Attempt) -> bool:
     """Whether its choice is still to be pinned."""
     return attempt.place is not None and attempt.pinned is None
-
-
-def _deliver(made: Sequence[Made]) -> None:
-    """Hand choices to those who wait for them in their loops."""
-    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Made]] = defaultdict(list)
-    for attempt, choice in made:
-        if attempt.waiting is not None:
-            by_loop[attempt.waiting.get_loop()].append((attempt, choice))
-    for loop, some in by_loop.items():
-        with suppress(RuntimeError):  # it was closed meanwhile
-            loop.call_soon_threadsafe(_resolve, some)
-
-
-def _resolve(made: Iterable[Made]) -> None:
-    for attempt, choice in made:
-        if attempt.waiting is not None and not attempt.waiting.done():
-            attempt.waiting.set_result(choice)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -38,7 +38,7 @@ class Attempt:
         block: Its rules.
         snapshot: What there is to answer from.
         now: The moment of asking, aware.
-        waiting: Gets the choice; None where nobody waits in a loop.
+        waiting: Gets the answer; None where nobody waits in a loop, or not any more.
         until: When that is over, by `time.monotonic`.
         pins: Block → choice, of the same send.
         turns: Blocks of the send in the order of their turns, as far as they are known.
@@ -57,7 +57,7 @@ class Attempt:
     block: Block
     snapshot: Snapshot
     now: datetime
-    waiting: asyncio.Future[Choice] | None = None
+    waiting: asyncio.Future[Answer] | None = None
     until: float = 0.0
     pins: Mapping[str, Choice] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
@@ -71,6 +71,7 @@ class Attempt:
     settled: Choice | None = None
     made: str = "lower"
     _looked_at: tuple[Choice, Snapshot, list[Shown]] | None = None
+    _encoded: tuple[Choice, Snapshot, bytes] | None = None
     _moment: int = 0
 
     def __post_init__(self) -> None:
@@ -172,8 +173,12 @@ class Attempt:
         )
 
     def encoded(self, choice: Choice) -> bytes:
-        """The answer as it is sent: what `drawn` gives, in JSON."""
-        return encode_slate(self.ask, choice, self._shown(choice))
+        """The answer as it is sent: what `drawn` gives, in JSON; made once."""
+        known = self._encoded
+        if known is None or known[0] is not choice or known[1] is not self.snapshot:
+            body = encode_slate(self.ask, choice, self._shown(choice))
+            known = self._encoded = choice, self.snapshot, body
+        return known[2]
 
     def others(self) -> Set[str]:
         """The items of the send's other blocks."""
@@ -224,6 +229,28 @@ class Attempt:
             return None
         static = next((one for one in self.block.items if one.id == item), None)
         return draw_static(static) if static is not None and static.available_at(self.now) else None
+
+
+class Answer(NamedTuple):
+    """What a template is answered.
+
+    Attributes:
+        attempt: How it came about; draws it.
+        choice: What was chosen.
+    """
+
+    attempt: Attempt
+    choice: Choice
+
+    @property
+    def slate(self) -> Slate:
+        """The answer."""
+        return self.attempt.drawn(self.choice)
+
+    @property
+    def body(self) -> bytes:
+        """The answer in JSON."""
+        return self.attempt.encoded(self.choice)
 
 
 Made = tuple[Attempt, Choice]

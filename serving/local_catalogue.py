@@ -27,7 +27,7 @@ from serving.model.folder import write_folder
 from serving.model.manifest import MANIFEST_FILE, ArrayFile
 from serving.packed import Items, Packed
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of the arrays that this code writes and reads."""
 KEPT: Final = 2
 """Contents on disk: the newest and the one before, which others may be about to map."""

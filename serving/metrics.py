@@ -6,24 +6,35 @@ No label names a customer, and every label has few values.
 from __future__ import annotations
 
 import os
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.workers import MULTIPROCESS
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+MOST_NOTED: Final = 1_000
+"""Notes that wait to be counted together."""
+_Note = TypeVar("_Note")
 
 
 class Metrics:
-    """The metrics of one process."""
+    """The metrics of one process.
+
+    Answers and requests are noted when they happen, and counted together soon after: between two
+    requests, counting takes several times as long as in a row.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        # Finding the counter of some labels takes longer than counting.
-        self._of_answers: dict[tuple[str, str | None, str], tuple[Counter, Counter]] = {}
-        self._of_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.registry: CollectorRegistry = _Registry(self.count)
+        self._answered: deque[tuple[str, str | None, str]] = deque()
+        self._requested: deque[tuple[str, str, int, float]] = deque()
         self.answers = self._counter(
             "homing_answers",
             "Slates answered, by rung and reason. A growing share below `model`: see the reason.",
@@ -107,26 +118,27 @@ class Metrics:
             reason: Why it is not the model's own; None when it is.
             made: What it was made from.
         """
-        key = rung, reason, made
-        counters = self._of_answers.get(key)
-        if counters is None:
-            counters = self.answers.labels(rung, reason or ""), self.made.labels(made)
-            self._of_answers[key] = counters
-        for counter in counters:
-            counter.inc()
+        self._answered.append((rung, reason, made))
+        if len(self._answered) >= MOST_NOTED:
+            self.count()
 
     def note_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request and the time that it took."""
-        key = method, route, status
-        known = self._of_requests.get(key)
-        if known is None:
-            known = (
-                self.requests.labels(method, route, str(status)),
-                self.latency.labels(route),
-            )
-            self._of_requests[key] = known
-        known[0].inc()
-        known[1].observe(seconds)
+        self._requested.append((method, route, status, seconds))
+        if len(self._requested) >= MOST_NOTED:
+            self.count()
+
+    def count(self) -> None:
+        """Count what was noted; from any thread."""
+        for (rung, reason, made), number in Tally(_taken(self._answered)).items():
+            self.answers.labels(rung, reason or "").inc(number)
+            self.made.labels(made).inc(number)
+        requests: Tally[tuple[str, str, int]] = Tally()
+        for method, route, status, seconds in _taken(self._requested):
+            requests[method, route, status] += 1
+            self.latency.labels(route).observe(seconds)
+        for (method, route, status), number in requests.items():
+            self.requests.labels(method, route, str(status)).inc(number)
 
     def _counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, meaning, labels, registry=self.registry)
@@ -138,6 +150,7 @@ class Metrics:
         """All metrics as Prometheus reads them, of every process that counts with this one."""
         if MULTIPROCESS not in os.environ:
             return generate_latest(self.registry)
+        self.count()
         self._forget_dead()
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # has no types
@@ -148,6 +161,32 @@ class Metrics:
         for file in Path(os.environ[MULTIPROCESS]).glob("gauge_live*_*.db"):
             if not _lives(int(file.stem.rpartition("_")[2])):
                 file.unlink(missing_ok=True)
+
+
+class _Registry(CollectorRegistry):
+    """Has everything counted before it tells.
+
+    Args:
+        count: Counts what was noted.
+    """
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        super().__init__()
+        self._count = count
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics."""
+        self._count()
+        yield from super().collect()
+
+
+def _taken(notes: deque[_Note]) -> Iterator[_Note]:
+    """Each note once, however many take them at the same time."""
+    while True:
+        try:
+            yield notes.popleft()
+        except IndexError:
+            return
 
 
 def _lives(process: int) -> bool:

@@ -1,8 +1,10 @@
 """Items as a few flat arrays: what is memory-mapped, shared by workers, and read without decoding.
 
 An item stands there three times: as MessagePack, from which it is decoded when a whole item is
-wanted; in JSON as an answer shows it; and in the columns that rules read. Ids are found through a
-table of their CRC-32 (open addressing, Knuth, TAOCP 6.4): no dictionary has to be built at a start.
+wanted; in the columns that rules read; and as a record, which is all that an answer wants of it, in
+one place: its window, its id, and how it is shown, in JSON. Records are found through a table of
+their ids' CRC-32 (open addressing, Knuth, TAOCP 6.4): no dictionary has to be built at a start, and
+a worker keeps nothing of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -29,8 +32,9 @@ UNKNOWN: Final = -1
 """The row of an item that is not there; as an index it means the last row of `columns`."""
 _PORTION: Final = 1_000
 _ROOM: Final = 1 << 16
-_REMEMBERED: Final = 1 << 14
-"""Items that a process has at hand; the rest stays in memory that is shared."""
+_HEAD: Final = Struct("<qqiIII")
+"""Begins a record: when the item opens and closes, its row, the lengths of its id and of all that
+stands before its tail, and of the whole text."""
 _COLUMNS: Final = tuple(Columns.__dataclass_fields__)
 
 
@@ -44,10 +48,6 @@ class Drawn(NamedTuple):
 
     head: bytes
     tail: bytes
-
-
-_Ready = tuple[int, int, Drawn]
-"""When an item opens and closes, microseconds since 1970, and the item."""
 
 
 class Packed:
@@ -65,25 +65,22 @@ class Packed:
         self.arrays = arrays
         self.columns = Columns(**{name: arrays[name] for name in _COLUMNS})
         # Views of memory give plain numbers and bytes several times as fast as arrays do.
-        self._names, self._name_starts = _views(arrays, "names")
         self._bodies, self._body_starts = _views(arrays, "bodies")
-        self._drawn, self._drawn_starts = _views(arrays, "drawn")
+        self._records, self._record_starts = _views(arrays, "records")
         self._slots = arrays["slots"].data
+        self._last = len(arrays["slots"]) - 1
         self._edges = arrays["edges"].data
-        self._stocked = self.columns.stocked.data
-        self._opens = self.columns.opens.data
-        self._closes = self.columns.closes.data
-        self._at_hand: dict[str, _Ready] = {}
-        self._before: dict[str, _Ready] = {}
         self._asked: tuple[Sequence[str], NDArray[np.int64]] = (), np.empty(0, np.int64)
 
     def __len__(self) -> int:
-        return len(self._name_starts) - 1
+        return len(self._record_starts) - 1
 
     def __iter__(self) -> Iterator[str]:
-        starts, names = self._name_starts, self._names
+        starts, records = self._record_starts, self._records
         for row in range(len(self)):
-            yield str(names[starts[row] : starts[row + 1]], "utf-8")
+            begin = starts[row] + _HEAD.size
+            length = _HEAD.unpack_from(records, starts[row])[3]
+            yield str(records[begin : begin + length], "utf-8")
 
     def rows(self, items: Sequence[str]) -> NDArray[np.int64]:
         """The rows of many items, (items,); not to be written to.
@@ -110,11 +107,11 @@ class Packed:
             item: Its id.
             moment: Microseconds since 1970.
         """
-        known = self._at_hand.get(item) or self._fetched(item)
-        if known is None:
+        found = self._found(item)
+        if found is None:
             return None
-        opens, closes, drawn = known
-        return drawn if opens <= moment < closes else None
+        (opens, closes, _, name, tail, _), text = found
+        return Drawn(text[name:tail], text[tail:]) if opens <= moment < closes else None
 
     def changed_between(self, earlier: int, later: int) -> bool:
         """Whether an item's window opened or closed after one moment and not after the other."""
@@ -123,39 +120,22 @@ class Packed:
 
     def row(self, item: str) -> int:
         """The row of an item; `UNKNOWN` when it is not there."""
+        found = self._found(item)
+        return UNKNOWN if found is None else found[0][2]
+
+    def _found(self, item: str) -> tuple[tuple[int, ...], bytes] | None:
+        """What begins the record of an item, and its text; None when it is not there."""
         name = item.encode("utf-8", "surrogatepass")
-        slots, names, starts = self._slots, self._names, self._name_starts
-        last = len(slots) - 1
+        slots, records, last = self._slots, self._records, self._last
         slot = crc32(name) & last
-        while (row := slots[slot]) != UNKNOWN:
-            if bytes(names[starts[row] : starts[row + 1]]) == name:
-                break
+        while (place := slots[slot]) != UNKNOWN:
+            head = _HEAD.unpack_from(records, place)
+            begin = place + _HEAD.size
+            text = bytes(records[begin : begin + head[5]])
+            if text.startswith(name) and head[3] == len(name):
+                return head, text
             slot = (slot + 1) & last
-        return int(row)
-
-    def _fetched(self, item: str) -> _Ready | None:
-        """An item that is at hand from now on; None when it is not there.
-
-        Those at hand that nobody asked for while as many others came give way.
-        """
-        known = self._before.get(item)
-        if known is None:
-            row = self.row(item)
-            if row == UNKNOWN:
-                return None
-            known = self._read(row)
-        if len(self._at_hand) >= _REMEMBERED // 2:
-            self._before, self._at_hand = self._at_hand, {}
-        self._at_hand[item] = known
-        return known
-
-    def _read(self, row: int) -> _Ready:
-        """A row's item; one that is out of stock never opens."""
-        starts, place = self._drawn_starts, 2 * row
-        head, tail, end = starts[place], starts[place + 1], starts[place + 2]
-        drawn = Drawn(bytes(self._drawn[head:tail]), bytes(self._drawn[tail:end]))
-        closes = self._closes[row]
-        return self._opens[row] if self._stocked[row] else closes, closes, drawn
+        return None
 
 
 class Items(Mapping[str, Item]):
@@ -259,25 +239,26 @@ class Items(Mapping[str, Item]):
 def pack(items: Iterable[Item]) -> tuple[Packed, int]:
     """Items of distinct ids, packed, and their `items_digest`."""
     digest = 0
-    names, bodies, drawn = _Texts(), _Texts(), _Texts()
+    bodies, records = _Texts(), _Texts()
+    places: list[tuple[int, int]] = []
     columns: list[Columns] = []
     source = iter(items)
     while portion := list(islice(source, _PORTION)):
-        for item in portion:
+        of_portion = columns_of(portion)
+        columns.append(of_portion)
+        for number, item in enumerate(portion):
             body = encode_item(item)
             digest += item_digest(body)
-            names.add(item.id.encode())
             bodies.add(body)
-            for text in draw_item(item):
-                drawn.add(text)
-        columns.append(columns_of(portion))
+            name = item.id.encode()
+            places.append((crc32(name), records.starts[-1]))
+            records.add(_record(item, name, len(places) - 1, of_portion, number))
     of_all = joined((*columns, columns_of([None])))
     edges = np.unique(np.concatenate((of_all.opens, of_all.closes)))
     arrays = {
-        **names.arrays("names"),
         **bodies.arrays("bodies"),
-        **drawn.arrays("drawn"),
-        "slots": _slots(names),
+        **records.arrays("records"),
+        "slots": _slots(places),
         "edges": edges[(edges != ALWAYS.min) & (edges != ALWAYS.max)],
         **{name: getattr(of_all, name) for name in _COLUMNS},
     }
@@ -290,6 +271,24 @@ def draw_item(item: Item) -> Drawn:
     # Inside of a text every quotation mark is escaped: the first such place is the field itself.
     place = body.index(b',"because":null,') + len(b',"because":')
     return Drawn(body[len(b'{"position":0,') : place], body[place + len(b"null") : -1])
+
+
+def _record(item: Item, name: bytes, row: int, columns: Columns, number: int) -> bytes:
+    """An item's record: `_HEAD`, then its id, head and tail.
+
+    Args:
+        item: The item.
+        name: Its id.
+        row: Of all items.
+        columns: Of some of them.
+        number: The item's among those. One that is out of stock never opens.
+    """
+    drawn = draw_item(item)
+    closes = int(columns.closes[number])
+    opens = int(columns.opens[number]) if columns.stocked[number] else closes
+    tail = len(name) + len(drawn.head)
+    begin = _HEAD.pack(opens, closes, row, len(name), tail, tail + len(drawn.tail))
+    return b"".join((begin, name, *drawn))
 
 
 class _Texts:
@@ -326,16 +325,17 @@ def _views(arrays: Mapping[str, Array], name: str) -> tuple[memoryview, memoryvi
     return arrays[name].data, arrays[_starts(name)].data
 
 
-def _slots(names: _Texts) -> NDArray[np.int32]:
-    """The table that finds names: at least two slots a name, a power of two of them."""
-    starts = names.starts
-    count = len(starts) - 1
-    slots = array("i", [UNKNOWN]) * (1 << (2 * count).bit_length())
+def _slots(places: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """The table that finds records: at least two slots a record, a power of two of them.
+
+    Args:
+        places: The CRC-32 of each id, and where the record begins.
+    """
+    slots = array("q", [UNKNOWN]) * (1 << (2 * len(places)).bit_length())
     last = len(slots) - 1
-    with memoryview(names.text) as text:
-        for row in range(count):
-            slot = crc32(text[starts[row] : starts[row + 1]]) & last
-            while slots[slot] != UNKNOWN:
-                slot = (slot + 1) & last
-            slots[slot] = row
-    return np.array(slots, np.int32)
+    for number, place in places:
+        slot = number & last
+        while slots[slot] != UNKNOWN:
+            slot = (slot + 1) & last
+        slots[slot] = place
+    return np.array(slots, np.int64)

@@ -22,7 +22,8 @@ from features.item import Item
 from features.override import Override
 from features.profile import NextBest
 from features.stores.codec import encode_event
-from serving.answering import Answer, Answers
+from serving.answering import Answers
+from serving.attempt import Answer
 from serving.following import Follower
 from serving.parts import Parts
 from serving.ranking.blocks import MAX_SIZE
@@ -134,21 +135,24 @@ class Service:
         self._parts.stores.close()
         self._parts.log.close()
 
-    async def answer(self, ask: Ask) -> Answer:
-        """The answer to a template within the deadline, whatever is down.
+    def begin(self, ask: Ask, waiting: asyncio.Future[Answer]) -> None:
+        """Have a template answered within the deadline, whatever is down.
+
+        Args:
+            ask: What it asks.
+            waiting: Gets the answer, or `Overloaded` when far too many ask at once.
 
         Raises:
             InvalidArgument: The block is not configured, or `n` or `send` can't be used.
-            Overloaded: Far too many ask at once.
         """
         self._check(ask)
-        return await self._answers.one(ask)
+        self._answers.begin(ask, waiting)
 
     async def answer_many(self, asks: Sequence[Ask]) -> list[Answer]:
         """The answers of a batch, in the order of the asks, whatever is down.
 
         Raises:
-            InvalidArgument: As `answer`, or there is none.
+            InvalidArgument: As `begin`, or there is none.
             TooLarge: More than `MAX_CUSTOMERS`.
         """
         if not asks:
@@ -158,6 +162,16 @@ class Service:
         for ask in asks:
             self._check(ask)
         return await self._answers.many(asks)
+
+    async def answer(self, ask: Ask) -> Answer:
+        """What a template is answered.
+
+        Raises:
+            InvalidArgument: As `begin`.
+            Overloaded: Far too many ask at once.
+        """
+        self._check(ask)
+        return await self._answers.one(ask)
 
     async def recommend(self, ask: Ask) -> Slate:
         """The slate of an `answer`."""

@@ -16,7 +16,7 @@ from features.errors import InputError, InvalidArgument, Problem
 from features.event import Event, decode_json, parse_events
 from features.identity import CustomerKeys
 from features.item import parse_items
-from serving.answering import Answer
+from serving.attempt import Answer
 from serving.keys import Scope
 from serving.service import Service, check_customers
 from serving.slate import Ask, Slate

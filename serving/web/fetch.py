@@ -7,6 +7,7 @@ once.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -16,7 +17,7 @@ from starlette.types import Scope as HttpScope
 
 from features.errors import InputError, InvalidArgument, Problem, shorten
 from features.identity import CustomerKeys
-from serving.answering import Answer
+from serving.attempt import Answer
 from serving.keys import Scope
 from serving.ranking.blocks import MAX_SIZE
 from serving.service import Service
@@ -46,17 +47,34 @@ class Fetch:
         self._service = service
         self._gate = gate
         self._customers = customers
+        self._asked: list[tuple[HttpScope, asyncio.Future[Answer]]] = []
 
-    async def answer(self, request: HttpScope) -> Answer:
+    def answer(self, request: HttpScope) -> asyncio.Future[Answer]:
         """One slate.
 
-        Raises:
-            AccessError: The caller may not ask.
-            InvalidArgument: What is asked can't be used.
-            Overloaded: Far too many ask at once.
+        It fails with `AccessError` when the caller may not ask, `InvalidArgument` when what is
+        asked can't be used, and `Overloaded` when far too many ask at once.
         """
-        self._gate.admit(request, Scope.RECOMMEND)
-        return await self._service.answer(parse_ask(parse_query(request), self._customers))
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Answer] = loop.create_future()
+        self._asked.append((request, waiting))
+        if len(self._asked) == 1:
+            loop.call_soon(self._begin_all)
+        return waiting
+
+    def _begin_all(self) -> None:
+        """Begin with all who came in the same turn of the loop.
+
+        In a row, looking at a request takes half of what it takes between two others.
+        """
+        asked, self._asked = self._asked, []
+        for request, waiting in asked:
+            try:
+                self._gate.admit(request, Scope.RECOMMEND)
+                ask = parse_ask(parse_query(request), self._customers)
+                self._service.begin(ask, waiting)
+            except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                waiting.set_exception(error)
 
 
 def parse_query(request: HttpScope) -> Mapping[str, str]:

@@ -5,11 +5,13 @@ The log line has the route's template, never the path or the query: they may nam
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 from starlette.routing import Match, Route
@@ -19,6 +21,7 @@ from features.clock import SystemClock
 from features.errors import HomingError
 from features.logs import line_writer
 from features.tokens import token
+from serving.attempt import Answer
 from serving.metrics import Metrics
 from serving.web.body import MAX_BODY, too_large
 from serving.web.fetch import PATH as FETCH
@@ -44,7 +47,32 @@ _SLATE_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 _READING = frozenset({"GET", "HEAD"})
+GATHER_SECONDS: Final = 0.01
+"""How long slates wait to be counted and logged with others: in a row, that takes half the time."""
 _log = structlog.get_logger("homing.access")
+
+
+class _Sent(NamedTuple):
+    """A slate that was sent."""
+
+    moment: datetime
+    method: str
+    seconds: float
+    request_id: str
+    customer: str
+    rung: str
+
+    def line(self) -> bytes:
+        """Its line of the log, as the logger would make it in three times the time.
+
+        None of the parts has anything in it that JSON would escape.
+        """
+        return (
+            f'{{"event":"request","method":"{self.method}","route":"{FETCH}","status":200,'
+            f'"ms":{round(1_000 * self.seconds, 3)},"request_id":"{self.request_id}",'
+            f'"customer":"{self.customer}","rung":"{self.rung}","level":"info",'
+            f'"timestamp":"{self.moment.isoformat()[:-6]}Z"}}'
+        ).encode()
 
 
 class Around:
@@ -62,39 +90,42 @@ class Around:
         self._metrics = metrics
         self._write = line_writer("info")
         self._clock = SystemClock()
+        self._sent: list[_Sent] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other kinds of scope pass."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            self._log_sent()  # where this was the service's life, nothing comes behind it
             return
         began = time.perf_counter()
-        request_id = _request_id(scope["headers"])
+        headers = dict(scope["headers"])
         scope[NOTES] = {}
-        reply = _Reply(send, request_id)
+        reply = _Reply(send, _request_id(headers))
+        answer: Answer | None = None
         try:
-            if _length(scope["headers"]) > MAX_BODY:
+            if _length(headers) > MAX_BODY:
                 await respond(*problem_of(too_large()))(scope, receive, reply.send)
             elif scope["path"] == FETCH and scope["method"] in _READING:
-                await self._template(scope, receive, reply)
+                answer = await self._template(scope, receive, reply)
             else:
-                with structlog.contextvars.bound_contextvars(request_id=request_id):
+                with structlog.contextvars.bound_contextvars(request_id=reply.request_id):
                     await self._app(scope, receive, reply.send)
         except Exception:  # noqa: BLE001 - the last resort: nobody sees a traceback
             await self._unforeseen(scope, receive, reply)
         finally:
-            self._note(scope, reply, time.perf_counter() - began)
+            self._note(scope, reply, answer, time.perf_counter() - began)
 
-    async def _template(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
-        """Answer a template."""
+    async def _template(self, scope: Scope, receive: Receive, reply: _Reply) -> Answer | None:
+        """Answer a template; None where it is refused."""
         scope["route"] = _TEMPLATE
         try:
             answer = await self._fetch.answer(scope)
         except HomingError as error:
             await respond(*problem_of(error))(scope, receive, reply.send)
-            return
-        scope[NOTES] = {"customer": answer.attempt.ask.customer, "rung": answer.choice.served_by}
+            return None
         await reply.send_slate(answer.body)
+        return answer
 
     async def _unforeseen(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
         self._metrics.internal.inc()
@@ -103,39 +134,41 @@ class Around:
         if reply.status == 0:
             await respond(internal())(scope, receive, reply.send)
 
-    def _note(self, scope: Scope, reply: _Reply, seconds: float) -> None:
-        route, status, notes = _route(scope), reply.status, scope[NOTES]
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+    def _note(self, scope: Scope, reply: _Reply, answer: Answer | None, seconds: float) -> None:
+        route, status, method = _route(scope), reply.status, scope["method"]
+        if method not in _METHODS:
+            method = "OTHER"
         self._metrics.note_request(method, route, status, seconds)
-        milliseconds = round(1_000 * seconds, 3)
-        if self._write is not None and "rung" in notes:
-            moment = self._clock.now().isoformat()
-            self._write(_slate_line(method, milliseconds, reply.request_id, notes, moment))
+        if answer is not None:
+            self._note_sent(method, seconds, reply.request_id, answer)
             return
+        self._metrics.count()
         say = _log.debug if route in _QUIET else _log.info
         say(
             "request",
             method=method,
             route=route,
             status=status,
-            ms=milliseconds,
+            ms=round(1_000 * seconds, 3),
             request_id=reply.request_id,
-            **notes,
+            **scope[NOTES],
         )
 
+    def _note_sent(self, method: str, seconds: float, request_id: str, answer: Answer) -> None:
+        """Leave what the log should have, to be written with what comes next."""
+        if not self._sent:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._log_sent)
+        customer, rung = answer.attempt.ask.customer, answer.choice.served_by
+        sent = _Sent(self._clock.now(), method, seconds, request_id, customer, rung)
+        self._sent.append(sent)
 
-def _slate_line(
-    method: str, milliseconds: float, request_id: str, notes: Mapping[str, str], moment: str
-) -> bytes:
-    """The line of a slate, as the logger would make it in three times the time.
-
-    None of the parts has anything in it that JSON would escape.
-    """
-    return (
-        f'{{"event":"request","method":"{method}","route":"{FETCH}","status":200,'
-        f'"ms":{milliseconds},"request_id":"{request_id}","customer":"{notes["customer"]}",'
-        f'"rung":"{notes["rung"]}","level":"info","timestamp":"{moment[:-6]}Z"}}'
-    ).encode()
+    def _log_sent(self) -> None:
+        """Log what was sent, and have it counted."""
+        sent, self._sent = self._sent, []
+        if self._write is not None:
+            for one in sent:
+                self._write(one.line())
+        self._metrics.count()
 
 
 class Named(Route):
@@ -187,21 +220,19 @@ class _Reply:
         await self._send(message)
 
 
-def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def _request_id(headers: Mapping[bytes, bytes]) -> str:
     """The caller's id when it is sane, else a new one."""
-    for name, value in headers:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value.decode()
-    return token()
+    told = headers.get(b"x-request-id")
+    return token() if told is None or not _REQUEST_ID.fullmatch(told) else told.decode()
 
 
-def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+def _length(headers: Mapping[bytes, bytes]) -> int:
     """The declared length of the body; 0 when it is not declared."""
-    for name, value in headers:
-        if name == b"content-length" and value.isdigit():
-            # A number of any length is refused by its digits alone.
-            return int(value) if len(value) < 16 else MAX_BODY + 1  # noqa: PLR2004 - digits
-    return 0
+    told = headers.get(b"content-length")
+    if told is None or not told.isdigit():
+        return 0
+    # A number of any length is refused by its digits alone.
+    return int(told) if len(told) < 16 else MAX_BODY + 1  # noqa: PLR2004 - digits
 
 
 def _route(scope: Scope) -> str:

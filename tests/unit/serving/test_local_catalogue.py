@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from features.item import Item
 from serving.catalogue import CatalogueCopy, make_copy
-from serving.local_catalogue import KEPT, LocalCatalogue
+from serving.local_catalogue import FORMAT, KEPT, LocalCatalogue
 
 APPLE, BREAD = Item(id="apple", title="Apple"), Item(id="bread", title="Bread")
 SHELVES = {"segment:new": ("apple",), "popular": ("bread", "apple")}
@@ -74,7 +74,7 @@ def test_shelves_that_are_not_those_that_were_kept_are_not_used(tmp_path: Path) 
 def test_a_copy_in_a_form_of_another_day_is_left_alone(tmp_path: Path) -> None:
     LocalCatalogue(tmp_path).keep(make_copy(3, (APPLE,), {}))
     manifest = folders(tmp_path)[0] / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 0'))
     assert LocalCatalogue(tmp_path).load() is None
     assert manifest.exists()
 

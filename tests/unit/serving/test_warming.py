@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from features.item import Item
-from serving.catalogue import make_copy
+from serving.catalogue import CatalogueCopy, make_copy
+from serving.packed import Drawn
 from serving.reload import loaded_model
 from serving.snapshot import Current, Snapshot
 from serving.warming import CUSTOMERS, warm_up
@@ -23,12 +24,17 @@ def test_every_block_answers_made_up_customers() -> None:
     assert warm_up(full(), NOW) == sum(CUSTOMERS) * len(BLOCKS)
 
 
-def test_the_items_of_the_answers_are_drawn_already() -> None:
-    snapshot = full()
-    assert snapshot.catalogue is not None
-    assert snapshot.catalogue.items.packed._at_hand == {}
-    warm_up(snapshot, NOW)
-    assert snapshot.catalogue.items.packed._at_hand
+def test_the_items_of_the_answers_are_looked_at_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: set[str] = set()
+    ready = CatalogueCopy.ready
+
+    def noting(copy: CatalogueCopy, item: str, moment: int) -> Drawn | None:
+        looked_at.add(item)
+        return ready(copy, item, moment)
+
+    monkeypatch.setattr(CatalogueCopy, "ready", noting)
+    warm_up(full(), NOW)
+    assert looked_at >= {"cream", "dates"}
 
 
 def test_without_a_model_or_a_catalogue_there_is_less_to_warm() -> None:
