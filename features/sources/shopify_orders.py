@@ -116,6 +116,10 @@ class _Order(msgspec.Struct, frozen=True):
         person = self.customer or Customer()
         return customer_of(keys, person.id, email=self.email or person.email)
 
+    def is_known(self) -> bool:
+        """Whether it names a customer of the shop; an address may yet turn out to be one's."""
+        return self.customer is not None and text_of(self.customer.id) is not None
+
     def marks(self) -> Marks:
         """Where in a mail it began: the cart's attributes come before the landing page."""
         notes = self.note_attributes if isinstance(self.note_attributes, list) else []
@@ -203,7 +207,7 @@ class Orders:
             when = moment_of(order.cancelled_at, "cancelled_at")
             rest = _Told(name, EventType.RETURN, customer, when, currency)
             lines(order.line_items, partial(self._cancelled, rest, _units_refunded(order)))
-        if order.cart_token:
+        if order.cart_token and order.is_known():
             alias = _cart_key(order.cart_token, keys)
             gathered.add(body, keeping(lambda: [joins(customer, alias, at)], now))
 
@@ -215,13 +219,13 @@ class Orders:
         """
         cart = decoded(body, _ORDER)
         alias = _cart_key(_id(cart.cart_token or cart.token, "token"), keys)
-        known = cart.customer is not None or bool(cart.email)
-        customer = cart.customer_key(keys) if known else alias
+        told = cart.is_known() or bool(cart.email)
+        customer = cart.customer_key(keys) if told else alias
         at = moment_of(cart.updated_at or cart.created_at, "updated_at")
         name, currency = f"{NAME}:cart:{alias}", currency_of(cart.currency)
         added = _Told(name, EventType.CART, customer, at, currency, cart.marks())
         _lines(gathered, body, now, cart.line_items, partial(self._line, added))
-        if known:
+        if cart.is_known():
             gathered.add(body, keeping(lambda: [joins(customer, alias, at)], now))
 
     def _line(self, told: _Told, raw: msgspec.Raw) -> Iterator[Event]:

@@ -8,8 +8,8 @@ Stripe knows payments; what was paid for, the shop says in `metadata`: `item`, a
 payment or a refund that names no item is left out; a checkout that was paid and names none is not,
 for something was bought.
 
-Whose it is: `metadata.customer`, else the e-mail address, else Stripe's own id of the customer,
-which `customer.created` joins to the first two.
+Whose it is: `metadata.customer`, else the e-mail address, else Stripe's own id of the customer. A
+customer of Stripe's whose metadata name the shop's is joined to that one, and so is the address.
 
 Sources: "Receive Stripe events in your webhook endpoint", on verifying signatures
 (https://docs.stripe.com/webhooks); "Supported currencies", on minor units
@@ -328,12 +328,12 @@ def _refund(case: _Case) -> Iterator[Event]:
 def _identities(case: _Case) -> Iterator[Event]:
     person, keys = case.about, case.keys
     named = _named(person.metadata).get("customer")
-    email = person.email and email_id(person.email)
-    if not named and not email:
-        return
-    customer = customer_of(keys, named, email)
-    for alias in (keys.resolve(person.id), email and keys.resolve(email)):
-        if alias and alias != customer:
+    if named is None:
+        return  # an address may yet turn out to be that of a customer of the shop's
+    customer = keys.resolve(named)
+    email = email_id(person.email or "")
+    for alias in map(keys.resolve, filter(None, (person.id, email))):
+        if alias != customer:
             yield Event(
                 id=f"{NAME}:identify:{customer}:{alias}",
                 type=EventType.IDENTIFY,

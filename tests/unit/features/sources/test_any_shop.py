@@ -25,6 +25,7 @@ from tests.unit.features.sources import (
     test_generic,
     test_segment,
     test_shopify,
+    test_shopify_items,
     test_standard_webhooks,
     test_stripe,
     test_woocommerce,
@@ -44,7 +45,7 @@ DELIVERIES: dict[str, tuple[Source, JSON, dict[str, str]]] = {
     "customer": (Shopify(["s"]), test_shopify.CUSTOMER, {"x-shopify-topic": "customers/update"}),
     "product": (
         Shopify(["s"], sold_as="variant", storefront="https://a.example"),
-        test_shopify.PRODUCT,
+        test_shopify_items.PRODUCT,
         {"x-shopify-topic": "products/update"},
     ),
     "woo": (
