@@ -26,6 +26,8 @@ Name = str | int | None
 Amount = str | int | float | None
 """A number as senders write it."""
 
+Reader = Callable[[], Iterable[Event]]
+"""Gives the events of a part; raises `InputError` where there are none but should be."""
 SoldAs = Literal["product", "variant", "sku"]
 """Which of a shop's ids the items of the catalogue have."""
 
@@ -188,8 +190,8 @@ def kept(event: Event, now: datetime) -> Event:
     return msgspec.structs.replace(event, occurred_at=event.occurred_at.astimezone(UTC))
 
 
-def keeping(read: Callable[[], Iterable[Event]], now: datetime) -> Callable[[], Iterable[Event]]:
-    """What gives the same events as they are kept; raises InvalidEvent too."""
+def keeping(read: Reader, now: datetime) -> Reader:
+    """What gives the same events as they are kept."""
     return lambda: [kept(event, now) for event in read()]
 
 
@@ -221,12 +223,12 @@ class Gathered:
         self._items: list[Item] = []
         self._gone: list[str] = []
 
-    def add(self, body: bytes | msgspec.Raw, read: Callable[[], Iterable[Event]]) -> None:
+    def add(self, body: bytes | msgspec.Raw, read: Reader) -> None:
         """Add the events of a part, or the part itself where they can't be read.
 
         Args:
             body: The part's bytes; of a part that means nothing without the others, all of them.
-            read: Gives its events; raises `InputError` where there are none but should be.
+            read: Gives its events.
         """
         try:
             self._events += list(read())

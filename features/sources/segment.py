@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,7 @@ from features.sources.reading import (
     Gathered,
     Marks,
     Name,
+    Reader,
     currency_of,
     customer_of,
     decoded,
@@ -144,6 +145,22 @@ _FIELDS = msgspec.json.Decoder(dict[str, object])
 Part = bytes | msgspec.Raw
 
 
+class _Call(NamedTuple):
+    """How a message came.
+
+    Attributes:
+        method: Its own; None where the message says it.
+        sent_at: When its batch was sent.
+        keys: Turns outside ids into customer keys.
+        now: When it came.
+    """
+
+    method: str | None
+    sent_at: str | None
+    keys: CustomerKeys
+    now: datetime
+
+
 def write_key(body: bytes) -> str | None:
     """The write key in a call's body, where its headers have none; None when there is none."""
     try:
@@ -173,23 +190,28 @@ class Segment:
         """
         gathered = Gathered()
         if method != "batch":
-            gathered.add(body, keeping(partial(self._read, body, method, None, keys, now), now))
+            self._add(gathered, body, _Call(method, None, keys, now))
             return gathered.received()
         try:
-            call = decoded(body, _BATCH)
+            batch = decoded(body, _BATCH)
         except InputError as error:
             gathered.refuse(body, error)
             return gathered.received()
-        for part in call.batch:
-            read = partial(self._read, part, None, call.sent_at, keys, now)
-            gathered.add(part, keeping(read, now))
+        for part in batch.batch:
+            self._add(gathered, part, _Call(None, batch.sent_at, keys, now))
         return gathered.received()
 
-    def _read(
-        self, part: Part, method: str | None, sent_at: str | None, keys: CustomerKeys, now: datetime
-    ) -> Iterator[Event]:
+    def _add(self, gathered: Gathered, part: Part, call: _Call) -> None:
+        try:
+            for read in self._readers(part, call):
+                gathered.add(part, keeping(read, call.now))
+        except InputError as error:
+            gathered.refuse(part, error)
+
+    def _readers(self, part: Part, call: _Call) -> Iterator[Reader]:
+        """What gives a message's events: one for each product, so that none silences another."""
         message = decoded(part, _MESSAGE)
-        method = method or METHODS.get(message.type or "")
+        method = call.method or METHODS.get(message.type or "")
         kind = _kind(message, method)
         if kind is None:
             return
@@ -197,13 +219,14 @@ class Segment:
         told = Event(
             id=f"{NAME}:{message.message_id or _digest(part)}",
             type=kind,
-            customer=customer_of(keys, message.user_id, message.anonymous_id, email=email),
-            occurred_at=_moment(message, sent_at, now),
+            customer=customer_of(call.keys, message.user_id, message.anonymous_id, email=email),
+            occurred_at=_moment(message, call),
             source=NAME,
             machine=is_robot(message.told("userAgent")),
         )
         if kind is EventType.IDENTIFY:
-            yield from _identities(told, message, method, keys)
+            other = message.previous_id if method == "alias" else message.anonymous_id
+            yield partial(_identities, told, message.user_id, other, call.keys)
             return
         properties = decoded(message.properties, _PROPERTIES) or _Properties()
         marks = _marks(properties, message)
@@ -211,23 +234,37 @@ class Segment:
         if kind in _OF_ITEMS:
             yield from self._lines(told, properties)
         elif kind in (EventType.VIEW, EventType.CART):
-            item = self._item(properties)
-            if item is not None or method == "track":
-                yield _of(told, properties, item, properties.currency)
+            if method == "track" or self._item(properties) is not None:
+                yield partial(self._of, told, properties, properties.currency)
         else:
             send = marks.send or text_of(properties.email_id) or text_of(properties.campaign_id)
             item = marks.item or self._item(properties)
-            yield msgspec.structs.replace(told, item=item, send=send)
+            yield lambda: [msgspec.structs.replace(told, item=item, send=send)]
 
-    def _lines(self, told: Event, properties: _Properties) -> Iterator[Event]:
+    def _lines(self, told: Event, properties: _Properties) -> Iterator[Reader]:
         if not properties.products:
             cure = "send what was bought or came back as properties.products"
             raise refused(field="properties.products", reason="missing", cure=cure)
         for index, raw in enumerate(properties.products):
-            product = decoded(raw, _PRODUCT)
-            line = _of(told, product, self._item(product), properties.currency)
-            if number_of(product.quantity) != 0:
-                yield msgspec.structs.replace(line, id=f"{told.id}:{index}")
+            line = msgspec.structs.replace(told, id=f"{told.id}:{index}")
+            yield partial(self._line, line, raw, properties.currency)
+
+    def _line(self, told: Event, raw: msgspec.Raw, currency: str | None) -> Iterator[Event]:
+        product = decoded(raw, _PRODUCT)
+        if number_of(product.quantity) != 0:
+            yield from self._of(told, product, currency)
+
+    def _of(self, told: Event, product: _Product, currency: str | None) -> Iterator[Event]:
+        """What was done to one product; what a viewed one costs was not spent."""
+        quantity = number_of(product.quantity)
+        spent = told.type is not EventType.VIEW
+        yield msgspec.structs.replace(
+            told,
+            item=self._item(product),
+            quantity=1.0 if quantity is None or not spent else quantity,
+            value=product.value() if spent else None,
+            currency=currency_of(currency) if spent else None,
+        )
 
     def _item(self, product: _Product) -> str | None:
         number, sku = text_of(product.product_id) or text_of(product.id), text_of(product.sku)
@@ -242,28 +279,12 @@ def _kind(message: _Message, method: str | None) -> EventType | None:
     return EventType.IDENTIFY if method in ("identify", "alias") else None
 
 
-def _identities(
-    told: Event, message: _Message, method: str | None, keys: CustomerKeys
-) -> Iterator[Event]:
-    other = message.previous_id if method == "alias" else message.anonymous_id
-    if text_of(message.user_id) is None or text_of(other) is None:
+def _identities(told: Event, user: Name, other: Name, keys: CustomerKeys) -> Iterator[Event]:
+    if text_of(user) is None or text_of(other) is None:
         return  # somebody is told of, but no one else to be
     alias = customer_of(keys, other)
     if alias != told.customer:
         yield msgspec.structs.replace(told, alias=alias)
-
-
-def _of(told: Event, product: _Product, item: str | None, currency: str | None) -> Event:
-    """What was done to one product; what a viewed one costs was not spent."""
-    quantity = number_of(product.quantity)
-    spent = told.type is not EventType.VIEW
-    return msgspec.structs.replace(
-        told,
-        item=item,
-        quantity=1.0 if quantity is None or not spent else quantity,
-        value=product.value() if spent else None,
-        currency=currency_of(currency) if spent else None,
-    )
 
 
 def _marks(properties: _Properties, message: _Message) -> Marks:
@@ -273,15 +294,15 @@ def _marks(properties: _Properties, message: _Message) -> Marks:
     return Marks(*(next(filter(None, found), None) for found in zip(named, *links, strict=True)))
 
 
-def _moment(message: _Message, sent_at: str | None, now: datetime) -> datetime:
+def _moment(message: _Message, call: _Call) -> datetime:
     original = message.original_timestamp or message.timestamp
     if not original:
-        return now
-    at, sent = moment_of(original, "timestamp"), message.sent_at or sent_at
+        return call.now
+    at, sent = moment_of(original, "timestamp"), message.sent_at or call.sent_at
     if not sent:
         return at
     try:
-        return now - (moment_of(sent, "sentAt") - at)
+        return call.now - (moment_of(sent, "sentAt") - at)
     except OverflowError:
         raise refused(field="sentAt", reason="out of range", cure="send the time") from None
 

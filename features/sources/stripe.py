@@ -32,6 +32,7 @@ from features.identity import CustomerKeys
 from features.sources.reading import (
     Amount,
     Gathered,
+    Reader,
     customer_of,
     decoded,
     email_id,
@@ -199,9 +200,6 @@ class Stripe:
         except InputError as error:
             gathered.refuse(body, error)
         return gathered.received()
-
-
-Reader = Callable[[], Iterable[Event]]
 
 
 def _macs(values: Iterable[str]) -> Iterator[bytes]:

@@ -181,6 +181,14 @@ def test_what_cant_be_an_event_is_a_dead_letter(fields: JSON) -> None:
     assert [letter.body for letter in received.unreadable] == [dumped(payload)]
 
 
+def test_a_product_that_cant_be_read_does_not_silence_the_others() -> None:
+    order = {**ORDER, "products": [{"product_id": []}, PRODUCT, {"name": "a bag"}]}
+    payload = message(event="Order Completed", properties=order)
+    received = call("track", payload)
+    assert [event.id for event in received.events] == ["segment:m-1:1"]
+    assert [letter.body for letter in received.unreadable] == [dumped(payload)]
+
+
 def test_an_order_without_products_says_what_to_send() -> None:
     (letter,) = call("track", message(event="Order Completed")).unreadable
     assert letter.reason.startswith("properties.products: missing")
