@@ -61,7 +61,7 @@ _WHOLE: Final = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV"}
     | {"XAF", "XOF", "XPF"}
 )
-"""Currencies whose amounts are not in hundredths, for they have no smaller unit."""
+"""Currencies whose amounts are whole; of ISK and UGX they stayed hundredths that are always 0."""
 _THOUSANDTHS: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 
 

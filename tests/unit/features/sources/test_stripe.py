@@ -179,7 +179,9 @@ def test_the_lines_of_a_paid_invoice_are_purchases() -> None:
     assert events_of(of("invoice.paid", {**invoice, "lines": None})) == []
 
 
-@pytest.mark.parametrize(("code", "value"), [("kwd", 2.5), ("jpy", 2500.0), ("isk", 25.0)])
+@pytest.mark.parametrize(
+    ("code", "value"), [("kwd", 2.5), ("jpy", 2500.0), ("isk", 25.0), ("ugx", 25.0)]
+)
 def test_amounts_are_in_minor_units(code: str, value: float) -> None:
     (event,) = events_of(of("checkout.session.completed", {**SESSION, "currency": code}))
     assert event.value == value
