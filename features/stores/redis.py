@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from features.errors import MissingExtra, SettingsError, StoreUnavailable
@@ -163,3 +163,8 @@ def history_key(customer: str) -> str:
 def published_key(customer: str) -> str:
     """Where the published half is kept."""
     return f"homing:published:{customer}"
+
+
+def values(client: redis.Redis, keys: Sequence[str]) -> list[bytes | None]:
+    """What is kept under each key, in one round trip; None where there is nothing."""
+    return cast("list[bytes | None]", client.mget(keys))

@@ -7,18 +7,15 @@ and the sorted set `homing:customers`, which puts customer keys in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from features.alias import Identified
 from features.profile import History, Profile, Published, encode
 from features.stores.halves import chunks, read_own, read_profile
 from features.stores.joining import Change, folded, forgotten
 from features.stores.ports import NOBODY
-from features.stores.redis import Pipeline, RedisServer, history_key, published_key
+from features.stores.redis import Pipeline, RedisServer, history_key, published_key, values
 from features.stores.redis_aliases import RedisTold, aliases_key, keep_own, own_key, watched_keys
-
-if TYPE_CHECKING:
-    import redis
 
 CHUNK: Final = 500
 """Profiles in one message of a bulk write."""
@@ -40,7 +37,7 @@ class RedisProfiles:
     def get(self, customer: str) -> Profile | None:
         """The profile in one round trip; None for a customer who is not known."""
         with self._server.asking() as client:
-            history, published = _mget(client, [history_key(customer), published_key(customer)])
+            history, published = values(client, [history_key(customer), published_key(customer)])
         return self._profile(customer, history, published)
 
     def get_many(self, customers: Sequence[str]) -> dict[str, Profile]:
@@ -53,7 +50,7 @@ class RedisProfiles:
                 for key in (history_key(customer), published_key(customer))
             ]
             with self._server.moving() as client:
-                halves = iter(_mget(client, keys))
+                halves = iter(values(client, keys))
             for customer in chunk:
                 profile = self._profile(customer, next(halves), next(halves))
                 if profile is not None:
@@ -139,7 +136,7 @@ class RedisProfiles:
 
     def _drop_aliases(self, customers: Sequence[str]) -> None:
         with self._server.moving() as client:
-            told = zip(customers, _mget(client, list(map(own_key, customers))), strict=True)
+            told = zip(customers, values(client, list(map(own_key, customers))), strict=True)
             known = {key: body for key, body in told if body is not None}
             owned = [
                 key
@@ -171,7 +168,3 @@ def _drop(pipeline: Pipeline, customers: Collection[str]) -> None:
     if customers:
         pipeline.delete(*map(history_key, customers), *map(published_key, customers))
         pipeline.zrem(CUSTOMERS, *customers)
-
-
-def _mget(client: redis.Redis, keys: Sequence[str]) -> list[bytes | None]:
-    return cast("list[bytes | None]", client.mget(keys))

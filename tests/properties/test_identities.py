@@ -73,7 +73,7 @@ def whose(events: Iterable[Event], until: datetime = LATER) -> dict[str, str]:
         now = [(alias, customer) for at, alias, customer in said if at == moment]
         customers |= {customer for _, customer in now}
         for alias, customer in now:
-            if alias is not None and alias not in customers:
+            if alias not in customers:
                 owner.setdefault(alias, customer)
     return {alias: _end(alias, owner) for alias in owner}
 
