@@ -57,7 +57,8 @@ class CustomerKeys:
         """
         if is_key(text):
             return text
-        outside = unicodedata.normalize("NFC", text).strip()
+        # ASCII is normal as it is.
+        outside = (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
         if not outside or len(outside) > MAX_OUTSIDE_ID or not outside.isprintable():
             reason = f"a customer id has 1 to {MAX_OUTSIDE_ID} printable characters"
             # The id itself may be personal: the message tells its length alone.

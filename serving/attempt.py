@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -29,8 +28,7 @@ _NONE: Final = frozenset[str]()
 _settling = threading.Lock()
 
 
-@dataclass(eq=False, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """Shared by the thread that makes an answer and the loop that waits for it.
 
     Attributes:
@@ -59,7 +57,7 @@ class Attempt:
     now: datetime
     waiting: asyncio.Future[Answer] | None = None
     until: float = 0.0
-    pins: Mapping[str, Choice] = field(default_factory=dict)
+    pins: Mapping[str, Choice] = {}
     turns: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     seen: Seen | None = None

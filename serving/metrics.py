@@ -134,9 +134,12 @@ class Metrics:
             self.answers.labels(rung, reason or "").inc(number)
             self.made.labels(made).inc(number)
         requests: Tally[tuple[str, str, int]] = Tally()
+        times: dict[str, Histogram] = {}
         for method, route, status, seconds in _taken(self._requested):
             requests[method, route, status] += 1
-            self.latency.labels(route).observe(seconds)
+            if route not in times:
+                times[route] = self.latency.labels(route)
+            times[route].observe(seconds)
         for (method, route, status), number in requests.items():
             self.requests.labels(method, route, str(status)).inc(number)
 

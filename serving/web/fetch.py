@@ -91,8 +91,11 @@ def parse_query(request: HttpScope) -> Mapping[str, str]:
     if "%" in text or "+" in text:
         return dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
     # Nothing is encoded, as in nearly every template: splitting is all there is to do.
-    parts = (part.partition("=") for part in text.split("&"))
-    return {name: value for name, _, value in parts}
+    given: dict[str, str] = {}
+    for part in text.split("&"):
+        name, _, value = part.partition("=")
+        given[name] = value
+    return given
 
 
 def parse_ask(query: Mapping[str, str], customers: CustomerKeys) -> Ask:
