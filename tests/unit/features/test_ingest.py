@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
 
 from features import ingest as loop
 from features.clock import FixedClock
+from features.engine import open_engine
 from features.errors import LakeUnavailable, StoreUnavailable, Unavailable
 from features.event import Event, EventType
 from features.ingest import Ingest, histories, run_half, run_ingest
 from features.lake import Lake, MergeReport
+from features.persons import persons
 from features.profile import History, history_of
 from features.settings import Settings
 from features.stores.codec import encode_event
@@ -183,6 +187,38 @@ def test_histories_are_told_apart_by_customer() -> None:
         ADA: history_of([events[0], events[2]]),
         BOB: history_of([events[1]]),
     }
+
+
+def test_a_robot_reaches_the_lake_and_makes_no_profile(
+    ingest: Ingest, log: EventLog, stores: Stores, lake: ListLake
+) -> None:
+    append(log, [msgspec.structs.replace(bought(1), machine=True)])
+    ingest.fold_once()
+    ingest.merge_once()
+    assert stores.profiles.count() == 0
+    assert lake.ids == ["e-1"]
+
+
+def test_a_visitor_who_turns_out_to_be_a_customer_is_one_in_profiles_and_in_training(
+    log: EventLog, stores: Stores, tmp_path: Path
+) -> None:
+    lake = Lake(str(tmp_path))
+    ingest = Ingest(log, stores.profiles, lake, FixedClock(NOW))
+    known = msgspec.structs.replace(bought(5, BOB), type=EventType.IDENTIFY, item=None, alias=ADA)
+    events = [bought(1), bought(2, BOB), known, bought(3)]
+    for event in events:
+        append(log, [event])
+        ingest.fold_once()
+        ingest.merge_once()
+    profile = stores.profiles.get(BOB)
+    assert stores.profiles.customers() == [BOB]
+    assert profile is not None
+    assert profile.history == history_of(events)
+    engine = open_engine()
+    with closing(engine.con):
+        read = persons(lake.events(engine), NOW).to_pyarrow()
+    assert sorted(read["id"].to_pylist()) == ["e-1", "e-2", "e-3"]
+    assert set(read["customer"].to_pylist()) == {BOB}
 
 
 def test_few_events_wait_for_company_and_many_do_not(

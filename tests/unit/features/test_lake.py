@@ -269,6 +269,13 @@ def test_a_failure_of_the_disk_tells_its_cure(
         put(lake, event("b"))
 
 
+def test_what_delta_says_without_a_name_is_declared_and_other_faults_are_not(lake: Lake) -> None:
+    with pytest.raises(LakeUnavailable, match="broke off"), lake._declared(EVENTS):  # noqa: SLF001 - its own
+        raise Exception("a stream broke off")  # noqa: EM101, TRY002, TRY003 - as Delta does on one processor
+    with pytest.raises(ZeroDivisionError), lake._declared(EVENTS):  # noqa: SLF001 - its own
+        _ = 1 / 0
+
+
 FULL_DISK = """
 import resource, signal, sys
 from features.errors import LakeUnavailable
