@@ -270,9 +270,9 @@ def test_a_failure_of_the_disk_tells_its_cure(
 
 
 def test_what_delta_says_without_a_name_is_declared_and_other_faults_are_not(lake: Lake) -> None:
-    with pytest.raises(LakeUnavailable, match="broke off"), lake._declared(EVENTS):  # noqa: SLF001 - its own
+    with pytest.raises(LakeUnavailable, match="broke off"), lake._declared(EVENTS):
         raise Exception("a stream broke off")  # noqa: EM101, TRY002, TRY003 - as Delta does on one processor
-    with pytest.raises(ZeroDivisionError), lake._declared(EVENTS):  # noqa: SLF001 - its own
+    with pytest.raises(ZeroDivisionError), lake._declared(EVENTS):
         _ = 1 / 0
 
 
