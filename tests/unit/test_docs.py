@@ -114,10 +114,12 @@ def blocks_of(page: str, language: str) -> list[str]:
 
 def test_the_examples_of_events_are_events() -> None:
     keys, now = CustomerKeys(b"s" * 32), datetime(2026, 2, 1, tzinfo=UTC)
-    plain, cloud = (json.loads(text) for text in blocks_of("docs/events.md", "json"))
+    plain, whose, cloud = (json.loads(text) for text in blocks_of("docs/events.md", "json"))
     [event] = parse_events(plain, keys, now)
+    [known] = parse_events(whose, keys, now)
     [sent] = parse_cloudevents(cloud, keys, now)
     assert (event.item, sent.item) == ("sku-4411", "sku-4411")
+    assert (known.customer, known.alias) == (event.customer, keys.resolve("visitor-7f3a"))
 
 
 def test_the_examples_of_blocks_and_mappings_are_read(tmp_path: Path) -> None:
