@@ -204,19 +204,18 @@ class Attempt(msgspec.Struct, eq=False):
         known = self._looked_at
         if known is not None and known[0] is choice and known[1] is self.snapshot:
             return known[2]
-        shown: list[Shown] = []
-        snapshot, moment, count = self.snapshot, self._moment, self.count
-        copy, segment = snapshot.catalogue, self.publication.segment
-        banned = snapshot.overrides.orders(self.block.name, segment, self.now).banned
-        for pick in choice.picks:
-            if len(shown) == count:
-                break
-            if pick.item in banned:
-                continue
-            drawn = None if copy is None else copy.ready(pick.item, moment)
-            drawn = self._static(pick.item) if drawn is None else drawn
-            if drawn is not None:
-                shown.append(Shown(drawn, pick))
+        snapshot, copy = self.snapshot, self.snapshot.catalogue
+        banned = snapshot.overrides.orders(
+            self.block.name, self.publication.segment, self.now
+        ).banned
+        picks = [pick for pick in choice.picks if pick.item not in banned]
+        items = [pick.item for pick in picks]
+        drawn = len(items) * [None] if copy is None else copy.ready(items, self._moment)
+        shown = [
+            (ready, pick)
+            for found, pick in zip(drawn, picks, strict=True)
+            if (ready := found or self._static(pick.item)) is not None
+        ][: self.count]
         self._looked_at = choice, snapshot, shown
         return shown
 

@@ -41,9 +41,9 @@ class CatalogueCopy:
         """What tells its items from any others: their `items_digest`."""
         return self.items.digest
 
-    def ready(self, item: str, moment: int) -> Drawn | None:
-        """The item in JSON, if a mail of that moment, microseconds since 1970, may show it."""
-        return self.items.ready(item, moment)
+    def ready(self, items: Sequence[str], moment: int) -> list[Drawn | None]:
+        """Items in JSON; None where a mail of that moment, microseconds since 1970, may not."""
+        return self.items.ready(items, moment)
 
     def changed_between(self, earlier: int, later: int) -> bool:
         """Whether an item's window opened or closed after one moment and not after the other.

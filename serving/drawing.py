@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -26,11 +26,8 @@ NAMES: Final = 1_024
 """Names of blocks, sends, models and reasons whose encoding is remembered."""
 
 
-class Shown(NamedTuple):
-    """An item that an answer shows, and what is said of it."""
-
-    drawn: Drawn
-    pick: Pick
+Shown = tuple[Drawn, Pick]
+"""An item that an answer shows, and what is said of it."""
 
 
 def encode_slate(ask: Ask, choice: Choice, shown: Sequence[Shown]) -> bytes:

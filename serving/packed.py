@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
 import msgspec
@@ -38,16 +38,9 @@ stands before its tail, and of the whole text."""
 _COLUMNS: Final = tuple(Columns.__dataclass_fields__)
 
 
-class Drawn(NamedTuple):
-    """An item as an answer shows it, in JSON, but for its position and its reason.
-
-    Attributes:
-        head: From behind the position to `"because":`.
-        tail: From the comma behind the reason to the last field.
-    """
-
-    head: bytes
-    tail: bytes
+Drawn = tuple[bytes, bytes]
+"""An item as an answer shows it, in JSON, but for its position and its reason: from behind the
+position to `"because":`, and from the comma behind the reason to the last field."""
 
 
 class Packed:
@@ -100,18 +93,23 @@ class Packed:
         starts = self._body_starts
         return bytes(self._bodies[starts[row] : starts[row + 1]])
 
-    def ready(self, item: str, moment: int) -> Drawn | None:
-        """An item in JSON, if a mail of that moment may show it; None also when it is not there.
+    def ready(self, items: Iterable[str], moment: int) -> list[Drawn | None]:
+        """Items in JSON; None in place of those that a mail of that moment may not show.
 
         Args:
-            item: Its id.
+            items: Ids, of items that are there or not.
             moment: Microseconds since 1970.
         """
-        found = self._found(item)
-        if found is None:
-            return None
-        (opens, closes, _, name, tail, _), text = found
-        return Drawn(text[name:tail], text[tail:]) if opens <= moment < closes else None
+        drawn: list[Drawn | None] = []
+        found_of = self._found
+        for item in items:
+            found = found_of(item)
+            if found is None:
+                drawn.append(None)
+                continue
+            (opens, closes, _, name, tail, _), text = found
+            drawn.append((text[name:tail], text[tail:]) if opens <= moment < closes else None)
+        return drawn
 
     def changed_between(self, earlier: int, later: int) -> bool:
         """Whether an item's window opened or closed after one moment and not after the other."""
@@ -170,16 +168,16 @@ class Items(Mapping[str, Item]):
         come = sum(item_digest(encode_item(item)) for item in new.values())
         return Items(self.packed, (self.digest - gone + come) % DIGESTS, over)
 
-    def ready(self, item: str, moment: int) -> Drawn | None:
-        """An item in JSON, if a mail of that moment may show it; None also when it is not there.
+    def ready(self, items: Sequence[str], moment: int) -> list[Drawn | None]:
+        """Items in JSON; None in place of those that a mail of that moment may not show.
 
         Args:
-            item: Its id.
+            items: Ids, of items that are there or not.
             moment: Microseconds since 1970.
         """
-        if self.over is not None and self.over.row(item) != UNKNOWN:
-            return self.over.ready(item, moment)
-        return self.packed.ready(item, moment)
+        if self.over is None:
+            return self.packed.ready(items, moment)
+        return [self._layer(item)[0].ready((item,), moment)[0] for item in items]
 
     def columns(self, items: Sequence[str]) -> Columns:
         """What rules read of these items, in their order; of one that is not there too."""
@@ -270,7 +268,7 @@ def draw_item(item: Item) -> Drawn:
     body = msgspec.json.encode(draw(item, 0))
     # Inside of a text every quotation mark is escaped: the first such place is the field itself.
     place = body.index(b',"because":null,') + len(b',"because":')
-    return Drawn(body[len(b'{"position":0,') : place], body[place + len(b"null") : -1])
+    return body[len(b'{"position":0,') : place], body[place + len(b"null") : -1]
 
 
 def _record(item: Item, name: bytes, row: int, columns: Columns, number: int) -> bytes:
@@ -283,12 +281,12 @@ def _record(item: Item, name: bytes, row: int, columns: Columns, number: int) ->
         columns: Of some of them.
         number: The item's among those. One that is out of stock never opens.
     """
-    drawn = draw_item(item)
+    before, behind = draw_item(item)
     closes = int(columns.closes[number])
     opens = int(columns.opens[number]) if columns.stocked[number] else closes
-    tail = len(name) + len(drawn.head)
-    begin = _HEAD.pack(opens, closes, row, len(name), tail, tail + len(drawn.tail))
-    return b"".join((begin, name, *drawn))
+    tail = len(name) + len(before)
+    begin = _HEAD.pack(opens, closes, row, len(name), tail, tail + len(behind))
+    return b"".join((begin, name, before, behind))
 
 
 class _Texts:

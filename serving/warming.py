@@ -48,8 +48,8 @@ def warm_up(snapshot: Snapshot, now: datetime, seconds: float = WARM_SECONDS) ->
         for question, ranked in zip(asked, rank(snapshot, asked), strict=True):
             choice = choose(snapshot, question, ranked)
             if snapshot.catalogue is not None:
-                for pick in choice.picks:
-                    snapshot.catalogue.ready(pick.item, microseconds(now))
+                items = [pick.item for pick in choice.picks]
+                snapshot.catalogue.ready(items, microseconds(now))
             answered += 1
     return answered
 

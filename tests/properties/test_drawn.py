@@ -37,8 +37,8 @@ ITEMS = st.builds(
 def test_head_reason_and_tail_are_the_item_as_it_is_encoded(
     item: Item, position: int, because: Because | None
 ) -> None:
-    drawn, said = draw_item(item), msgspec.json.encode(because)
-    together = b'{"position":%d,' % position + drawn.head + said + drawn.tail + b"}"
+    (head, tail), said = draw_item(item), msgspec.json.encode(because)
+    together = b'{"position":%d,' % position + head + said + tail + b"}"
     assert together == msgspec.json.encode(draw(item, position, because))
 
 
@@ -48,4 +48,4 @@ def test_what_is_packed_says_the_same_as_the_items(known: list[Item], now: datet
     assert list(packed.values()) == known
     for item in known:
         ready = draw_item(item) if item.available_at(now) else None
-        assert packed.ready(item.id, microseconds(now)) == ready
+        assert packed.ready([item.id], microseconds(now)) == [ready]

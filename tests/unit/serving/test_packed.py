@@ -53,18 +53,18 @@ def test_ids_are_found_however_they_fall_in_the_table() -> None:
 
 def test_every_item_is_drawn_as_itself() -> None:
     many = items(*(Item(id=str(number), title=f"No {number}") for number in range(3_000)))
-    drawn = [many.ready(str(number), AT) for number in range(3_000)]
-    assert all(of is not None and f'"No {n}"'.encode() in of.head for n, of in enumerate(drawn))
+    drawn = many.ready([str(number) for number in range(3_000)], AT)
+    assert all(of is not None and f'"No {n}"'.encode() in of[0] for n, of in enumerate(drawn))
 
 
 def test_an_item_is_showable_in_stock_and_in_its_window() -> None:
     packed = items(*ALL)
     shown = {
-        moment: [item.id for item in ALL if packed.ready(item.id, moment) is not None]
+        moment: [item.id for item in ALL if packed.ready([item.id], moment) != [None]]
         for moment in (AT, AT + 2 * DAY)
     }
     assert shown == {AT: ["apple", "bread"], AT + 2 * DAY: ["apple"]}
-    assert packed.ready("dates", AT) is None
+    assert packed.ready(["dates", "apple"], AT)[:1] == [None]
 
 
 def test_a_window_changes_things_at_its_edge_and_at_no_other_moment() -> None:
@@ -82,14 +82,13 @@ def test_a_change_stands_over_what_was_packed() -> None:
     assert list(changed) == ["apple", "bread", "cream", "dates"]
     assert len(changed) == 4
     assert (changed["apple"], changed["dates"], changed["bread"]) == (sold, dates, BREAD)
-    assert changed.ready("apple", AT) is None
-    assert changed.ready("dates", AT) is None
-    assert changed.ready("bread", AT) is not None
+    shown = changed.ready(["apple", "dates", "bread", "eggs"], AT)
+    assert [drawn is not None for drawn in shown] == [False, False, True, False]
     assert changed.changed_between(AT, AT + DAY)
     assert not changed.changed_between(AT, AT + DAY - 1)
-    drawn = changed.ready("dates", AT + DAY)
+    (drawn,) = changed.ready(["dates"], AT + DAY)
     assert drawn is not None
-    assert b'"Dates"' in drawn.head
+    assert b'"Dates"' in drawn[0]
     assert packed["apple"] == APPLE
 
 

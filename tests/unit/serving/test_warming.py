@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -28,9 +30,9 @@ def test_the_items_of_the_answers_are_looked_at_already(monkeypatch: pytest.Monk
     looked_at: set[str] = set()
     ready = CatalogueCopy.ready
 
-    def noting(copy: CatalogueCopy, item: str, moment: int) -> Drawn | None:
-        looked_at.add(item)
-        return ready(copy, item, moment)
+    def noting(copy: CatalogueCopy, items: Sequence[str], moment: int) -> list[Drawn | None]:
+        looked_at.update(items)
+        return ready(copy, items, moment)
 
     monkeypatch.setattr(CatalogueCopy, "ready", noting)
     warm_up(full(), NOW)
