@@ -45,6 +45,7 @@ def test_a_row_becomes_an_event(tmp_path: Path, into: Destination) -> None:
         "value": 3.5,
         "currency": "GBP",
         "source": "shop",
+        "machine": False,
         "date": "2026-02-01",
     }
 
