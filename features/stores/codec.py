@@ -18,8 +18,16 @@ from features.override import Override
 DIGESTS: Final = 1 << 64
 """Digests are counted modulo this."""
 
+
+class _Customer(msgspec.Struct):
+    """Of an event nothing but whose it is."""
+
+    customer: str
+
+
 _encoder = msgspec.msgpack.Encoder()
 _event_decoder = msgspec.msgpack.Decoder(Event)
+_customer_decoder = msgspec.msgpack.Decoder(_Customer)
 _item_decoder = msgspec.msgpack.Decoder(Item)
 _overrides_decoder = msgspec.msgpack.Decoder(tuple[Override, ...])
 
@@ -48,6 +56,14 @@ def decode_event(body: bytes) -> Event:
     if event.occurred_at.tzinfo is None:
         raise _unreadable(InvalidEvent, body, "its time has no zone")
     return event
+
+
+def customer_of(body: bytes) -> str:
+    """Whose event these bytes are; empty for bytes that are none."""
+    try:
+        return _customer_decoder.decode(body).customer
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def encode_item(item: Item) -> bytes:
@@ -96,6 +112,11 @@ def items_digest(items: Iterable[Item]) -> int:
 def item_digest(body: bytes) -> int:
     """64 bits that stand for one encoded item (BLAKE2b, RFC 7693)."""
     return int.from_bytes(blake2b(body, digest_size=8).digest(), "big")
+
+
+def letter_digest(body: bytes, source: str) -> bytes:
+    """What makes two dead letters the same: their bytes and where they came from."""
+    return blake2b(body, digest_size=16, key=blake2b(source.encode()).digest()).digest()
 
 
 def _unreadable(kind: type[InputError], body: bytes, reason: str) -> InputError:

@@ -18,6 +18,7 @@ from features.profile import History, Profile, Published, encode
 from features.stores.halves import read_history, read_profile
 from features.stores.joining import folded, forgotten
 from features.stores.ports import NOBODY, Asked, DeadLetter, Entry, NewPin, OverridesAt, Seen
+from features.stores.pressure import MAX_DEPTH, full
 
 PLACE: Final = "memory://"
 """Named where something can't be read."""
@@ -304,11 +305,13 @@ class MemoryLog:
 
     Args:
         clock: Dates dead letters.
+        max_depth: Entries that were not trimmed yet, from which on appends are refused.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, max_depth: int = MAX_DEPTH) -> None:
         self._room = Room()
         self._clock = clock
+        self._max_depth = max_depth
         self._entries: list[Entry] = []
         self._last = 0
         self._places: dict[str, int] = {}
@@ -316,8 +319,14 @@ class MemoryLog:
         self._buried = 0
 
     def append(self, bodies: Sequence[bytes]) -> None:
-        """Keep all of them."""
+        """Keep all of them.
+
+        Raises:
+            Overloaded: There are `max_depth` entries already.
+        """
         with self._room.held():
+            if bodies and len(self._entries) + len(bodies) > self._max_depth:
+                raise full(PLACE, len(self._entries), self._max_depth)
             start = self._last + 1
             self._entries += [Entry(place, body) for place, body in enumerate(bodies, start)]
             self._last += len(bodies)

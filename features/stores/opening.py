@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from features.clock import Clock, SystemClock
 from features.errors import SettingsError, shorten
@@ -19,7 +19,9 @@ from features.stores.memory import (
 )
 from features.stores.no_log import NoLog
 from features.stores.ports import Catalogue, EventLog, Lookup, Pins, ProfileStore
+from features.stores.pressure import MAX_DEPTH
 from features.stores.redis_catalogue import RedisCatalogue
+from features.stores.redis_log import RedisLog
 from features.stores.redis_pins import RedisPins
 from features.stores.sqlite import SCHEMA, SqliteProfiles
 from features.stores.sqlite_aliases import SCHEMA as ALIASES_SCHEMA
@@ -29,6 +31,8 @@ from features.stores.sqlite_log import SqliteLog
 from features.stores.sqlite_lookup import SqliteLookup
 from features.stores.sqlite_pins import SCHEMA as PINS_SCHEMA
 from features.stores.sqlite_pins import SqlitePins, pins_path
+
+LOG_URL: Final = "HOMING_LOG_URL"
 
 
 @dataclass(frozen=True)
@@ -77,25 +81,33 @@ def open_stores(url: str, clock: Clock | None = None) -> Stores:
     return _chosen(openers, url, "HOMING_STORE_URL")(url, clock or SystemClock())
 
 
-def open_log(url: str, clock: Clock | None = None) -> EventLog:
+def open_log(url: str, clock: Clock | None = None, max_depth: int = MAX_DEPTH) -> EventLog:
     """The event log; opened lazily as `open_stores` does.
 
     Args:
-        url: `sqlite:///PATH`, `memory://`, or `none://` for a process that takes no events in.
+        url: `sqlite:///PATH`, `redis://HOST:PORT/DB` or `rediss://…`, `memory://`, or `none://`
+            for a process that takes no events in.
         clock: Dates dead letters; the machine's clock without one.
+        max_depth: From how many waiting entries on appends are refused.
 
     Raises:
         SettingsError: The URL can't be used.
+        MissingExtra: The backend's library is not installed.
     """
-    openers = {"memory": _memory_log, "sqlite": _sqlite_log, "none": _no_log}
-    return _chosen(openers, url, "HOMING_LOG_URL")(url, clock or SystemClock())
+    openers = {
+        "memory": _memory_log,
+        "sqlite": _sqlite_log,
+        "redis": _redis_log,
+        "rediss": _redis_log,
+        "none": _no_log,
+    }
+    return _chosen(openers, url, LOG_URL)(url, clock or SystemClock(), max_depth)
 
 
-Opened = TypeVar("Opened")
-Opener = Callable[[str, Clock], Opened]
+Opener = TypeVar("Opener")
 
 
-def _chosen(openers: Mapping[str, Opener[Opened]], url: str, setting: str) -> Opener[Opened]:
+def _chosen(openers: Mapping[str, Opener], url: str, setting: str) -> Opener:
     scheme, mark, _ = url.partition("://")
     if mark and scheme in openers:
         return openers[scheme]
@@ -141,16 +153,22 @@ def _redis_stores(url: str, clock: Clock) -> Stores:  # noqa: ARG001 - the serve
     return Stores(profiles, RedisCatalogue(server), pins, RedisLookup(server), server.close)
 
 
-def _memory_log(url: str, clock: Clock) -> EventLog:
+def _memory_log(url: str, clock: Clock, max_depth: int) -> EventLog:
     _check_memory(url)
-    return MemoryLog(clock)
+    return MemoryLog(clock, max_depth)
 
 
-def _sqlite_log(url: str, clock: Clock) -> EventLog:
-    return SqliteLog(_path(url), clock)
+def _sqlite_log(url: str, clock: Clock, max_depth: int) -> EventLog:
+    return SqliteLog(_path(url), clock, max_depth)
 
 
-def _no_log(url: str, clock: Clock) -> EventLog:  # noqa: ARG001 - the form of an opener
+def _redis_log(url: str, clock: Clock, max_depth: int) -> EventLog:
+    from features.stores.redis import RedisServer  # noqa: PLC0415 - as above
+
+    return RedisLog(RedisServer(url, LOG_URL), clock, max_depth)
+
+
+def _no_log(url: str, clock: Clock, max_depth: int) -> EventLog:  # noqa: ARG001 - the form of an opener
     return NoLog()
 
 

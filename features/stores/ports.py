@@ -221,7 +221,8 @@ class Entry(msgspec.Struct, frozen=True):
     """One event in the log.
 
     Attributes:
-        position: Its place; grows along the log.
+        position: Its place; grows along what a reader takes. On a log of several partitions it
+            counts what this process took, and means nothing to another.
         body: The event, encoded (`features.stores.codec`).
     """
 
@@ -248,10 +249,21 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventLog(Protocol):
-    """The durable queue between intake and profiles. Each named reader has its own place in it."""
+    """The durable queue between intake and profiles. Each named reader has its own place in it.
+
+    Events of one customer stay in the order in which they were appended. A log on a server has
+    partitions: several processes may take for one reader then, and each gets its part of them.
+    """
 
     def append(self, bodies: Sequence[bytes]) -> None:
-        """Return once all of them are durable; all or none."""
+        """Return once all of them are durable.
+
+        Where it raises, none was kept, or it is not known which: the same may be appended again,
+        for an event that comes twice changes nothing.
+
+        Raises:
+            Overloaded: More than a stated number of entries wait in the log: nothing was kept.
+        """
         ...
 
     def take(self, reader: str, limit: int) -> list[Entry]:
@@ -262,7 +274,7 @@ class EventLog(Protocol):
         ...
 
     def commit(self, reader: str, position: int) -> None:
-        """Move the reader's place behind this entry; a place never goes back."""
+        """Move the reader's place behind all that it took up to this entry; it never goes back."""
         ...
 
     def depth(self, reader: str) -> int:

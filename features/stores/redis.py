@@ -27,9 +27,9 @@ ATTEMPTS: Final = 20
 """How often a change begins again because another writer was faster."""
 
 _CURES: Final = (
-    (redis.AuthenticationError, "check the user and the password in HOMING_STORE_URL"),
+    (redis.AuthenticationError, "check the user and the password in {setting}"),
     (redis.OutOfMemoryError, "give it more memory (maxmemory); nothing of this call was kept"),
-    (redis.ReadOnlyError, "name the primary in HOMING_STORE_URL, not a replica"),
+    (redis.ReadOnlyError, "name the primary in {setting}, not a replica"),
     (redis.TimeoutError, "it answers too slowly: look at its load"),
     (redis.ConnectionError, "check that it runs and that this machine reaches it"),
     (redis.ResponseError, "look at its log and its disk"),
@@ -44,13 +44,15 @@ class RedisServer:
 
     Args:
         url: `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, or `rediss://` for TLS.
+        setting: Where the URL is set, for messages.
 
     Raises:
         SettingsError: The URL can't be used.
     """
 
-    def __init__(self, url: str) -> None:
-        self.place = _place(url)
+    def __init__(self, url: str, setting: str = "HOMING_STORE_URL") -> None:
+        self._setting = setting
+        self.place = _place(url, setting)
         self._quick = self._client(url, QUICK_SECONDS)
         self._bulk = self._client(url, BULK_SECONDS)
         self._closed = False
@@ -117,7 +119,7 @@ class RedisServer:
             yield
         except redis.RedisError as error:
             cure = next((cure for kind, cure in _CURES if isinstance(error, kind)), "look at it")
-            message = f"{self.place}: {error}: {cure}"
+            message = f"{self.place}: {error}: {cure.format(setting=self._setting)}"
             raise StoreUnavailable(message) from error
 
     def _client(self, url: str, seconds: float) -> redis.Redis:
@@ -131,26 +133,26 @@ class RedisServer:
             )
             client.connection_pool.make_connection()  # checks the options, connects to nothing
         except (ValueError, TypeError):
-            raise _unusable() from None  # the cause may show the password
+            raise _unusable(self._setting) from None  # the cause may show the password
         return client
 
 
-def _place(url: str) -> str:
+def _place(url: str, setting: str) -> str:
     """The URL without user, password and options."""
     try:
         parts = urlsplit(url)
         port = parts.port or 6379
     except ValueError:
-        raise _unusable() from None
+        raise _unusable(setting) from None
     database = parts.path.strip("/") or "0"
     if not (parts.hostname and database.isdecimal()):
-        raise _unusable()
+        raise _unusable(setting)
     return f"{parts.scheme}://{parts.hostname}:{port}/{database}"
 
 
-def _unusable() -> SettingsError:
+def _unusable(setting: str) -> SettingsError:
     return SettingsError(
-        "HOMING_STORE_URL is not a Redis URL: write redis://HOST:PORT/DB, "
+        f"{setting} is not a Redis URL: write redis://HOST:PORT/DB, "
         "with USER:PASSWORD@ before the host where needed, percent-encoded"
     )
 

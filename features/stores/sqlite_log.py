@@ -10,13 +10,14 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 from features.clock import Clock
 from features.errors import StoreUnavailable
+from features.stores.codec import letter_digest
 from features.stores.ports import DeadLetter, Entry
+from features.stores.pressure import MAX_DEPTH, Pressure
 from features.stores.sqlite_file import SqliteFile
 
 MAX_WAITING: Final = 2_000
@@ -50,6 +51,7 @@ _DEPTH = (
     "SELECT coalesce(max(position) + 1 - max(min(position),"
     " 1 + coalesce((SELECT place FROM readers WHERE name = ?), 0)), 0) FROM entries"
 )
+_ALL = "SELECT coalesce(max(position) + 1 - min(position), 0) FROM entries"
 _TRIM = (
     "DELETE FROM entries WHERE position IN (SELECT position FROM entries"
     " WHERE position <= (SELECT min(place) FROM readers) ORDER BY position LIMIT ?)"
@@ -66,20 +68,28 @@ class SqliteLog:
     Args:
         path: The file; made when missing.
         clock: Dates dead letters.
+        max_depth: Entries that were not trimmed yet, from which on appends are refused.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, max_depth: int = MAX_DEPTH) -> None:
         self._file = SqliteFile(path, SCHEMA, synchronous="FULL")
         self._clock = clock
+        self._pressure = Pressure(str(path), max_depth, self._entries)
         self._waiting: deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
         self._closed = False
 
     def append(self, bodies: Sequence[bytes]) -> None:
-        """Return once all of them are durable; all or none."""
+        """Return once all of them are durable; all or none.
+
+        Raises:
+            Overloaded: There are `max_depth` entries already.
+            StoreUnavailable: They can't be written, or not in time.
+        """
         if not bodies:
             return
+        self._pressure.admit(len(bodies))
         done: Future[None] = Future()
         with self._changed:
             self._accept()
@@ -155,6 +165,11 @@ class SqliteLog:
             writer.join()
         self._file.close()
 
+    def _entries(self) -> int:
+        """How many entries there are, whoever has committed them."""
+        number: int = self._file.rows(_ALL)[0][0]
+        return number
+
     def _accept(self) -> None:
         """Make sure that a writer runs and has room for one append more."""
         if not self._changed.wait_for(
@@ -198,8 +213,3 @@ class SqliteLog:
                 entries += len(group[-1][0])
             self._changed.notify_all()
         return group
-
-
-def letter_digest(body: bytes, source: str) -> bytes:
-    """What makes two dead letters the same: their bytes and where they came from."""
-    return blake2b(body, digest_size=16, key=blake2b(source.encode()).digest()).digest()

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
 from features.errors import StoreUnavailable
+from features.event import Event, EventType
+from features.stores.codec import decode_event, encode_event
 from features.stores.ports import EventLog
 
 AT = 1_700_000_000
 """When the clock of the tests stands still, seconds since 1970."""
+
+
+def body_of(customer: int, number: int) -> bytes:
+    """An event of a customer, as the log keeps it."""
+    when = datetime.fromtimestamp(AT, UTC)
+    key = f"ck_{customer:032x}"
+    event = Event(id=str(number), type=EventType.VIEW, customer=key, occurred_at=when, item="tea")
+    return encode_event(event)
 
 
 def bodies(log: EventLog, reader: str, limit: int = 100) -> list[bytes]:
@@ -27,6 +38,26 @@ class EventLogSuite:
         assert bodies(log, "one", limit=2) == [b"1", b"2"]
         positions = [entry.position for entry in log.take("one", 100)]
         assert positions == sorted(set(positions))
+
+    def test_events_of_one_customer_stay_in_order(self, log: EventLog) -> None:
+        for number in range(40):
+            log.append([body_of(number % 10, number)])
+        found = [decode_event(body) for body in bodies(log, "one")]
+        assert len(found) == 40
+        for customer in {event.customer for event in found}:
+            numbers = [int(event.id) for event in found if event.customer == customer]
+            assert len(numbers) == 4
+            assert numbers == sorted(numbers)
+
+    def test_what_is_committed_is_what_was_taken_and_no_more(self, log: EventLog) -> None:
+        log.append([body_of(number, number) for number in range(20)])
+        first = log.take("one", 7)
+        log.append([body_of(number, 20 + number) for number in range(20)])
+        log.commit("one", first[-1].position)
+        assert log.depth("one") == 33
+        rest = bodies(log, "one")
+        assert len({entry.body for entry in first} | set(rest)) == 40
+        assert len(rest) == 33
 
     def test_taking_does_not_move_the_place_and_committing_does(self, log: EventLog) -> None:
         log.append([b"1", b"2", b"3"])
