@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         tracking_url: MLflow's tracking and registry.
         blocks_file: The TOML file that configures blocks; the built-in blocks without one.
         keys_file: The API keys, hashed; `keys.json` in `home` without one.
+        public_url: Where senders of webhooks reach `/v1`, as they were told: some sign it.
+        webhooks_folder: Folder of TOML files, one for each sender that no built-in source knows.
+        segment_item: Which field of a tracked product is the catalogue's id.
         log_level: Of the JSON logs: debug, info, warning, error or critical.
     """
 
@@ -42,6 +45,9 @@ class Settings(BaseSettings):
     tracking_url: str = ""
     blocks_file: Path | None = None
     keys_file: Path | None = None
+    public_url: str = ""
+    webhooks_folder: Path | None = None
+    segment_item: Literal["product_id", "sku"] = "product_id"
     log_level: Level = "info"
 
     def resolved_store_url(self) -> str:

@@ -182,6 +182,11 @@ class Route(NamedTuple):
         return found
 
 
+def is_path(text: str) -> bool:
+    """Whether the text is one."""
+    return _PATH.fullmatch(text) is not None
+
+
 def route(path: str) -> Route:
     """A path that the mapping's check let pass."""
     steps = _STEP.findall(path.removeprefix("$."))
@@ -247,7 +252,7 @@ def _check_event(event: EventPaths, name: str) -> None:
         if (value.path is None) == (value.constant is None):
             cure = "give either a path or a constant"
             raise refused(name, f"event.{key}", value.path, "not one value", cure)
-        if value.path is not None and _PATH.fullmatch(value.path) is None:
+        if value.path is not None and not is_path(value.path):
             cure = "write names with dots between, [0] for a place in a list, like lines[0].sku"
             raise refused(name, f"event.{key}", value.path, "not a path", cure)
     whose = {*listed(event.customer), *listed(event.email)}
