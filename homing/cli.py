@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -284,16 +285,30 @@ def rehearse(  # noqa: PLR0913, PLR0917 - its options
 
 
 @app.command()
-def replay(
-    send: Annotated[bool, typer.Option("--send", help="Send again what can be read now.")] = False,
+def replay(  # noqa: PLR0913, PLR0917 - its options
+    number: Annotated[list[int] | None, typer.Option("--id", help="A letter; may repeat.")] = None,
+    source: Annotated[str, typer.Option(help="Letters of this source.")] = "",
+    reason: Annotated[str, typer.Option(help="Letters with this in their reason.")] = "",
+    since: Annotated[datetime | None, typer.Option(help="Buried then or later, UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Buried before, UTC.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many letters.", min=1)] = 100,
+    show: Annotated[bool, typer.Option("--show", help="With what they hold.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Write the one letter's bytes here.")] = None,
+    body: Annotated[Path | None, typer.Option(help="Bytes instead of the one letter's.")] = None,
+    repair: Annotated[Path | None, typer.Option(help="TOML file: what to set and remove.")] = None,
+    send: Annotated[bool, typer.Option("--send", help="Send again what can be read now.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Give these letters up for good.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List dead letters; with --send, put those that can be read back into the event log."""
+    """List dead letters; with --send, put what can be read back into the event log."""
+    from features.letters import Wanted
     from features.settings import Settings
-    from homing.upkeep import replay_dead
+    from homing.replay import Edit, replay_dead
 
-    report = replay_dead(load_settings(Settings), send=send, limit=limit)
+    spans = [None if at is None else at.replace(tzinfo=UTC) for at in (since, until)]
+    wanted = Wanted(tuple(number or ()), source, reason, *spans)
+    edit = Edit(show=show, save=save, body=body, repair=repair, send=send, drop=drop)
+    report = replay_dead(load_settings(Settings), wanted, limit, edit)
     Output(as_json=as_json).answer(report, report.lines())
 
 

@@ -1,17 +1,17 @@
-"""`homing check`, `compact` and `replay`: looking after what is kept."""
+"""`homing check` and `compact`: looking after what is kept."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
 from features.clock import SystemClock
-from features.errors import HomingError, InputError
-from features.event import check_event
+from features.errors import HomingError
 from features.settings import Settings, load_settings
-from features.stores.codec import decode_event
+from features.sources.opening import open_sources, shown
 from features.stores.opening import open_log, open_stores
 from serving.keys import KeyFile
 from serving.ranking.blocks import load_blocks
@@ -52,40 +52,6 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
             yield f"{'ok  ' if check.sound else 'FAIL'}  {check.name}: {check.says}"
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter that stays.
-
-    Attributes:
-        id: Its number.
-        source: Who sent it.
-        bytes: Its length.
-        reason: Why it can't be read, or what to do.
-    """
-
-    id: int
-    source: str
-    bytes: int
-    reason: str
-
-
-class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Dead letters that were looked at.
-
-    Attributes:
-        waiting: Letters that stay.
-        sent: How many went back into the event log.
-    """
-
-    waiting: tuple[Waiting, ...]
-    sent: int
-
-    def lines(self) -> Iterable[str]:
-        """The report as a person reads it."""
-        for letter in self.waiting:
-            yield f"{letter.id}  {letter.source}  {letter.bytes} bytes  {letter.reason}"
-        yield f"{self.sent} sent again, {len(self.waiting)} waiting"
-
-
 class CompactReport(msgspec.Struct, frozen=True, kw_only=True):
     """What maintenance of the lake did."""
 
@@ -105,11 +71,13 @@ def check_settings() -> CheckReport:
         SettingsError: A setting has a value that can't be read at all.
     """
     settings = load_settings(Settings)
-    shown = {name: _redacted(str(value)) for name, value in settings.model_dump().items()}
+    told = {name: _redacted(str(value)) for name, value in settings.model_dump().items()}
+    told |= {name.removeprefix("HOMING_"): value for name, value in shown(os.environ).items()}
     checks = (
         _check("secret", lambda: _secret(settings)),
         _check("profile store", lambda: _stores(settings)),
         _check("event log", lambda: _log(settings)),
+        _check("webhooks", lambda: ", ".join(open_sources(settings, os.environ)) or "none"),
         _check("lake", lambda: _lake(settings)),
         _check("blocks", lambda: ", ".join(load_blocks(settings.blocks_file))),
         _check(
@@ -117,7 +85,7 @@ def check_settings() -> CheckReport:
             lambda: f"{len(KeyFile(settings.resolved_keys_file(), SystemClock()).all())} keys",
         ),
     )
-    return CheckReport(settings=shown, checks=checks, sound=all(check.sound for check in checks))
+    return CheckReport(settings=told, checks=checks, sound=all(check.sound for check in checks))
 
 
 def _check(name: str, look: Callable[[], str]) -> Checked:
@@ -171,47 +139,6 @@ def _lake(settings: Settings) -> str:
     if not lake.exists():
         return "no history yet: homing import"
     return f"version {lake.version()} of the events, {len(lake.files()):,} files"
-
-
-def replay_dead(settings: Settings, *, send: bool, limit: int) -> ReplayReport:
-    """Look at the oldest dead letters.
-
-    Args:
-        settings: Where the event log is.
-        send: Put those that can be read now back into the log; the others stay as they are.
-        limit: At most so many.
-
-    Raises:
-        StoreUnavailable: The log can't be read or written.
-    """
-    log = open_log(settings.resolved_log_url())
-    now = SystemClock().now()
-    try:
-        waiting: list[Waiting] = []
-        sent = 0
-        for letter in log.dead_letters(limit):
-            reason = _refusal(letter.body, now) or ("" if send else "can be read now: --send")
-            if reason:
-                size = len(letter.body)
-                waiting.append(
-                    Waiting(id=letter.id, source=letter.source, bytes=size, reason=reason)
-                )
-                continue
-            # Append before remove: a crash between the two repeats an event, which changes nothing.
-            log.append([letter.body])
-            log.remove_dead([letter.id])
-            sent += 1
-        return ReplayReport(waiting=tuple(waiting), sent=sent)
-    finally:
-        log.close()
-
-
-def _refusal(body: bytes, now: datetime) -> str:
-    """Why the ingest loop would bury these bytes again; empty when it would not."""
-    try:
-        return str(check_event(decode_event(body), now) or "")
-    except InputError as error:
-        return str(error)
 
 
 def compact_lake(settings: Settings, keep_days: int) -> CompactReport:
