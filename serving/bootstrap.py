@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import structlog
 from starlette.types import ASGIApp
 
 from features.clock import SystemClock
+from features.sources.opening import open_sources
 from features.stores.opening import open_log, open_stores
 from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
@@ -97,6 +99,7 @@ def build_parts(settings: ServeSettings, ground: Ground | None = None) -> Parts:
         settings=settings,
         stores=stores,
         log=log,
+        sources=open_sources(settings, os.environ),
         exposures=Exposures(log, metrics),
         current=current,
         breaker=breaker,

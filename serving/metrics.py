@@ -59,6 +59,7 @@ class Metrics:
         self.events = self._counter(
             "homing_events_accepted", "Events made durable. Flat while mails go out: see senders."
         )
+        self._take_in()
         self.exposures = self._counter(
             "homing_exposures",
             "Slates whose showing was recorded. Each new answer to a send is one.",
@@ -85,6 +86,29 @@ class Metrics:
             "homing_internal_errors", "Errors nobody foresaw; each is in the log. Report them."
         )
         self._follow()
+
+    def _take_in(self) -> None:
+        """What is counted of what sources push."""
+        self.webhook_events = self._counter(
+            "homing_webhooks_accepted",
+            "Events that sources pushed, made durable. Flat: see the sender's list of deliveries.",
+            ("source",),
+        )
+        self.webhooks_refused = self._counter(
+            "homing_webhooks_refused",
+            "Deliveries refused. Of a wrong `signature`: compare the secret; or somebody forges.",
+            ("source", "reason"),
+        )
+        self.webhooks_repeated = self._counter(
+            "homing_webhooks_repeated",
+            "Deliveries that came before and say nothing new. Many: answers come too late.",
+            ("source",),
+        )
+        self.webhooks_buried = self._counter(
+            "homing_webhooks_buried",
+            "Parts of deliveries that could not be read: homing replay.",
+            ("source",),
+        )
 
     def _follow(self) -> None:
         """What is counted of what a process follows."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from features.clock import Clock
+from features.sources.opening import Opened
 from features.stores.opening import Stores
 from features.stores.ports import EventLog
 from serving.blocks_file import BlocksFollower
@@ -28,6 +30,7 @@ class Parts:
         settings: Limits and deadlines.
         stores: Profiles, catalogue and pins.
         log: Where events become durable.
+        sources: Who may push, by name.
         exposures: Record what was shown.
         current: The snapshot that answers are made from.
         breaker: Of the stores.
@@ -44,6 +47,7 @@ class Parts:
     settings: ServeSettings
     stores: Stores
     log: EventLog
+    sources: Mapping[str, Opened]
     exposures: Exposures
     current: Current
     breaker: Breaker

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from features.errors import HomingError
 from features.identity import CustomerKeys
+from serving.intake import Intake
 from serving.parts import Parts
 from serving.service import Service
 from serving.web.api import Api
@@ -23,6 +24,9 @@ from serving.web.openapi import describe
 from serving.web.overrides import OverridesApi
 from serving.web.page import Page
 from serving.web.problems import on_homing_error, on_http_error, on_unforeseen
+from serving.web.pushed import Pushed
+from serving.web.tracking import Tracking
+from serving.web.webhooks import Webhooks
 
 
 def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIApp:
@@ -40,9 +44,10 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
         try:
             yield
         finally:
+            intake.close()
             await asyncio.to_thread(service.stop)
 
-    settings = parts.settings
+    settings, intake = parts.settings, Intake(parts, customers)
     # The interactive pages load scripts from elsewhere; the schema itself is at /openapi.json.
     # A path with a slash too many is not found: a redirect would follow the caller's Host header,
     # repeat the query with its customer, and no signature would fit any more.
@@ -54,6 +59,8 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
     app.include_router(OverridesApi(service, gate, parts.clock).router())
     health = Health(service, parts.metrics, gate, open_metrics=settings.open_metrics)
     app.router.routes.extend(health.routes())
+    pushed = [*Webhooks(intake, parts).routes(), *Tracking(intake, gate).routes()]
+    app.router.routes.extend(pushed)
     if settings.page:
         page = Page(service, parts.stores, customers, parts.clock)
         app.router.routes.extend(page.routes())
@@ -62,4 +69,4 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
     app.add_exception_handler(Exception, on_unforeseen)
     document = describe(tuple(parts.current.snapshot.blocks))
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented hook
-    return Around(app, Fetch(service, gate, customers), parts.metrics)
+    return Around(Pushed(app, pushed), Fetch(service, gate, customers), parts.metrics)

@@ -12,6 +12,7 @@ from features.cloudevents import CLOUDEVENT, CLOUDEVENT_BATCH
 from features.event import MAX_EVENTS, WireEvent
 from features.item import MAX_ITEMS, WireItem
 from features.override import MAX_OVERRIDES, WireOverride
+from features.sources.segment import METHODS
 from serving.keys import Scope
 from serving.ranking.blocks import MAX_SIZE
 from serving.service import CustomerScores, Status
@@ -20,6 +21,8 @@ from serving.slate import Slate
 from serving.web.api import Accepted, Batch, BatchAsk
 from serving.web.overrides import Dropped, OverrideList
 from serving.web.problems import PROBLEM, ProblemDocument
+from serving.web.tracking import Success
+from serving.web.webhooks import Delivered
 
 Json = dict[str, Any]
 
@@ -29,12 +32,14 @@ _TYPES = (
     Batch,
     BatchAsk,
     CustomerScores,
+    Delivered,
     Dropped,
     OverrideList,
     ProblemDocument,
     Similar,
     Slate,
     Status,
+    Success,
     WireEvent,
     WireItem,
     WireOverride,
@@ -115,6 +120,8 @@ def _paths(blocks: Sequence[str]) -> Json:
         "/v1/items": {"put": _items()},
         "/v1/overrides": _overrides(blocks),
         "/v1/overrides/{id}": {"delete": _drop()},
+        "/v1/webhooks/{source}": {"post": _webhook()},
+        **{f"/v1/{name}": {"post": _tracked(name)} for name in METHODS if len(name) > 1},
         "/healthz": {"get": _open("The process lives", None)},
         "/readyz": {"get": _ready()},
         "/metrics": {"get": _metrics()},
@@ -195,6 +202,35 @@ def _drop() -> Json:
     )
     # Only what is read may be signed.
     described["security"] = [{scheme: []} for scheme in ("bearer", "basic")]
+    return described
+
+
+def _webhook() -> Json:
+    described = _operation(
+        "What a source pushes: docs/sources.md tells how each is set up",
+        scope=Scope.EVENTS,
+        answer=(200, Delivered, "all that can be read is durable; one that came before adds none"),
+        parameters=[_path("source", "a source that is set up")],
+        body={"content": {"*/*": {}}},
+        problems=(401, 404, 413, 503),
+    )
+    described["description"] = "Verified by the source's own signature; no API key."
+    described["security"] = []
+    buried = "some parts can't be read; they are kept, and need not be sent again"
+    described["responses"]["202"] = {**described["responses"]["200"], "description": buried}
+    return described
+
+
+def _tracked(method: str) -> Json:
+    described = _operation(
+        f"Segment's HTTP tracking API: {method}",
+        scope=Scope.EVENTS,
+        answer=(200, Success, "durable; what can't be read is kept apart"),
+        body=_json({"type": "object"}),
+        problems=(401, 403, 413, 422, 503),
+    )
+    described["description"] += " It is the user of Basic, or `writeKey` in the body."
+    described["security"] = [{"basic": []}]
     return described
 
 

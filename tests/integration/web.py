@@ -22,11 +22,17 @@ class Web:
 
     Args:
         home: Folder of what it keeps.
+        environ: Variables of sources.
         settings: As `make_kit` has them.
     """
 
-    def __init__(self, home: Path, **settings: Any) -> None:  # noqa: ANN401 - any setting
-        self.kit: Kit = make_kit(home, **settings)
+    def __init__(
+        self,
+        home: Path,
+        environ: Mapping[str, str] | None = None,
+        **settings: Any,  # noqa: ANN401 - any setting
+    ) -> None:
+        self.kit: Kit = make_kit(home, environ, **settings)
         self.app = create_app(self.kit.parts, self.kit.service, CUSTOMERS)
         self.token = self.kit.parts.keys.create("all", ["admin"]).token
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from features.errors import RegistryUnavailable, StoreUnavailable
 from features.event import Event, EventType
 from features.item import Item
 from features.profile import Profile, Published, StoredSlate, history_of
+from features.sources.opening import open_sources
 from features.stores.opening import Stores, open_log, open_stores
 from serving.blocks_file import BlocksFollower
 from serving.breaker import Breaker
@@ -208,7 +209,11 @@ def slates(**stored: tuple[str, ...]) -> Published:
     return Published(at=1, segment="loyal", slates=made)
 
 
-def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
+def make_kit(
+    home: Path,
+    environ: Mapping[str, str] | None = None,
+    **settings: Any,  # noqa: ANN401 - any setting
+) -> Kit:
     """A service over an empty store, without a model, that does not run by itself."""
     given = {"deadline_ms": 5_000, "start_seconds": 0.5, "refresh_seconds": 0.05, **settings}
     chosen = ServeSettings(home=home, secret=SECRET, **given)
@@ -223,6 +228,7 @@ def make_kit(home: Path, **settings: Any) -> Kit:  # noqa: ANN401 - any setting
         settings=chosen,
         stores=stores,
         log=log,
+        sources=open_sources(chosen, environ or {}),
         exposures=Exposures(log, metrics),
         current=current,
         breaker=breaker,

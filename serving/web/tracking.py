@@ -1,0 +1,116 @@
+"""Segment's HTTP tracking API: `/v1/track` and its like.
+
+The write key is an API key with the scope `events`: the user of Basic, as Segment's libraries send
+it, or `writeKey` in the body. Bodies may be compressed by gzip.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from features.errors import InvalidArgument, Unauthenticated
+from features.sources.segment import METHODS, write_key
+from serving.intake import Intake
+from serving.keys import Scope
+from serving.web.body import MAX_BODY, answer, read_body, too_large
+from serving.web.gate import Gate
+from serving.web.middleware import NOTES, Named
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Success(msgspec.Struct, frozen=True, kw_only=True):
+    """What Segment answers."""
+
+    success: bool = True
+
+
+class Tracking:
+    """The routes.
+
+    Args:
+        intake: Keeps.
+        gate: Lets in.
+    """
+
+    def __init__(self, intake: Intake, gate: Gate) -> None:
+        self._intake = intake
+        self._gate = gate
+
+    def routes(self) -> list[Named]:
+        """What to mount."""
+        return [
+            Named(f"/v1/{name}", self.call, methods=["POST"], include_in_schema=False)
+            for name in METHODS
+        ]
+
+    async def call(self, request: Request) -> Response:
+        """One call."""
+        given = _key_in_header(request)
+        if given is not None:
+            self._admit(request, given)
+        body = unzipped(await read_body(request), request.headers.get("content-encoding", ""))
+        if given is None:
+            self._admit(request, write_key(body) or "")
+        method = METHODS[request.url.path.rpartition("/")[2]]
+        taken = await self._intake.track(method, body)
+        request.scope[NOTES]["events"] = taken.accepted
+        return answer(Success())
+
+    def _admit(self, request: Request, token: str) -> None:
+        # The gate looks for the key where our own callers have it.
+        shown = b"Bearer " + token.encode("utf-8", "surrogatepass")
+        self._gate.admit({**request.scope, "headers": [(b"authorization", shown)]}, Scope.EVENTS)
+
+
+def unzipped(body: bytes, encoding: str) -> bytes:
+    """A body as it was before it was compressed.
+
+    Args:
+        body: As it came.
+        encoding: The header `Content-Encoding`.
+
+    Raises:
+        TooLarge: It would be longer than `MAX_BODY`; no more than that was made of it.
+        InvalidArgument: It is not what the header says, or compressed otherwise than by gzip.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in {"", "identity"}:
+        return body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise _unusable(encoding, "an unknown way to compress", "send gzip")
+    reader = zlib.decompressobj(_GZIP)
+    try:
+        plain = reader.decompress(body, MAX_BODY + 1)
+    except zlib.error as error:
+        cure = "compress it, or leave the header out"
+        raise _unusable(value="gzip", reason="the body is not", cure=cure) from error
+    if len(plain) > MAX_BODY:
+        raise too_large()
+    if not reader.eof:
+        raise _unusable(value="gzip", reason="the body is cut off", cure="send it whole")
+    return plain
+
+
+def _key_in_header(request: Request) -> str | None:
+    """The write key; None where no header shows one."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return value.strip() if scheme else None
+    try:
+        shown = base64.b64decode(value.strip(), validate=True).decode()
+    except ValueError as error:
+        message = "the Basic credentials can't be read: send base64 of `KEY:`"
+        raise Unauthenticated(message) from error
+    user, _, password = shown.partition(":")
+    return user or password
+
+
+def _unusable(value: str, reason: str, cure: str) -> InvalidArgument:
+    return InvalidArgument.of(value, field="content-encoding", reason=reason, cure=cure)
