@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import socket
@@ -21,6 +22,8 @@ from serving.workers import MULTIPROCESS, Workers
 _BESIDE_SECONDS: Final = 10
 """How long a start waits for the ingest loop."""
 _SWITCH_SECONDS: Final = 0.0005
+_ARENA_MAX: Final = -8
+"""`M_ARENA_MAX` of glibc's `mallopt`."""
 _STOP_SECONDS: Final = 5
 """How long a service may take to stop, once all requests are answered."""
 
@@ -32,6 +35,7 @@ def serve(settings: ServeSettings) -> None:
         SettingsError: A setting can't be used, or a library that it needs is not installed.
     """
     configure_logs(settings.log_level)
+    _share_heap()
     # Refuse before anything runs, and in this process, where the message is seen.
     settings.customer_keys()
     sockets = bind(settings.host, settings.port)
@@ -46,6 +50,16 @@ def serve(settings: ServeSettings) -> None:
         close(sockets)
         if beside is not None:
             beside.stop()
+
+
+def _share_heap() -> None:
+    """Let all threads take memory from one heap.
+
+    By itself glibc gives each a heap of its own, which keeps what it once took: that made a worker
+    twice as large under load as it was at its start.
+    """
+    with suppress(OSError, AttributeError):  # another library of C has no such heaps
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def _serve_here(

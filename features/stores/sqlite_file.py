@@ -21,7 +21,8 @@ BUSY_SECONDS: Final = 5.0
 """How long a writer waits for another process that is writing."""
 PAGE_BYTES: Final = 16_384
 """Profiles have a few kB: with pages of this size bulk writes are three times as fast."""
-CACHE_KIB: Final = 32_768
+CACHE_KIB: Final = 2_048
+"""Of a connection, and there is one a thread: what else is read often, the system keeps for all."""
 
 _CURES: Final = {
     sqlite3.SQLITE_FULL: "free some space on its disk; nothing of this call was kept",
