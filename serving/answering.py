@@ -186,8 +186,8 @@ class Answers:
         waiting = self._end(attempt)
         if waiting is not None and not waiting.done():
             answer = Answer(attempt, choice)
-            self._note(answer)
             waiting.set_result(answer)
+            self._note(answer)
 
     def _fail(self, attempt: Attempt, error: Exception) -> None:
         """Tell who waits that there is no answer."""

@@ -69,6 +69,8 @@ class Fetch:
         """
         asked, self._asked = self._asked, []
         for request, waiting in asked:
+            if waiting.done():  # whoever asked has gone away
+                continue
             try:
                 self._gate.admit(request, Scope.RECOMMEND)
                 ask = parse_ask(parse_query(request), self._customers)

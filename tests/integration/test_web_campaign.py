@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.types import Scope as HttpScope
 from structlog.testing import capture_logs
 
+from features.errors import InvalidArgument
 from features.stores.codec import decode_event
-from serving.slate import Reason
+from serving.attempt import Answer
+from serving.slate import Reason, Rung
 from tests.integration.web import FETCH, Web, problem
 from tests.unit.serving.kit import ANNA
 
@@ -101,6 +105,36 @@ def test_a_slate_s_line_is_what_the_logger_would_write(web: Web) -> None:
     assert isinstance(line.pop("ms"), type(refused.pop("ms")))
     assert refused.pop("status") == 401
     assert line == {**refused, "status": 200, "customer": ANNA, "rung": "model"}
+
+
+def test_who_comes_in_the_same_moment_is_answered_alone(tmp_path: Path) -> None:
+    web = Web(tmp_path)
+    web.kit.stock()
+    web.kit.promote("3")
+    web.kit.know(ANNA, "bread")
+    fetch = web.app._fetch  # type: ignore[attr-defined]
+
+    def request(block: str) -> HttpScope:
+        query = f"customer={ANNA}&block={block}".encode()
+        bearer = (b"authorization", f"Bearer {web.token}".encode())
+        return {"headers": [bearer], "query_string": query, "method": "GET", "path": FETCH}
+
+    async def ask() -> list[Answer | BaseException]:
+        asked = [fetch.answer(request(block)) for block in ("hero", "nothing", "hero", "second")]
+        # One goes away before anybody has looked at what was asked, one while it is answered.
+        asked[0].cancel()
+        await asyncio.sleep(0)
+        asked[2].cancel()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    for _ in range(3):
+        gone, refused, left, answer = asyncio.run(ask())
+        assert isinstance(gone, asyncio.CancelledError)
+        assert isinstance(left, asyncio.CancelledError)
+        assert isinstance(refused, InvalidArgument)
+        assert isinstance(answer, Answer)
+        assert answer.choice.served_by is Rung.MODEL
+    web.kit.service.stop()
 
 
 ASKED = {"customer": ANNA, "block": "hero"}
