@@ -28,6 +28,7 @@ INGEST: Final = "ingest"
 """Where letters of the ingest loop say that they come from."""
 PAGE: Final = 500
 """Letters that are read at once."""
+MOST_ID: Final = 2**63 - 1
 
 
 class Wanted(NamedTuple):
@@ -122,7 +123,7 @@ class Letters:
             NotFound: There is none.
             StoreUnavailable: The log can't be read.
         """
-        found = self._log.dead_letters(1, number - 1)
+        found = self._log.dead_letters(1, number - 1) if 0 < number <= MOST_ID else []
         if not found or found[0].id != number:
             reason, cure = "no such dead letter", "see `homing replay` for those there are"
             raise NotFound.of(number, field="id", reason=reason, cure=cure)
