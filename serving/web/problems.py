@@ -106,11 +106,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
         raise error
     phrase = HTTPStatus(error.status_code).phrase
     cure = "see /openapi.json for what there is"
+    path: str = request.scope["path"]  # `request.url` fails where the query is not UTF-8
     document = ProblemDocument(
         type="about:blank",
         title=phrase,
         status=error.status_code,
-        detail=f"{request.method} {shorten(_unnamed(request.url.path))}: {phrase.lower()}; {cure}",
+        detail=f"{request.method} {shorten(_unnamed(path))}: {phrase.lower()}; {cure}",
     )
     return respond(document, dict(error.headers or {}))
 

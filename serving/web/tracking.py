@@ -58,7 +58,7 @@ class Tracking:
         body = unzipped(await read_body(request), request.headers.get("content-encoding", ""))
         if given is None:
             self._admit(request, write_key(body) or "")
-        method = METHODS[request.url.path.rpartition("/")[2]]
+        method = METHODS[request.scope["path"].rpartition("/")[2]]
         taken = await self._intake.track(method, body)
         request.scope[NOTES]["events"] = taken.accepted
         return answer(Success())
