@@ -96,9 +96,9 @@ def under(events: ibis.Table, owners: pa.Table) -> ibis.Table:
 def _ends(links: pa.Table) -> pa.Table:
     """The links with the end of each chain instead of its next; there is no circle."""
     aliases, customers = (links.column(name).combine_chunks() for name in (c.ALIAS, c.CUSTOMER))
-    while True:
-        further = pc.index_in(customers, aliases)
-        if further.null_count == len(further):
-            return pa.table({c.ALIAS: aliases, c.CUSTOMER: customers})
-        # Every step doubles how far each is looked along its chain.
+    # Every step doubles how far each has been followed along its chain.
+    steps = len(aliases).bit_length()
+    while steps and (further := pc.index_in(customers, aliases)).null_count < len(further):
         customers = pc.coalesce(customers.take(further), customers)
+        steps -= 1
+    return pa.table({c.ALIAS: aliases, c.CUSTOMER: customers})

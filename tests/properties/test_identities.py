@@ -37,7 +37,7 @@ def happenings(draw: st.DrawFn) -> list[Event]:
     rows = draw(
         st.lists(
             st.tuples(
-                st.integers(0, 12),
+                st.integers(0, 6),
                 st.sampled_from(KEYS),
                 st.sampled_from([*KINDS, *[EventType.IDENTIFY] * len(KINDS)]),
                 st.sampled_from(KEYS),
@@ -123,10 +123,7 @@ def engine() -> Iterator[Backend]:
         yield engine
 
 
-SLOWLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@SLOWLY
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), told=happenings(), size=st.sampled_from([1, 2, 5, 40]))
 def test_out_of_order_and_doubled_arrival_gives_the_profiles_of_arrival_in_order(
     stores: Stores, data: st.DataObject, told: list[Event], size: int
@@ -136,7 +133,7 @@ def test_out_of_order_and_doubled_arrival_gives_the_profiles_of_arrival_in_order
     assert fold(stores, arriving, size) == expected(told)
 
 
-@SLOWLY
+@settings(max_examples=50, deadline=None)
 @given(told=happenings())
 def test_profiles_are_a_fold_of_the_lake(
     stores: Stores, engine: Backend, told: list[Event]
@@ -163,7 +160,7 @@ def seen(events: Sequence[Event], at: datetime, engine: Backend) -> list[tuple[s
 
 
 @settings(max_examples=40, deadline=None)
-@given(told=happenings(), hour=st.integers(0, 13))
+@given(told=happenings(), hour=st.integers(0, 7))
 def test_training_reads_what_persons_did_as_it_was_known_and_nothing_of_the_future(
     engine: Backend, told: list[Event], hour: int
 ) -> None:

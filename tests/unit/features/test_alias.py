@@ -67,6 +67,10 @@ def test_who_are_said_to_be_each_other_at_once_stay_themselves() -> None:
     assert ends(identify("i-1", ANN, BOB), identify("i-2", BOB, ANN)) == {}
 
 
+def test_who_turns_out_to_be_a_customer_at_once_is_no_alias() -> None:
+    assert ends(identify("i-1", ANN, BOB), identify("i-2", CAT, ANN)) == {CAT: ANN}
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_two_who_claim_an_alias_at_once_the_least_key_has_it(order: int) -> None:
     said = [identify("i-1", ANN, CAT), identify("i-2", ANN, BOB)]
