@@ -23,7 +23,7 @@ import structlog
 
 from features.errors import HomingError, Overloaded, StoreUnavailable
 from features.identity import CustomerKeys
-from features.letters import stocked
+from features.letters import Letters, stocked
 from features.sources.again import METHOD, Reader, origin_of, readers_of
 from features.sources.opening import Opened
 from features.sources.segment import NAME as SEGMENT
@@ -130,6 +130,18 @@ class Intake:
         headers = {METHOD: method}
         origin = origin_of(SEGMENT, headers, (METHOD,))
         return await self._take(SEGMENT, origin, Delivery(body, headers), None)
+
+    def letters(self) -> Letters:
+        """What could not be read."""
+        parts = self._parts
+        return Letters(
+            parts.log,
+            self.readers,
+            lambda: self._customers,
+            lambda: parts.stores.catalogue,
+            parts.clock,
+            parts.catalogue.put,
+        )
 
     def close(self) -> None:
         """End the thread after what it is doing."""

@@ -19,6 +19,7 @@ from serving.web.api import Api
 from serving.web.fetch import Fetch
 from serving.web.gate import Gate
 from serving.web.health import Health
+from serving.web.letters import LettersPage
 from serving.web.middleware import Around
 from serving.web.openapi import describe
 from serving.web.overrides import OverridesApi
@@ -61,6 +62,7 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIA
     app.router.routes.extend(health.routes())
     pushed = [*Webhooks(intake, parts).routes(), *Tracking(intake, gate).routes()]
     app.router.routes.extend(pushed)
+    app.router.routes.extend(LettersPage(intake.letters(), gate).routes())
     if settings.page:
         page = Page(service, parts.stores, customers, parts.clock)
         app.router.routes.extend(page.routes())
