@@ -7,7 +7,8 @@ product are left out.
 
 A client's clock may be wrong: as Segment does it, a message is dated `receivedAt − (sentAt −
 originalTimestamp)`. `identify` and `alias` say who an anonymous visitor is; an e-mail address in
-the traits does not, for anybody can write one there.
+the traits does not, for anybody can write one there. A key for writing is public where a browser
+has it: so anonymous ids have a space of their own, and none can be that of a customer.
 
 Sources: "HTTP API Source" (https://segment.com/docs/connections/sources/catalog/libraries/server/
 http-api/), "Spec: Common Fields" on timestamps (https://segment.com/docs/connections/spec/common/),
@@ -219,7 +220,9 @@ class Segment:
         told = Event(
             id=f"{NAME}:{message.message_id or _digest(part)}",
             type=kind,
-            customer=customer_of(call.keys, message.user_id, message.anonymous_id, email=email),
+            customer=customer_of(
+                call.keys, message.user_id, _anonymous(message.anonymous_id), email=email
+            ),
             occurred_at=_moment(message, call),
             source=NAME,
             machine=is_robot(message.told("userAgent")),
@@ -282,9 +285,15 @@ def _kind(message: _Message, method: str | None) -> EventType | None:
 def _identities(told: Event, user: Name, other: Name, keys: CustomerKeys) -> Iterator[Event]:
     if text_of(user) is None or text_of(other) is None:
         return  # somebody is told of, but no one else to be
-    alias = customer_of(keys, other)
+    alias = customer_of(keys, _anonymous(other))
     if alias != told.customer:
         yield msgspec.structs.replace(told, alias=alias)
+
+
+def _anonymous(name: Name) -> str | None:
+    """The outside id of a visitor."""
+    text = text_of(name)
+    return None if text is None else f"anonymous:{text}"
 
 
 def _marks(properties: _Properties, message: _Message) -> Marks:

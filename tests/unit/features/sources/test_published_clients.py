@@ -122,7 +122,7 @@ def test_what_tracking_libraries_send_is_read(name: str, zipped: bool) -> None: 
         assert received.unreadable == []
         events += received.events
     joined, bought, viewed = events
-    assert (joined.type, joined.alias) == (EventType.IDENTIFY, KEYS.resolve("visitor"))
+    assert (joined.type, joined.alias) == (EventType.IDENTIFY, KEYS.resolve("anonymous:visitor"))
     assert (bought.item, bought.quantity, bought.value, bought.currency) == ("lamp", 2, 6, "EUR")
     assert abs((bought.occurred_at - then).total_seconds()) < 10
     assert abs((viewed.occurred_at - now).total_seconds()) < 10

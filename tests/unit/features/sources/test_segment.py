@@ -13,7 +13,7 @@ from tests.unit.features.sources.shopping import ANN, JSON, dumped, events_of
 
 SEGMENT = Segment()
 USER = KEYS.resolve("019mr8mf4r")
-VISITOR = KEYS.resolve("507f191e810c19729de860ea")
+VISITOR = KEYS.resolve("anonymous:507f191e810c19729de860ea")
 HOUR = timedelta(hours=1)
 
 PRODUCT: JSON = {"product_id": "lamp", "sku": "L-1", "price": 24.75, "quantity": 2}
@@ -202,11 +202,19 @@ def test_identify_and_alias_say_who_a_visitor_is() -> None:
     assert events_of(call("alias", before)) == [joined]
 
 
+def test_nobody_can_call_a_customer_an_anonymous_visitor() -> None:
+    for method, told in (
+        ("identify", message(anonymousId="019mr8mf4r-other")),
+        ("alias", message(previousId="019mr8mf4r-other")),
+    ):
+        (joined,) = events_of(call(method, told))
+        assert joined.alias not in {None, KEYS.resolve("019mr8mf4r-other")}
+
+
 @pytest.mark.parametrize(
     ("method", "payload"),
     [
         ("identify", message(traits={"email": "ann@example.com"})),
-        ("identify", message(anonymousId="019mr8mf4r")),
         ("identify", {"anonymousId": "507f191e810c19729de860ea"}),
         ("alias", message()),
         ("group", message(groupId="8e9df332ac")),
