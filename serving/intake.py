@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from features.bursts import Bursts
 from features.errors import HomingError, Overloaded, StoreUnavailable
 from features.identity import CustomerKeys
 from features.letters import Letters, stocked
@@ -89,6 +90,7 @@ class Intake:
         self._parts = parts
         self._customers = customers
         self.readers: Mapping[str, Reader] = readers_of(parts.sources, parts.settings.segment_item)
+        self._bursts = Bursts()
         self._waiting: list[_Waiting] = []
         self._bytes = 0
         self._keeping: asyncio.Task[None] | None = None
@@ -250,9 +252,9 @@ class Intake:
             self._parts.log.bury(bodies, reason, origin)
 
     def _append(self, received: Iterable[Received]) -> None:
-        bodies = [encode_event(event) for said in received for event in said.events]
-        if bodies:
-            self._parts.log.append(bodies)
+        events = self._bursts.marked([event for said in received for event in said.events])
+        if events:
+            self._parts.log.append([encode_event(event) for event in events])
 
     def _finish(self, waiting: _Waiting, said: Received) -> Taken | HomingError:
         """What follows when the events of a delivery are durable."""
