@@ -16,6 +16,7 @@ from features.errors import InvalidArgument
 from features.stores.codec import decode_event
 from serving.attempt import Answer
 from serving.slate import Reason, Rung
+from serving.web.fetch import Fetch
 from tests.integration.web import FETCH, Web, problem
 from tests.unit.serving.kit import ANNA
 
@@ -112,7 +113,7 @@ def test_who_comes_in_the_same_moment_is_answered_alone(tmp_path: Path) -> None:
     web.kit.stock()
     web.kit.promote("3")
     web.kit.know(ANNA, "bread")
-    fetch = web.app._fetch  # type: ignore[attr-defined]
+    fetch: Fetch = web.app._fetch  # type: ignore[attr-defined]
 
     def request(block: str) -> HttpScope:
         query = f"customer={ANNA}&block={block}".encode()
