@@ -60,7 +60,7 @@ def test_a_call_is_durable_when_it_is_acknowledged(web: Web) -> None:
 def test_a_visitor_is_joined_to_who_it_turns_out_to_be(web: Web) -> None:
     call(web, {"userId": "anna", "anonymousId": "visitor"}, name="identify")
     (entry,) = web.kit.log.take("profiles", 10)
-    assert decode_event(entry.body).alias == CUSTOMERS.resolve("visitor")
+    assert decode_event(entry.body).alias == CUSTOMERS.resolve("anonymous:visitor")
 
 
 @pytest.mark.parametrize("name", METHODS)
