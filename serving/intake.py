@@ -209,24 +209,26 @@ class Intake:
         """Keep a group, in the thread: what became of each."""
         outcomes: dict[int, Taken | HomingError] = {}
         received: dict[int, Received] = {}
+        keys: set[NewPin] = set()
         for place, waiting in enumerate(group):
             try:
-                seen = waiting.key is not None and self._knows(waiting.key)
+                seen = waiting.key is not None and (waiting.key in keys or self._knows(waiting.key))
             except HomingError as error:
                 outcomes[place] = error
                 continue
             if seen:
                 outcomes[place] = Taken(repeated=True)
-            else:
-                received[place] = self._read(waiting)
+                continue
+            received[place] = self._read(waiting)
+            keys |= set() if waiting.key is None else {waiting.key}
         try:
             self._bury(group, received)
             self._append(received.values())
         except HomingError as error:
             outcomes |= dict.fromkeys(received, error)
         else:
-            for place, said in received.items():
-                outcomes[place] = self._finish(group[place], said)
+            outcomes |= {place: self._put(said) for place, said in received.items()}
+            self._remember(group, outcomes)
         return [outcomes[place] for place in range(len(group))]
 
     def _knows(self, key: NewPin) -> bool:
@@ -256,17 +258,31 @@ class Intake:
         if events:
             self._parts.log.append([encode_event(event) for event in events])
 
-    def _finish(self, waiting: _Waiting, said: Received) -> Taken | HomingError:
-        """What follows when the events of a delivery are durable."""
+    def _put(self, said: Received) -> Taken | HomingError:
+        """Put what a delivery says of items into the catalogue; its events are durable by now."""
         try:
             items = stocked(said, lambda: self._parts.stores.catalogue)
             if items:
                 self._parts.catalogue.put(items)
-            if waiting.key is not None:
-                self._parts.stores.pins.pin_many([waiting.key])
         except HomingError as error:
             return error
         return Taken(len(said.events), len(said.unreadable))
+
+    def _remember(
+        self, group: Sequence[_Waiting], outcomes: dict[int, Taken | HomingError]
+    ) -> None:
+        """Remember what must not come twice, of what is wholly kept."""
+        keys: dict[int, NewPin] = {}
+        for place, outcome in outcomes.items():
+            key = group[place].key
+            if key is not None and isinstance(outcome, Taken) and not outcome.repeated:
+                keys[place] = key
+        if not keys:
+            return
+        try:
+            self._parts.stores.pins.pin_many(list(keys.values()))
+        except HomingError as error:
+            outcomes |= dict.fromkeys(keys, error)
 
 
 def _pin(source: str, key: str, seconds: int) -> NewPin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from http import HTTPStatus
 
 import msgspec
@@ -126,5 +127,6 @@ def _unnamed(path: str) -> str:
     return "/v1/customers/…" if path.startswith("/v1/customers/") else path
 
 
+@cache
 def _kebab(name: str) -> str:
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]

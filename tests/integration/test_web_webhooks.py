@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -147,6 +148,36 @@ def test_a_token_is_not_remembered_before_its_events_are_durable(web: Web) -> No
     assert answer.headers["retry-after"] == "1"
     web.kit.log.fault = None
     assert push(web, "mailgun", gun("a"), {}).json()["accepted"] == 1
+
+
+def test_of_two_that_come_at_once_one_is_taken(web: Web) -> None:
+    answers: list[httpx.Response] = []
+
+    async def both(client: httpx.AsyncClient) -> httpx.Response:
+        sent = [client.post("/v1/webhooks/mailgun", content=gun(name)) for name in "ab"]
+        answers.extend(await asyncio.gather(*sent))
+        return answers[0]
+
+    web.talk(both)
+    assert [answer.json()["accepted"] for answer in answers] == [1, 0]
+
+
+def test_what_could_not_be_remembered_comes_again(web: Web) -> None:
+    def refuse_to_pin() -> None:
+        if web.kit.pins.calls[-1] == "pin_many":
+            refuse()
+
+    web.kit.pins.fault = refuse_to_pin
+    problem(push(web, "mailgun", gun("a"), {}), 503)
+    web.kit.pins.fault = None
+    assert push(web, "mailgun", gun("a"), {}).json()["accepted"] == 1
+
+
+def test_an_item_that_cannot_be_kept_comes_again_and_does_not_hold_up_others(web: Web) -> None:
+    web.kit.catalogue.fault = refuse
+    product = {"id": 9, "title": "Lamp", "status": "active", "variants": [{"id": 1, "price": "3"}]}
+    problem(from_shop(web, "products/create", product), 503)
+    assert from_shop(web, "orders/create", order("lamp")).status_code == 200
 
 
 def test_while_tokens_cannot_be_looked_up_their_deliveries_wait_and_others_do_not(web: Web) -> None:
