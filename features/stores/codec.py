@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 import msgspec
@@ -24,6 +25,11 @@ class _Customer(msgspec.Struct):
 
     customer: str
 
+
+_DATED: Final = b"\xc1"
+_TIME: Final = Struct(">q")
+_BODY: Final = len(_DATED) + _TIME.size
+"""Where the body begins behind its time."""
 
 _encoder = msgspec.msgpack.Encoder()
 _event_decoder = msgspec.msgpack.Decoder(Event)
@@ -58,10 +64,22 @@ def decode_event(body: bytes) -> Event:
     return event
 
 
+def dated(body: bytes, accepted: int) -> bytes:
+    """A body with the time of its acceptance before it, microseconds since 1970."""
+    return b"%b%b%b" % (_DATED, _TIME.pack(accepted), body)
+
+
+def undated(body: bytes) -> tuple[bytes, float | None]:
+    """What `dated` got, the time in seconds; a body without one as it is, and None."""
+    if body[:1] != _DATED or len(body) < _BODY:
+        return body, None
+    return body[_BODY:], _TIME.unpack_from(body, 1)[0] / 1e6
+
+
 def customer_of(body: bytes) -> str:
-    """Whose event these bytes are; empty for bytes that are none."""
+    """Whose event these bytes are, with a time before them or without; empty for other bytes."""
     try:
-        return _customer_decoder.decode(body).customer
+        return _customer_decoder.decode(undated(body)[0]).customer
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from features.clock import Clock, SystemClock
 from features.errors import SettingsError, shorten
+from features.stores.dated import DatedLog
 from features.stores.memory import (
     MemoryCatalogue,
     MemoryLog,
@@ -101,7 +102,9 @@ def open_log(url: str, clock: Clock | None = None, max_depth: int = MAX_DEPTH) -
         "rediss": _redis_log,
         "none": _no_log,
     }
-    return _chosen(openers, url, LOG_URL)(url, clock or SystemClock(), max_depth)
+    now = clock or SystemClock()
+    log = _chosen(openers, url, LOG_URL)(url, now, max_depth)
+    return log if isinstance(log, NoLog) else DatedLog(log, now)
 
 
 Opener = TypeVar("Opener")

@@ -224,10 +224,12 @@ class Entry(msgspec.Struct, frozen=True):
         position: Its place; grows along what a reader takes. On a log of several partitions it
             counts what this process took, and means nothing to another.
         body: The event, encoded (`features.stores.codec`).
+        accepted: When it was appended, seconds since 1970; None where the log did not note it.
     """
 
     position: int
     body: bytes
+    accepted: float | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
