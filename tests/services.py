@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -56,15 +57,72 @@ def redis_server(*options: str, port: int | None = None) -> Iterator[str]:
                 [*command, folder, *options], stdout=output, stderr=subprocess.STDOUT
             )
         try:
-            _await(server, port, log)
+            _await(server, "redis-server", port, log)
             yield f"redis://127.0.0.1:{port}"
         finally:
             server.kill()
             server.wait()
 
 
-def _await(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 20
+@contextmanager
+def rabbitmq_server(folder: Path, port: int) -> Iterator[str]:
+    """A RabbitMQ server that keeps its messages in a folder; gives its URL, and ends by SIGKILL.
+
+    Args:
+        folder: What an earlier server on the same port kept there is found again.
+        port: Where it listens.
+    """
+    require("rabbitmq-server", "rabbitmq-server")
+    # Debian's wrapper in the path changes to another user, who can't write the folder.
+    program = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    Path(folder, "plugins").write_text("[].")
+    Path(folder, "rabbitmq.conf").touch()
+    names_port, distribution_port = str(free_port()), str(free_port())
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": names_port,
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"homing-{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": distribution_port,
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+    }
+    log = folder / "output"
+    with log.open("ab") as output:
+        # Erlang's register of names; without it the server would leave one behind.
+        names = subprocess.Popen(  # noqa: S603 - the program that was found
+            [require("epmd", "erlang-base"), "-port", names_port],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        server = subprocess.Popen(  # noqa: S603 - Debian's
+            [program],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _await(server, "rabbitmq-server", port, log)
+        yield f"amqp://guest:guest@127.0.0.1:{port}/"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)  # with the virtual machine that its script started
+        names.kill()
+        server.wait()
+        names.wait()
+
+
+def _await(server: subprocess.Popen[bytes], name: str, port: int, log: Path) -> None:
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if server.poll() is not None:
             break
@@ -72,5 +130,5 @@ def _await(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
             if asked.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.02)
-    message = f"redis-server did not come up: {log.read_text(errors='replace')[-500:]}"
+    message = f"{name} did not come up: {log.read_text(errors='replace')[-500:]}"
     raise RuntimeError(message)

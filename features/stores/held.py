@@ -56,6 +56,10 @@ class Held:
         """Partition → the last place in it that is held."""
         return {taken.partition: taken.place for taken in self._taken}
 
+    def places(self, partition: int) -> list[int]:
+        """The places in a partition that are held."""
+        return [taken.place for taken in self._taken if taken.partition == partition]
+
     def up_to(self, position: int) -> dict[int, int]:
         """Partition → the last place in it that is behind nothing taken after the position."""
         passed = takewhile(lambda taken: taken.entry.position <= position, self._taken)

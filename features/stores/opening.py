@@ -21,6 +21,7 @@ from features.stores.memory import (
 from features.stores.no_log import NoLog
 from features.stores.ports import Catalogue, EventLog, Lookup, Pins, ProfileStore
 from features.stores.pressure import MAX_DEPTH
+from features.stores.rabbitmq_log import RabbitLog
 from features.stores.redis_catalogue import RedisCatalogue
 from features.stores.redis_log import RedisLog
 from features.stores.redis_pins import RedisPins
@@ -86,8 +87,9 @@ def open_log(url: str, clock: Clock | None = None, max_depth: int = MAX_DEPTH) -
     """The event log; opened lazily as `open_stores` does.
 
     Args:
-        url: `sqlite:///PATH`, `redis://HOST:PORT/DB` or `rediss://…`, `memory://`, or `none://`
-            for a process that takes no events in.
+        url: `sqlite:///PATH`, `redis://HOST:PORT/DB` or `rediss://…`, `amqp://HOST:PORT/VHOST` or
+            `amqps://…` for RabbitMQ, `memory://`, or `none://` for a process that takes no events
+            in.
         clock: Dates dead letters; the machine's clock without one.
         max_depth: From how many waiting entries on appends are refused.
 
@@ -100,6 +102,8 @@ def open_log(url: str, clock: Clock | None = None, max_depth: int = MAX_DEPTH) -
         "sqlite": _sqlite_log,
         "redis": _redis_log,
         "rediss": _redis_log,
+        "amqp": _rabbitmq_log,
+        "amqps": _rabbitmq_log,
         "none": _no_log,
     }
     now = clock or SystemClock()
@@ -169,6 +173,12 @@ def _redis_log(url: str, clock: Clock, max_depth: int) -> EventLog:
     from features.stores.redis import RedisServer  # noqa: PLC0415 - as above
 
     return RedisLog(RedisServer(url, LOG_URL), clock, max_depth)
+
+
+def _rabbitmq_log(url: str, clock: Clock, max_depth: int) -> EventLog:
+    from features.stores.rabbitmq import RabbitServer  # noqa: PLC0415 - as above
+
+    return RabbitLog(RabbitServer(url), clock, max_depth)
 
 
 def _no_log(url: str, clock: Clock, max_depth: int) -> EventLog:  # noqa: ARG001 - the form of an opener

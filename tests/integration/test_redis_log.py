@@ -18,7 +18,7 @@ from features.stores import redis_log
 from features.stores.opening import open_log
 from features.stores.ports import EventLog
 from tests.services import free_port, redis_server
-from tests.unit.features.stores.log_suite import AT, EventLogSuite, bodies, body_of
+from tests.unit.features.stores.log_suite import AT, EventLogSuite, TrimmingSuite, body_of
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 CLOCK = FixedClock(datetime.fromtimestamp(AT, UTC))
@@ -57,7 +57,11 @@ def log(another: Callable[[], EventLog]) -> EventLog:
     return another()
 
 
-class TestRedisLog(EventLogSuite):
+def all_of(log: EventLog) -> list[bytes]:
+    return [entry.body for entry in log.take("reader", 1_000_000)]
+
+
+class TestRedisLog(EventLogSuite, TrimmingSuite):
     pass
 
 
@@ -67,17 +71,17 @@ def test_several_processes_get_a_part_each_and_take_over_when_one_leaves(
     one, two = another(), another()
     everything = {body_of(number, number) for number in range(100)}
     one.append(sorted(everything))
-    assert set(bodies(one, "reader", 1_000)) == everything
-    assert bodies(two, "reader", 1_000) == []  # until the first has given back what is too much
-    first = set(bodies(one, "reader", 1_000))
-    second = set(bodies(two, "reader", 1_000))
+    assert set(all_of(one)) == everything
+    assert all_of(two) == []  # until the first has given back what is too much
+    first = set(all_of(one))
+    second = set(all_of(two))
     assert first | second == everything
     assert not first & second
     assert min(len(first), len(second)) > 20
     one.commit("reader", one.take("reader", 1_000)[-1].position)
     assert two.depth("reader") == len(second)
     two.close()
-    assert set(bodies(one, "reader", 1_000)) == second
+    assert set(all_of(one)) == second
 
 
 def test_others_take_over_from_a_process_that_died(
@@ -90,7 +94,7 @@ def test_others_take_over_from_a_process_that_died(
     dead.take("reader", 1_000)
     found: set[bytes] = set()
     while found != everything:
-        found = set(bodies(alive, "reader", 1_000))
+        found = set(all_of(alive))
     # The one that was only slow has lost its streams, and what it commits changes nothing.
     dead.commit("reader", 0)
     assert alive.depth("reader") == 100
@@ -124,7 +128,7 @@ def test_much_is_trimmed_in_pieces(log: EventLog, monkeypatch: pytest.MonkeyPatc
     log.append([b"%d" % number for number in range(7)])
     log.commit("reader", log.take("reader", 6)[-1].position)
     assert log.trim() == 6
-    assert bodies(log, "reader") == [b"6"]
+    assert all_of(log) == [b"6"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,7 @@ def test_what_was_acknowledged_survives_the_death_of_the_server(tmp_path: Path) 
         for sender in senders:
             sender.join()
         with redis_server(*options, port=port):
-            kept = bodies(log, "reader", 1_000_000)
+            kept = all_of(log)
     assert acknowledged <= set(kept)
 
 

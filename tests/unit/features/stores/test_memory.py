@@ -11,7 +11,7 @@ from features.stores.opening import Stores, open_log, open_stores
 from features.stores.ports import EventLog
 from tests.unit.features.stores.alias_suite import AliasSuite
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
-from tests.unit.features.stores.log_suite import AT, EventLogSuite
+from tests.unit.features.stores.log_suite import AT, EventLogSuite, TrimmingSuite
 from tests.unit.features.stores.profile_suite import LookupSuite, PinsSuite, ProfileStoreSuite, Wait
 
 
@@ -55,7 +55,7 @@ class TestMemoryCatalogue(CatalogueSuite):
     pass
 
 
-class TestMemoryLog(EventLogSuite):
+class TestMemoryLog(EventLogSuite, TrimmingSuite):
     pass
 
 

@@ -72,7 +72,7 @@ def test_an_unknown_scheme_lists_the_known_ones(url: str, shown: str) -> None:
 def test_the_log_has_schemes_of_its_own() -> None:
     with pytest.raises(
         SettingsError,
-        match=r"HOMING_LOG_URL.*choose one of memory://, sqlite://, redis://, rediss://, none://$",
+        match=r"HOMING_LOG_URL.*one of memory://, sqlite://, redis://, .*, amqp://, .*none://$",
     ):
         open_log("ftp://host")
 

@@ -16,7 +16,7 @@ from features.stores.opening import Stores, open_log, open_stores
 from features.stores.ports import Asked, EventLog, Seen
 from tests.unit.features.stores.alias_suite import AliasSuite
 from tests.unit.features.stores.catalogue_suite import CatalogueSuite
-from tests.unit.features.stores.log_suite import AT, EventLogSuite
+from tests.unit.features.stores.log_suite import AT, EventLogSuite, TrimmingSuite
 from tests.unit.features.stores.profile_suite import (
     ADA,
     BOB,
@@ -73,7 +73,7 @@ class TestSqliteCatalogue(CatalogueSuite):
     pass
 
 
-class TestSqliteLog(EventLogSuite):
+class TestSqliteLog(EventLogSuite, TrimmingSuite):
     pass
 
 
