@@ -16,7 +16,9 @@ from features.cloudevents import parse_cloudevents
 from features.event import Event, EventType, parse_events
 from features.identity import CustomerKeys
 from features.mapping import parse_mapping
+from features.repairs import parse_repair
 from features.settings import Settings
+from features.sources.generic_mapping import EventPaths, Signature, parse_webhook
 from homing.cli import app
 from serving.keys import KeyFile
 from serving.ranking.blocks import load_blocks
@@ -130,6 +132,18 @@ def test_the_examples_of_blocks_and_mappings_are_read(tmp_path: Path) -> None:
     assert mappings
     for mapping in mappings:
         parse_mapping(mapping, "docs/importing.md")
+
+
+def test_the_page_of_sources_tells_every_word_of_a_mapping_and_its_examples_are_read() -> None:
+    till, repair = blocks_of("docs/sources.md", "toml")
+    assert parse_webhook(till, "docs/sources.md").name == "till"
+    parse_repair(repair, "docs/sources.md")
+    page = read("docs/sources.md").split("## Any other sender")[1].split("## Dead letters")[0]
+    told = {
+        word for row in re.findall(r"^\| (.+?) \|", page, re.MULTILINE) for word in row.split(", ")
+    }
+    fields = {*Signature.__struct_fields__, *EventPaths.__struct_fields__}
+    assert told - {"word", "---"} == {f"`{field}`" for field in fields}
 
 
 def test_the_signed_url_of_the_example_is_accepted(tmp_path: Path) -> None:
