@@ -26,6 +26,11 @@ from serving.web.middleware import NOTES, Named
 PATH: Final = "/v1/webhooks/{source}"
 UNKNOWN: Final = "unknown"
 """Stands in metrics for any source that is not set up."""
+_ALLOWED: Final = {
+    "Allow": "POST",
+    "WebHook-Allowed-Origin": "*",
+    "WebHook-Allowed-Rate": "*",
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +66,7 @@ class Webhooks:
         return [
             Named(PATH, self.deliver, methods=["POST"], include_in_schema=False),
             Named(PATH, self.probe, methods=["GET", "HEAD"], include_in_schema=False),
+            Named(PATH, self.allow, methods=["OPTIONS"], include_in_schema=False),
         ]
 
     async def deliver(self, request: Request) -> Response:
@@ -77,6 +83,15 @@ class Webhooks:
         """Whether there is such an address: some senders ask before they send."""
         self._opened(request)
         return Response()
+
+    async def allow(self, request: Request) -> Response:
+        """That a sender of CloudEvents may push; it has to show its token all the same.
+
+        Source: "HTTP 1.1 Web Hooks for Event Delivery", section 4 on abuse protection
+        (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md).
+        """
+        self._opened(request)
+        return Response(headers=_ALLOWED)
 
     def _opened(self, request: Request) -> Opened:
         name: str = request.path_params["source"]

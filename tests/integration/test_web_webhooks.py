@@ -248,6 +248,13 @@ def test_mandrill_signs_the_public_address_and_looks_at_it_before(web: Web) -> N
     assert answer.json() == {"accepted": 0, "unreadable": 0}
 
 
+def test_a_sender_of_cloudevents_may_ask_whether_it_may_push(web: Web) -> None:
+    asked = {"webhook-request-origin": "events.example"}
+    answer = web.ask("OPTIONS", "/v1/webhooks/mailgun", asked)
+    assert (answer.status_code, answer.headers["webhook-allowed-origin"]) == (200, "*")
+    problem(web.ask("OPTIONS", "/v1/webhooks/stripe", asked), 404)
+
+
 def test_other_methods_are_not_allowed(web: Web) -> None:
     assert web.ask("PUT", "/v1/webhooks/mandrill", {}).status_code == 405
     problem(web.ask("POST", "/v1/webhooks/", {}), 404)
