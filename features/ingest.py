@@ -8,7 +8,7 @@ is lost and nothing is doubled, whichever line the process dies at.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, Protocol
@@ -20,6 +20,7 @@ from features.alias import identified_of
 from features.clock import Clock, SystemClock
 from features.errors import InvalidEvent, Unavailable
 from features.event import Event, check_event
+from features.freshness import Freshness, listening
 from features.lake import Lake, MergeReport
 from features.profile import History, history_of
 from features.settings import Settings
@@ -75,6 +76,9 @@ class Ingest:
         profiles: Histories are folded into it.
         lake: Events are merged into it; None leaves them to others.
         clock: Tells which events claim to come from the future.
+
+    Attributes:
+        freshness: What was moved, and how old it was then.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Ingest:
         self._profiles = profiles
         self._lake = lake
         self._clock = clock
+        self.freshness = Freshness(log, clock, [PROFILES] if lake is None else [PROFILES, LAKE])
 
     def fold_once(self) -> int:
         """Fold the next batch into profiles; what can't be read becomes a dead letter.
@@ -94,14 +99,14 @@ class Ingest:
         Raises:
             StoreUnavailable: Nothing is lost; the same batch comes again.
         """
-        entries = self._log.take(PROFILES, FOLD_BATCH)
+        entries = self._take(PROFILES, FOLD_BATCH)
         if not entries:
             return 0
         events, poison = self._read(entries)
         self._profiles.fold(histories(events), identified_of(events))
         for body, reason in poison:
             self._log.bury([body], reason, SOURCE)
-        self._log.commit(PROFILES, entries[-1].position)
+        self._commit(PROFILES, entries, events)
         _log.debug("folded", entries=len(entries), events=len(events), dead_letters=len(poison))
         return len(entries)
 
@@ -117,14 +122,14 @@ class Ingest:
         """
         if self._lake is None:
             return 0
-        entries = self._log.take(LAKE, MERGE_BATCH)
+        entries = self._take(LAKE, MERGE_BATCH)
         if not entries:
             return 0
         events, _ = self._read(entries)
         if events:
             report = self._lake.merge_events(event_table(events))
             _log.info("merged", entries=len(entries), events=len(events), inserted=report.inserted)
-        self._log.commit(LAKE, entries[-1].position)
+        self._commit(LAKE, entries, events)
         return len(entries)
 
     def waiting(self) -> int:
@@ -136,6 +141,15 @@ class Ingest:
         # The log keeps what a known reader has not got: profiles may not have begun to read yet.
         self._log.commit(PROFILES, 0)
         return self._log.trim()
+
+    def _take(self, reader: str, limit: int) -> list[Entry]:
+        entries = self._log.take(reader, limit)
+        self.freshness.took(reader, entries)
+        return entries
+
+    def _commit(self, reader: str, entries: Sequence[Entry], events: Sequence[Event]) -> None:
+        self._log.commit(reader, entries[-1].position)
+        self.freshness.passed(reader, entries, events)
 
     def _read(self, entries: Iterable[Entry]) -> tuple[list[Event], list[tuple[bytes, str]]]:
         """The events, and what can't be read, each with the reason."""
@@ -172,21 +186,22 @@ def run_ingest(settings: Settings, stop: threading.Event) -> None:
         stop: Ends it after the batch at hand.
 
     Raises:
-        SettingsError: A URL can't be used.
+        SettingsError: A URL or a port can't be used.
     """
     clock = SystemClock()
     stores = open_stores(settings.resolved_store_url(), clock)
     log = open_log(settings.resolved_log_url(), clock)
     ingest = Ingest(log, stores.profiles, Lake(settings.resolved_lake_path()), clock)
     merging = threading.Thread(target=run_half, args=(merge_when_due(ingest, stop), stop, LAKE))
-    merging.start()
-    try:
-        run_half(ingest.fold_once, stop, PROFILES)
-    finally:
-        stop.set()
-        merging.join()
-        log.close()
-        stores.close()
+    with listening(ingest.freshness, settings.ingest_host, settings.ingest_port):
+        merging.start()
+        try:
+            run_half(ingest.fold_once, stop, PROFILES)
+        finally:
+            stop.set()
+            merging.join()
+            log.close()
+            stores.close()
 
 
 def merge_when_due(ingest: Ingest, stop: threading.Event) -> Callable[[], int]:

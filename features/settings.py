@@ -31,6 +31,8 @@ class Settings(BaseSettings):
         public_url: Where senders of webhooks reach `/v1`, as they were told: some sign it.
         webhooks_folder: Folder of TOML files, one for each sender that no built-in source knows.
         segment_item: Which field of a tracked product is the catalogue's id.
+        ingest_host: Address on which the ingest loop answers `/metrics`.
+        ingest_port: Port on which it does; 0 for none.
         log_level: Of the JSON logs: debug, info, warning, error or critical.
     """
 
@@ -48,6 +50,8 @@ class Settings(BaseSettings):
     public_url: str = ""
     webhooks_folder: Path | None = None
     segment_item: Literal["product_id", "sku"] = "product_id"
+    ingest_host: str = "127.0.0.1"
+    ingest_port: int = Field(default=0, ge=0, le=65_535)
     log_level: Level = "info"
 
     def resolved_store_url(self) -> str:
