@@ -14,14 +14,22 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from features.errors import InvalidArgument, Unauthenticated
+from features.errors import HomingError, InvalidArgument, Unauthenticated
 from features.sources.segment import METHODS, write_key
 from serving.intake import Intake
 from serving.keys import Scope
 from serving.web.body import MAX_BODY, answer, read_body, too_large
 from serving.web.gate import Gate
 from serving.web.middleware import NOTES, Named
+from serving.web.problems import problem_of, respond
 
+_ANY_SITE: Final = {"Access-Control-Allow-Origin": "*"}
+_ANY_CALL: Final = {
+    "Access-Control-Allow-Methods": "POST",
+    # The star leaves this one out.
+    "Access-Control-Allow-Headers": "*, Authorization",
+    "Access-Control-Max-Age": "86400",
+}
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -46,12 +54,25 @@ class Tracking:
     def routes(self) -> list[Named]:
         """What to mount."""
         return [
-            Named(f"/v1/{name}", self.call, methods=["POST"], include_in_schema=False)
+            Named(f"/v1/{name}", handler, methods=[method], include_in_schema=False)
             for name in METHODS
+            for method, handler in (("POST", self.call), ("OPTIONS", self.allow))
         ]
 
     async def call(self, request: Request) -> Response:
-        """One call."""
+        """One call; a page of any site may see what became of it."""
+        try:
+            response = await self._call(request)
+        except HomingError as error:
+            response = respond(*problem_of(error))
+        response.headers.update(_ANY_SITE)
+        return response
+
+    async def allow(self, _: Request) -> Response:
+        """That a page of any site may call (CORS): the write key is shown by the page itself."""
+        return Response(status_code=204, headers=_ANY_SITE | _ANY_CALL)
+
+    async def _call(self, request: Request) -> Response:
         given = _key_in_header(request)
         if given is not None:
             self._admit(request, given)

@@ -131,6 +131,22 @@ def test_what_cannot_be_read_is_kept_apart_and_not_wanted_again(web: Web) -> Non
     assert kept(web) == [EventType.SEARCH]
 
 
+def test_pages_of_any_site_may_call_and_see_what_became_of_it(web: Web) -> None:
+    asked = {
+        "origin": "https://shop.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "anonymousid,authorization,content-type",
+    }
+    allowed = web.ask("OPTIONS", "/v1/track", asked)
+    assert (allowed.status_code, allowed.headers["access-control-allow-methods"]) == (204, "POST")
+    assert allowed.headers["access-control-allow-headers"] == "*, Authorization"
+    body = {**SEARCH, "writeKey": web.token}
+    for answer in (call(web, body, {"content-type": "text/plain"}), call(web, SEARCH, {}), allowed):
+        assert answer.headers["access-control-allow-origin"] == "*"
+    # Everything else is for servers and mails.
+    assert "access-control-allow-origin" not in web.fetch(customer="anna", block="hero").headers
+
+
 def test_a_log_that_is_full_tells_the_sender_to_come_back(web: Web) -> None:
     web.kit.log.fault = refuse
     answer = call(web, SEARCH)
