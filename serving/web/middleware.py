@@ -91,6 +91,7 @@ class Around:
         self._write = line_writer("info")
         self._clock = SystemClock()
         self._sent: list[_Sent] = []
+        self._due = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other kinds of scope pass."""
@@ -139,10 +140,17 @@ class Around:
         if method not in _METHODS:
             method = "OTHER"
         self._metrics.note_request(method, route, status, seconds)
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._log_sent)
+        notes = scope[NOTES]
         if answer is not None:
-            self._note_sent(method, seconds, reply.request_id, answer)
-            return
-        self._metrics.count()
+            customer, rung = answer.attempt.ask.customer, answer.choice.served_by
+            if self._write is not None:
+                now = self._clock.now()
+                self._sent.append(_Sent(now, method, seconds, reply.request_id, customer, rung))
+                return
+            notes = {"customer": customer, "rung": rung}
         say = _log.debug if route in _QUIET else _log.info
         say(
             "request",
@@ -151,20 +159,12 @@ class Around:
             status=status,
             ms=round(1_000 * seconds, 3),
             request_id=reply.request_id,
-            **scope[NOTES],
+            **notes,
         )
-
-    def _note_sent(self, method: str, seconds: float, request_id: str, answer: Answer) -> None:
-        """Leave what the log should have, to be written with what comes next."""
-        if not self._sent:
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._log_sent)
-        customer, rung = answer.attempt.ask.customer, answer.choice.served_by
-        sent = _Sent(self._clock.now(), method, seconds, request_id, customer, rung)
-        self._sent.append(sent)
 
     def _log_sent(self) -> None:
         """Log what was sent, and have it counted."""
-        sent, self._sent = self._sent, []
+        sent, self._sent, self._due = self._sent, [], False
         if self._write is not None:
             for one in sent:
                 self._write(one.line())

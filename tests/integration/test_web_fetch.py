@@ -137,6 +137,21 @@ def test_a_key_needs_the_scope(web: Web) -> None:
     assert "lacks the scope `recommend`" in document["detail"]
 
 
+def test_a_key_is_looked_at_each_time_though_it_was_the_last_one(web: Web) -> None:
+    keys = web.kit.parts.keys
+    some, others = keys.create("some", ["recommend"]), keys.create("others", ["events"])
+
+    def asked(token: str) -> int:
+        return web.fetch({"authorization": f"Bearer {token}"}, customer="a", block="hero").status_code
+
+    assert [asked(some.token), asked(some.token)] == [200, 200]
+    assert [asked(others.token), asked(others.token), asked(some.token)] == [403, 403, 200]
+    assert asked(some.token[:-1]) == 401
+    assert asked(f"{some.token} ") == 200
+    assert keys.revoke(some.key.id)
+    assert asked(some.token) == 401
+
+
 def test_a_key_can_be_the_password(web: Web) -> None:
     token = web.key("recommend")["authorization"].removeprefix("Bearer ")
     basic = base64.b64encode(f"anything:{token}".encode()).decode()
