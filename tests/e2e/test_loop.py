@@ -154,6 +154,7 @@ def test_the_loop_runs_and_answers_whatever_goes_missing(
         newer = a_new_version_is_swapped_in(story, client)
         the_registry_goes(story, client)
     it_starts_from_its_own_copy(story, newer)
+    what_two_workers_show_is_recorded_once(story)
     without_a_model_the_profile_answers(story, bought)
     without_the_store_it_is_popular_then_static(story)
     no_outside_id_was_written(story)
@@ -228,6 +229,26 @@ def the_registry_goes(story: Story, client: httpx.Client) -> None:
 def it_starts_from_its_own_copy(story: Story, version: str) -> None:
     with story.scorer() as client:
         assert story.now(client)["model"] == version
+
+
+def what_two_workers_show_is_recorded_once(story: Story) -> None:
+    with story.scorer(HOMING_WORKERS="2") as client:
+        # Each asked on a connection of its own: by chance both workers answer.
+        headers = {**client.headers, "connection": "close"}
+        query = {"customer": "customer-0", "block": "hero", "send": "shown"}
+        asked = [
+            client.get("/v1/recommendations", params=query, headers=headers).json()
+            for _ in range(12)
+        ]
+        slate = asked[0]
+        assert asked == 12 * [slate]
+        shown = tuple(ids(slate))
+        eventually(
+            lambda: [of.items for of in story.profile().history.exposures],
+            lambda exposures: exposures.count(shown) == 1,
+        )
+        lake = Lake(story.settings.resolved_lake_path())
+        eventually(lambda: rows_of(lake, slate["slate"]), lambda rows: rows == 1)
 
 
 def without_a_model_the_profile_answers(story: Story, bought: str) -> None:
