@@ -11,7 +11,8 @@ import msgspec
 from features.clock import SystemClock
 from features.errors import HomingError
 from features.settings import Settings, load_settings
-from features.sources.opening import open_sources, shown
+from features.sources.opening import open_sources
+from features.sources.variables import shown
 from features.stores.opening import open_log, open_stores
 from serving.keys import KeyFile
 from serving.ranking.blocks import load_blocks

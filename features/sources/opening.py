@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 from features.errors import InvalidArgument, SettingsError, shorten
-from features.event import is_currency
 from features.settings import Settings
 from features.sources import (
     cloudevents_http,
@@ -37,17 +36,15 @@ from features.sources.generic_mapping import WebhookMapping, load_webhook
 from features.sources.reading import SoldAs
 from features.sources.shopify import Shopify
 from features.sources.source import Source
+from features.sources.variables import PREFIX, Variables
 
-PREFIX: Final = "HOMING_WEBHOOK_"
 RESERVED: Final = frozenset({segment.NAME, "ingest", "unknown"})
 """Names that dead letters and metrics have for something else."""
-MOST_SECRETS: Final = 2
 REMEMBERED: Final = timedelta(days=1)
 """How long what must not come twice is remembered: no built-in source takes anything as old."""
 MOST_TOLERANCE: Final = timedelta(days=7)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL)
 _SOLD_AS: Final = ("product", "variant", "sku")
 _TRUTHS: Final = {"true": True, "false": False}
 
@@ -70,75 +67,6 @@ class Opened(NamedTuple):
     repeats_unless_200: bool = False
 
 
-class _Variables:
-    """What the environment says of one source.
-
-    Args:
-        name: The source's.
-        environ: All of the environment.
-    """
-
-    def __init__(self, name: str, environ: Mapping[str, str]) -> None:
-        self.name = name
-        self._environ = environ
-        self._prefix = PREFIX + re.sub(r"[^A-Z0-9]", "_", name.upper())
-
-    def variable(self, option: str) -> str:
-        """The whole name of one."""
-        return f"{self._prefix}_{option}"
-
-    def get(self, option: str) -> str:
-        """Its value; empty where it is not set."""
-        return self._environ.get(self.variable(option), "").strip()
-
-    def one_of(self, option: str, known: Sequence[str]) -> str:
-        """Its value among those that are known; the first where it is not set.
-
-        Raises:
-            SettingsError: It is another one.
-        """
-        value = self.get(option) or known[0]
-        if value not in known:
-            message = f"{self.variable(option)} is {shorten(value)}: choose {' or '.join(known)}"
-            raise SettingsError(message)
-        return value
-
-    def currency(self) -> str | None:
-        """`CURRENCY`, None where it is not set.
-
-        Raises:
-            SettingsError: It is none.
-        """
-        value = self.get("CURRENCY")
-        if value and not is_currency(value):
-            message = f"{self.variable('CURRENCY')} is no ISO 4217 code: write one like GBP"
-            raise SettingsError(message)
-        return value or None
-
-    def secrets(self) -> tuple[str, ...]:
-        """One or two; none where the source is not set up.
-
-        Raises:
-            SettingsError: The file can't be read, or there are too many, or two ways to give them.
-        """
-        text, file = self.get("SECRET"), self.get("SECRET_FILE")
-        if text and file:
-            message = f"{self.variable('SECRET')} and …_FILE are both set: leave one out"
-            raise SettingsError(message)
-        found = _split(_content(self.variable("SECRET_FILE"), Path(file)), "\n") if file else ()
-        found = found or _split(text, "\n,")
-        if file and not found:
-            message = f"{self.variable('SECRET_FILE')} {file} is empty: write the secret into it"
-            raise SettingsError(message)
-        if len(found) > MOST_SECRETS:
-            message = (
-                f"{self.variable('SECRET')} has {len(found)} secrets: give one, or two while it is "
-                "being changed; one that has a comma in it belongs into a file"
-            )
-            raise SettingsError(message)
-        return found
-
-
 class _Kind(NamedTuple):
     """A built-in source.
 
@@ -150,14 +78,14 @@ class _Kind(NamedTuple):
         repeats_unless_200: See Opened.
     """
 
-    make: Callable[[Sequence[str], _Variables], Source]
+    make: Callable[[Sequence[str], Variables], Source]
     options: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     signs_address: bool = False
     repeats_unless_200: bool = False
 
 
-def _shopify(secrets: Sequence[str], given: _Variables) -> Source:
+def _shopify(secrets: Sequence[str], given: Variables) -> Source:
     return Shopify(
         secrets,
         sold_as=cast("SoldAs", given.one_of("SOLD_AS", _SOLD_AS)),
@@ -167,7 +95,7 @@ def _shopify(secrets: Sequence[str], given: _Variables) -> Source:
     )
 
 
-def _woocommerce(secrets: Sequence[str], given: _Variables) -> Source:
+def _woocommerce(secrets: Sequence[str], given: Variables) -> Source:
     sold_as = cast("SoldAs", given.one_of("SOLD_AS", _SOLD_AS))
     return woocommerce.WooCommerce(secrets, sold_as=sold_as, currency=given.currency())
 
@@ -212,7 +140,7 @@ def open_sources(settings: Settings, environ: Mapping[str, str]) -> dict[str, Op
     opened: dict[str, Opened] = {}
     known: set[str] = set()
     for name, kind in _KINDS.items():
-        given = _Variables(name, environ)
+        given = Variables(name, environ)
         known |= {given.variable(option) for option in ("SECRET", "SECRET_FILE", *kind.options)}
         secrets = given.secrets()
         if secrets:
@@ -221,7 +149,7 @@ def open_sources(settings: Settings, environ: Mapping[str, str]) -> dict[str, Op
             opened[name] = Opened(name, source, REMEMBERED, kind.headers, again)
     for mapping, path in _mappings(settings.webhooks_folder):
         _check_name(mapping.name, path, opened)
-        given = _Variables(mapping.name, environ)
+        given = Variables(mapping.name, environ)
         known |= {given.variable(option) for option in ("SECRET", "SECRET_FILE")}
         opened[mapping.name] = _generic(mapping, given, settings, path)
     _check_variables(environ, known)
@@ -231,21 +159,12 @@ def open_sources(settings: Settings, environ: Mapping[str, str]) -> dict[str, Op
 def not_set_up(name: str) -> str:
     """What to do about a source that there is not."""
     if name in SOURCES:
-        return f"the source is not set up: set {_Variables(name, {}).variable('SECRET')}"
+        return f"the source is not set up: set {Variables(name, {}).variable('SECRET')}"
     known = ", ".join(SOURCES)
     return f"no such source: choose {known}, or describe it in HOMING_WEBHOOKS_FOLDER"
 
 
-def shown(environ: Mapping[str, str]) -> dict[str, str]:
-    """What is set of webhooks, as it may be shown: without secrets."""
-    return {
-        name: "***" if name.endswith("_SECRET") else value
-        for name, value in sorted(environ.items())
-        if name.startswith(PREFIX)
-    }
-
-
-def _generic(mapping: WebhookMapping, given: _Variables, settings: Settings, path: Path) -> Opened:
+def _generic(mapping: WebhookMapping, given: Variables, settings: Settings, path: Path) -> Opened:
     secrets = given.secrets()
     if not secrets:
         message = f"{path}: the source has no secret: set {given.variable('SECRET')} or …_FILE"
@@ -277,8 +196,8 @@ def _check_name(name: str, path: Path, opened: Mapping[str, Opened]) -> None:
     if _NAME.fullmatch(name) is None:
         message = f"{path}: the name {shorten(name)} is part of an address: use a-z, 0-9, - and _"
         raise SettingsError(message)
-    taken = {_Variables(other, {}).variable("") for other in (*_KINDS, *opened, *RESERVED)}
-    if _Variables(name, {}).variable("") in taken:
+    taken = {Variables(other, {}).variable("") for other in (*_KINDS, *opened, *RESERVED)}
+    if Variables(name, {}).variable("") in taken:
         message = f"{path}: another source is called {name} already: choose another name"
         raise SettingsError(message)
 
@@ -300,20 +219,3 @@ def _check_variables(environ: Mapping[str, str], known: set[str]) -> None:
                 "HOMING_WEBHOOKS_FOLDER; docs/sources.md tells what each can be given"
             )
             raise SettingsError(message)
-
-
-def _split(text: str, marks: str) -> tuple[str, ...]:
-    """The secrets of a text; a key in PEM's form is one, whatever is in it."""
-    found = _PEM.findall(text) or re.split(f"[{marks}]", text)
-    return tuple(one.strip() for one in found if one.strip())
-
-
-def _content(variable: str, path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        message = f"{variable} {path} can't be read: {error.strerror}; see to the mount"
-        raise SettingsError(message) from error
-    except UnicodeDecodeError as error:
-        message = f"{variable} {path} is not UTF-8: write the secret as text"
-        raise SettingsError(message) from error

@@ -7,21 +7,21 @@ it, or `writeKey` in the body. Bodies may be compressed by gzip.
 from __future__ import annotations
 
 import base64
-import zlib
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from features.errors import HomingError, InvalidArgument, Unauthenticated
+from features.errors import HomingError, Unauthenticated
 from features.sources.segment import METHODS, write_key
 from serving.intake import Intake
 from serving.keys import Scope
-from serving.web.body import MAX_BODY, answer, read_body, too_large
+from serving.web.body import answer, read_body
 from serving.web.gate import Gate
 from serving.web.middleware import NOTES, Named
 from serving.web.problems import problem_of, respond
+from serving.web.unzip import unzipped
 
 _ANY_SITE: Final = {"Access-Control-Allow-Origin": "*"}
 _ANY_CALL: Final = {
@@ -30,7 +30,6 @@ _ANY_CALL: Final = {
     "Access-Control-Allow-Headers": "*, Authorization",
     "Access-Control-Max-Age": "86400",
 }
-_GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Success(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,35 +89,6 @@ class Tracking:
         self._gate.admit({**request.scope, "headers": [(b"authorization", shown)]}, Scope.EVENTS)
 
 
-def unzipped(body: bytes, encoding: str) -> bytes:
-    """A body as it was before it was compressed.
-
-    Args:
-        body: As it came.
-        encoding: The header `Content-Encoding`.
-
-    Raises:
-        TooLarge: It would be longer than `MAX_BODY`; no more than that was made of it.
-        InvalidArgument: It is not what the header says, or compressed otherwise than by gzip.
-    """
-    encoding = encoding.strip().lower()
-    if encoding in {"", "identity"}:
-        return body
-    if encoding not in {"gzip", "x-gzip"}:
-        raise _unusable(encoding, "an unknown way to compress", "send gzip")
-    reader = zlib.decompressobj(_GZIP)
-    try:
-        plain = reader.decompress(body, MAX_BODY + 1)
-    except zlib.error as error:
-        cure = "compress it, or leave the header out"
-        raise _unusable(value="gzip", reason="the body is not", cure=cure) from error
-    if len(plain) > MAX_BODY:
-        raise too_large()
-    if not reader.eof:
-        raise _unusable(value="gzip", reason="the body is cut off", cure="send it whole")
-    return plain
-
-
 def _key_in_header(request: Request) -> str | None:
     """The write key; None where no header shows one."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
@@ -131,7 +101,3 @@ def _key_in_header(request: Request) -> str | None:
         raise Unauthenticated(message) from error
     user, _, password = shown.partition(":")
     return user or password
-
-
-def _unusable(value: str, reason: str, cure: str) -> InvalidArgument:
-    return InvalidArgument.of(value, field="content-encoding", reason=reason, cure=cure)

@@ -7,13 +7,11 @@ sender's but can't be read is a dead letter, and is acknowledged: its sender wou
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
 from features.errors import InputError, NotFound, TooLarge, Unauthenticated
 from features.sources.opening import Opened, not_set_up
@@ -21,16 +19,13 @@ from features.sources.source import Delivery
 from serving.intake import Intake
 from serving.parts import Parts
 from serving.web.body import answer, read_body
+from serving.web.delivery import delivery_of
 from serving.web.middleware import NOTES, Named
 
 PATH: Final = "/v1/webhooks/{source}"
 UNKNOWN: Final = "unknown"
 """Stands in metrics for any source that is not set up."""
-_ALLOWED: Final = {
-    "Allow": "POST",
-    "WebHook-Allowed-Origin": "*",
-    "WebHook-Allowed-Rate": "*",
-}
+_ALLOWED: Final = {"Allow": "POST", "WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"}
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +67,7 @@ class Webhooks:
     async def deliver(self, request: Request) -> Response:
         """One delivery."""
         opened = self._opened(request)
-        delivery = _delivery(request.scope, await self._body(request, opened), self._address)
+        delivery = delivery_of(request.scope, await self._body(request, opened), self._address)
         key = self._check(opened, delivery)
         taken = await self._intake.deliver(opened, delivery, key)
         request.scope[NOTES].update(source=opened.name, events=taken.accepted)
@@ -123,18 +118,3 @@ class Webhooks:
 
     def _count(self, opened: Opened, reason: str) -> None:
         self._metrics.webhooks_refused.labels(opened.name, reason).inc()
-
-
-def _delivery(scope: Scope, body: bytes, address: str) -> Delivery:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    query = scope["query_string"].decode("latin-1")
-    path = scope.get("raw_path", b"").decode("latin-1")
-    url = f"{address}{path}?{query}" if query else address + path
-    return Delivery(body, headers, _parameters(query), url)
-
-
-def _parameters(query: str) -> dict[str, str]:
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True)) if query else {}
-    except ValueError:
-        return {}

@@ -14,6 +14,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from starlette.requests import ClientDisconnect
 from structlog.testing import capture_logs
 
+from features.sources.segment import METHODS
 from serving.workers import MULTIPROCESS
 from tests.integration.web import FETCH, Web, problem
 
@@ -137,6 +138,8 @@ def test_the_schema_describes_every_route(web: Web) -> None:
         ("GET", "/v1/items/{item}/similar"),
         ("GET", "/v1/customers/{customer}/scores"),
         ("POST", "/v1/events"),
+        ("POST", "/v1/webhooks/{source}"),
+        *(("POST", f"/v1/{method}") for method in METHODS if len(method) > 1),
         ("PUT", "/v1/items"),
         ("GET", "/v1/overrides"),
         ("PUT", "/v1/overrides"),

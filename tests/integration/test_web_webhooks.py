@@ -86,6 +86,14 @@ def test_what_a_shop_pushes_is_durable_when_it_is_acknowledged(web: Web) -> None
     assert metric(web.kit, "homing_events_accepted_total") == 1
 
 
+def test_a_robot_stays_marked(web: Web) -> None:
+    told = json.loads(gun("a"))
+    told["event-data"]["client-info"] = {"bot": "apple"}
+    push(web, "mailgun", json.dumps(told).encode(), {})
+    push(web, "mailgun", gun("b", "t2"), {})
+    assert [decode_event(body).machine for body in kept(web)] == [True, False]
+
+
 def test_while_a_secret_is_changed_both_are_good_and_no_other(web: Web) -> None:
     assert from_shop(web, "orders/create", order("lamp"), "old secret").status_code == 200
     problem(from_shop(web, "orders/create", order("lamp"), "older secret"), 401)

@@ -16,10 +16,10 @@ from features.sources.opening import (
     Opened,
     not_set_up,
     open_sources,
-    shown,
 )
 from features.sources.signatures import TOLERANCE
 from features.sources.source import Delivery
+from features.sources.variables import shown
 from tests.unit.features.making import NOW
 from tests.unit.features.sources.mailing import passes
 
