@@ -6,35 +6,33 @@ next sender is told to come back.
 
 What must not come twice is remembered among the pins: they are shared by workers and replicas,
 take a key unless it is there, and forget it by themselves. It is remembered only after its events
-are durable, for the sender tries again until then; two that come at the same moment are told apart
-by the ids of their events.
+are durable, for the sender tries again until then. Of two that come at the same moment, one in each
+of two processes, both are taken; the ids of their events tell the repetition.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
-from features.bursts import Bursts
 from features.errors import HomingError, Overloaded, StoreUnavailable
 from features.identity import CustomerKeys
-from features.letters import Letters, stocked
+from features.letters import Letters
 from features.sources.again import METHOD, Reader, origin_of, readers_of
 from features.sources.opening import Opened
 from features.sources.segment import NAME as SEGMENT
-from features.sources.source import Delivery, Received, Unreadable
-from features.stores.codec import encode_event
+from features.sources.source import Delivery
 from features.stores.ports import NewPin
+from serving.keeping import Keeper, Taken, Waiting
 from serving.parts import Parts
 
 MOST_BYTES: Final = 64 * 1024 * 1024
-"""Of bodies that wait to be kept."""
+"""Of deliveries that wait to be kept."""
 MOST_TOGETHER: Final = 500
 """Deliveries that are kept together."""
 KEEP_SECONDS: Final = 10.0
@@ -42,40 +40,6 @@ KEEP_SECONDS: Final = 10.0
 _SEEN: Final = b"seen"
 
 _log = structlog.get_logger(__name__)
-
-
-class Taken(NamedTuple):
-    """What became of a delivery.
-
-    Attributes:
-        accepted: Events that are durable now.
-        unreadable: Parts that are dead letters now.
-        repeated: Whether it had come before.
-    """
-
-    accepted: int = 0
-    unreadable: int = 0
-    repeated: bool = False
-
-
-class _Waiting(NamedTuple):
-    """A delivery on its way.
-
-    Attributes:
-        source: Whose it is.
-        origin: Where its dead letters say that they come from.
-        delivery: It.
-        now: When it came, aware.
-        key: The pin that remembers it; None where its events' ids do.
-        done: Gets what became of it.
-    """
-
-    source: str
-    origin: str
-    delivery: Delivery
-    now: datetime
-    key: NewPin | None
-    done: asyncio.Future[Taken]
 
 
 class Intake:
@@ -90,8 +54,8 @@ class Intake:
         self._parts = parts
         self._customers = customers
         self.readers: Mapping[str, Reader] = readers_of(parts.sources, parts.settings.segment_item)
-        self._bursts = Bursts()
-        self._waiting: list[_Waiting] = []
+        self._keeper = Keeper(parts, customers, self.readers)
+        self._waiting: list[Waiting] = []
         self._bytes = 0
         self._keeping: asyncio.Task[None] | None = None
         # One thread: what it can't take at once waits, and is taken together.
@@ -152,17 +116,16 @@ class Intake:
     async def _take(
         self, source: str, origin: str, delivery: Delivery, pin: NewPin | None
     ) -> Taken:
-        size = len(delivery.body)
-        if self._bytes + size > MOST_BYTES:
+        if self._bytes >= MOST_BYTES:
             message = (
                 f"{self._bytes:,} bytes of deliveries are waiting: the log is slower than they "
                 "come; send this one again later"
             )
             raise Overloaded(message)
         loop, now = asyncio.get_running_loop(), self._parts.clock.now()
-        waiting = _Waiting(source, origin, delivery, now, pin, loop.create_future())
+        waiting = Waiting(source, origin, delivery, now, pin, loop.create_future())
         self._waiting.append(waiting)
-        self._bytes += size
+        self._bytes += waiting.size
         if self._keeping is None or self._keeping.done():
             self._keeping = loop.create_task(self._keep())
         try:
@@ -178,18 +141,17 @@ class Intake:
         while self._waiting:
             group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
             try:
-                outcomes = await loop.run_in_executor(self._thread, self._keep_all, group)
+                outcomes = await loop.run_in_executor(self._thread, self._keeper.keep, group)
             except Exception:  # noqa: BLE001 - whatever it was, its senders try again
                 self._parts.metrics.internal.inc()
                 _log.exception("deliveries not kept", number=len(group))
-                outcomes = [StoreUnavailable("a fault while keeping it: send it again")] * len(
-                    group
-                )
+                fault = StoreUnavailable("a fault while keeping it: send it again later")
+                outcomes = [fault] * len(group)
             for waiting, outcome in zip(group, outcomes, strict=True):
-                self._bytes -= len(waiting.delivery.body)
+                self._bytes -= waiting.size
                 self._settle(waiting, outcome)
 
-    def _settle(self, waiting: _Waiting, outcome: Taken | HomingError) -> None:
+    def _settle(self, waiting: Waiting, outcome: Taken | HomingError) -> None:
         metrics = self._parts.metrics
         if isinstance(outcome, Taken):
             metrics.events.inc(outcome.accepted)
@@ -204,85 +166,6 @@ class Intake:
             waiting.done.set_result(outcome)
         else:
             waiting.done.set_exception(outcome)
-
-    def _keep_all(self, group: Sequence[_Waiting]) -> list[Taken | HomingError]:
-        """Keep a group, in the thread: what became of each."""
-        outcomes: dict[int, Taken | HomingError] = {}
-        received: dict[int, Received] = {}
-        keys: set[NewPin] = set()
-        for place, waiting in enumerate(group):
-            try:
-                seen = waiting.key is not None and (waiting.key in keys or self._knows(waiting.key))
-            except HomingError as error:
-                outcomes[place] = error
-                continue
-            if seen:
-                outcomes[place] = Taken(repeated=True)
-                continue
-            received[place] = self._read(waiting)
-            keys |= set() if waiting.key is None else {waiting.key}
-        try:
-            self._bury(group, received)
-            self._append(received.values())
-        except HomingError as error:
-            outcomes |= dict.fromkeys(received, error)
-        else:
-            outcomes |= {place: self._put(said) for place, said in received.items()}
-            self._remember(group, outcomes)
-        return [outcomes[place] for place in range(len(group))]
-
-    def _knows(self, key: NewPin) -> bool:
-        return bool(self._parts.stores.pins.of_send(key.customer, key.send))
-
-    def _read(self, waiting: _Waiting) -> Received:
-        try:
-            return self.readers[waiting.source](waiting.delivery, self._customers, waiting.now)
-        except Exception:  # noqa: BLE001 - a source never raises; if one does, nothing is lost
-            self._parts.metrics.internal.inc()
-            _log.exception("a source could not read", source=waiting.source)
-            reason = "a fault of its reader, which the log shows; report it"
-            return Received(unreadable=[Unreadable(waiting.delivery.body, reason)])
-
-    def _bury(self, group: Sequence[_Waiting], received: Mapping[int, Received]) -> None:
-        """Before events are appended: a letter that comes again is kept once."""
-        letters: dict[tuple[str, str], list[bytes]] = {}
-        for place, said in received.items():
-            for letter in said.unreadable:
-                key = letter.reason, group[place].origin
-                letters.setdefault(key, []).append(letter.body)
-        for (reason, origin), bodies in letters.items():
-            self._parts.log.bury(bodies, reason, origin)
-
-    def _append(self, received: Iterable[Received]) -> None:
-        events = self._bursts.marked([event for said in received for event in said.events])
-        if events:
-            self._parts.log.append([encode_event(event) for event in events])
-
-    def _put(self, said: Received) -> Taken | HomingError:
-        """Put what a delivery says of items into the catalogue; its events are durable by now."""
-        try:
-            items = stocked(said, lambda: self._parts.stores.catalogue)
-            if items:
-                self._parts.catalogue.put(items)
-        except HomingError as error:
-            return error
-        return Taken(len(said.events), len(said.unreadable))
-
-    def _remember(
-        self, group: Sequence[_Waiting], outcomes: dict[int, Taken | HomingError]
-    ) -> None:
-        """Remember what must not come twice, of what is wholly kept."""
-        keys: dict[int, NewPin] = {}
-        for place, outcome in outcomes.items():
-            key = group[place].key
-            if key is not None and isinstance(outcome, Taken) and not outcome.repeated:
-                keys[place] = key
-        if not keys:
-            return
-        try:
-            self._parts.stores.pins.pin_many(list(keys.values()))
-        except HomingError as error:
-            outcomes |= dict.fromkeys(keys, error)
 
 
 def _pin(source: str, key: str, seconds: int) -> NewPin:
