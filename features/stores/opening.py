@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from features.clock import Clock, SystemClock
 from features.errors import SettingsError, shorten
 from features.stores.dated import DatedLog
+from features.stores.kafka_log import KafkaLog
 from features.stores.memory import (
     MemoryCatalogue,
     MemoryLog,
@@ -88,8 +89,8 @@ def open_log(url: str, clock: Clock | None = None, max_depth: int = MAX_DEPTH) -
 
     Args:
         url: `sqlite:///PATH`, `redis://HOST:PORT/DB` or `rediss://…`, `amqp://HOST:PORT/VHOST` or
-            `amqps://…` for RabbitMQ, `memory://`, or `none://` for a process that takes no events
-            in.
+            `amqps://…` for RabbitMQ, `kafka://HOST:PORT,…` or `kafkas://…`, `memory://`, or
+            `none://` for a process that takes no events in.
         clock: Dates dead letters; the machine's clock without one.
         max_depth: From how many waiting entries on appends are refused.
 
@@ -104,6 +105,8 @@ def open_log(url: str, clock: Clock | None = None, max_depth: int = MAX_DEPTH) -
         "rediss": _redis_log,
         "amqp": _rabbitmq_log,
         "amqps": _rabbitmq_log,
+        "kafka": _kafka_log,
+        "kafkas": _kafka_log,
         "none": _no_log,
     }
     now = clock or SystemClock()
@@ -179,6 +182,12 @@ def _rabbitmq_log(url: str, clock: Clock, max_depth: int) -> EventLog:
     from features.stores.rabbitmq import RabbitServer  # noqa: PLC0415 - as above
 
     return RabbitLog(RabbitServer(url), clock, max_depth)
+
+
+def _kafka_log(url: str, clock: Clock, max_depth: int) -> EventLog:
+    from features.stores.kafka import KafkaCluster  # noqa: PLC0415 - as above
+
+    return KafkaLog(KafkaCluster(url), clock, max_depth)
 
 
 def _no_log(url: str, clock: Clock, max_depth: int) -> EventLog:  # noqa: ARG001 - the form of an opener

@@ -7,22 +7,19 @@ processes or by one that died before it committed; it is shown once, and removed
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Sequence
 from functools import partial
-from random import SystemRandom
 from typing import TYPE_CHECKING, Final
 
 from features.clock import Clock
 from features.stores.codec import letter_digest
+from features.stores.letter_numbers import LetterNumbers
 from features.stores.ports import DeadLetter
 
 if TYPE_CHECKING:
     from features.stores.rabbitmq import Channel, Connection, Incoming, Queue, RabbitServer
 
 DEAD: Final = "homing.dead"
-AT_ONCE: Final = 4_096
-"""Ids in a millisecond: processes choose different ones, and JSON can carry the whole number."""
 QUORUM: Final[dict[str, str | int | bool]] = {
     "x-queue-type": "quorum",
     # From RabbitMQ 4 on a message is dropped after 20 deliveries unless more are allowed.
@@ -41,8 +38,7 @@ class RabbitLetters:
     def __init__(self, server: RabbitServer, clock: Clock) -> None:
         self._server = server
         self._clock = clock
-        self._numbering = threading.Lock()
-        self._last = 0
+        self._numbers = LetterNumbers(clock)
 
     def bury(self, bodies: Sequence[bytes], reason: str, source: str) -> None:
         """Keep bytes that could not be read, as dead letters; durable on return."""
@@ -54,7 +50,7 @@ class RabbitLetters:
             if digest not in known:
                 known.add(digest)
                 letter = DeadLetter(
-                    id=self._number(), body=body, reason=reason, source=source, at=at
+                    id=self._numbers.next(), body=body, reason=reason, source=source, at=at
                 )
                 letters.append(letter)
         self._server.run(partial(_put, letters))
@@ -74,12 +70,6 @@ class RabbitLetters:
         for letter in sorted(self._server.run(partial(_look, ())), key=lambda letter: letter.id):
             letters.setdefault(letter_digest(letter.body, letter.source), letter)
         return list(letters.values())
-
-    def _number(self) -> int:
-        now = int(self._clock.now().timestamp() * 1_000)
-        with self._numbering:
-            self._last = max(self._last + 1, now * AT_ONCE + SystemRandom().randrange(AT_ONCE))
-            return self._last
 
 
 async def _put(letters: Sequence[DeadLetter], connection: Connection) -> None:
