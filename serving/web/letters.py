@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from features.errors import Forbidden, HomingError, InvalidArgument, NotFound
 from features.letters import INGEST, Letters, Said, Wanted
@@ -25,6 +23,7 @@ from features.stores.codec import decode_event
 from features.stores.ports import DeadLetter
 from serving.keys import Scope
 from serving.web.body import read_body
+from serving.web.drawn import drawn
 from serving.web.gate import Gate
 from serving.web.middleware import Named
 
@@ -37,18 +36,6 @@ MOST_EDITED: Final = 100_000
 MOST_SHOWN: Final = 4_096
 """Bytes that are shown of what is no text."""
 _FIELDS: Final = 20
-_POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
-
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 class LettersPage:
@@ -85,7 +72,7 @@ class LettersPage:
             "more": urlencode({**given, "after": shown[-1].id}) if more else "",
             "said": given.get("said", ""),
         }
-        return _html("letters.html", view)
+        return drawn("letters.html", view)
 
     async def send_all(self, request: Request) -> Response:
         """Send all letters of a filter that can be read now."""
@@ -153,7 +140,7 @@ class LettersPage:
             "events": [repr(decode_event(entry)) for entry in said.entries],
             "items": [item.id for item in said.items],
         }
-        return _html("letter.html", view)
+        return drawn("letter.html", view)
 
     async def _form(self, request: Request) -> dict[str, str]:
         """A form of these pages.
@@ -221,8 +208,3 @@ def _text(letter: DeadLetter) -> str | None:
 def _to_list(form: Mapping[str, str], said: str) -> Response:
     told = {name: form[name] for name in ("source", "reason", "since", "until") if form.get(name)}
     return RedirectResponse(f"{PATH}?{urlencode({**told, 'said': said})}", status_code=303)
-
-
-def _html(name: str, view: Mapping[str, object]) -> Response:
-    page = _templates.get_template(name).render(view)
-    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})

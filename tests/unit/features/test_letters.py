@@ -7,60 +7,11 @@ from typing import Any
 
 import pytest
 
-from features.clock import FixedClock
 from features.errors import NotFound
-from features.event import Event
-from features.identity import CustomerKeys
-from features.letters import Letters, Wanted
-from features.settings import Settings
-from features.sources.again import name_of, origin_of, readers_of
-from features.sources.opening import open_sources
+from features.letters import Wanted
 from features.stores.codec import decode_event, encode_event
-from features.stores.opening import Stores, open_log, open_stores
-from features.stores.ports import DeadLetter
-from tests.unit.features.making import KEYS, NOW, event, item
-from tests.unit.features.sources.test_opening import PEM
-
-ENVIRON = {
-    "HOMING_WEBHOOK_SENDGRID_SECRET": PEM,
-    "HOMING_WEBHOOK_SHOPIFY_SECRET": "s",
-    "HOMING_WEBHOOK_MANDRILL_SECRET": "s",
-    "HOMING_WEBHOOK_KLAVIYO_SECRET": "s",
-    "HOMING_WEBHOOK_CLOUDEVENTS_SECRET": "s",
-    "HOMING_WEBHOOK_STANDARD_WEBHOOKS_SECRET": "whsec_c2VjcmV0",
-}
-AT = int(NOW.timestamp())
-
-
-class World:
-    """A log and stores in memory, and the letters of the log."""
-
-    def __init__(self) -> None:
-        self.clock = FixedClock(NOW)
-        self.log = open_log("memory://", self.clock)
-        self.stores: Stores = open_stores("memory://", self.clock)
-        settings = Settings(public_url="https://a.example")
-        readers = readers_of(open_sources(settings, ENVIRON), settings.segment_item)
-        self.letters = Letters(
-            self.log, readers, self.keys, lambda: self.stores.catalogue, self.clock
-        )
-
-    def keys(self) -> CustomerKeys:
-        return KEYS
-
-    def bury(self, origin: str, body: bytes, reason: str = "why") -> DeadLetter:
-        self.log.bury([body], reason, origin)
-        return self.log.dead_letters()[-1]
-
-    def resend(self, origin: str, payload: object) -> list[Event]:
-        """What a buried part comes to when it is sent again."""
-        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        letter = self.bury(origin, body)
-        said = self.letters.read(letter)
-        assert said.reason == ""
-        self.letters.send(letter, said)
-        assert self.log.dead_letters() == []
-        return [decode_event(entry.body) for entry in self.log.take("profiles", 10)]
+from tests.unit.features.buried import OURS, TRACKED, World
+from tests.unit.features.making import NOW, event, item
 
 
 @pytest.fixture
@@ -69,81 +20,6 @@ def world() -> Iterator[World]:
     yield made
     made.log.close()
     made.stores.close()
-
-
-OPENED = {"event": "open", "timestamp": AT, "sg_event_id": "e1", "email": "ann@example.com"}
-MANDRILL = {"event": "open", "ts": AT, "msg": {"_id": "m", "email": "ann@example.com"}}
-TRACKED = {
-    "type": "track",
-    "event": "Products Searched",
-    "userId": "7",
-    "messageId": "m",
-    "timestamp": NOW.isoformat(),
-}
-OURS = {"id": "e", "type": "search", "customer": "7", "occurred_at": NOW.isoformat()}
-CLOUD = {
-    "id": "e",
-    "source": "s",
-    "type": "homing.search",
-    "specversion": "1.0",
-    "time": NOW.isoformat(),
-    "data": {"customer": "7"},
-}
-KLAVIYO = {
-    "topic": "event:klaviyo.opened_email",
-    "external_id": "k",
-    "payload": {
-        "data": {
-            "attributes": {"timestamp": AT},
-            "relationships": {"profile": {"data": {"type": "profile", "id": "P"}}},
-        }
-    },
-}
-BATCH = "cloudevents?content-type=application%2Fcloudevents-batch%2Bjson"
-
-
-@pytest.mark.parametrize(
-    ("origin", "part"),
-    [
-        ("sendgrid", OPENED),
-        ("sendgrid", [OPENED]),
-        ("mandrill", MANDRILL),
-        ("mandrill", b"mandrill_events=" + json.dumps([MANDRILL]).encode()),
-        ("klaviyo", KLAVIYO),
-        ("klaviyo", {"data": [KLAVIYO]}),
-        ("standard-webhooks", OURS),
-        ("standard-webhooks", [OURS]),
-        (BATCH, CLOUD),
-        (BATCH, [CLOUD]),
-        (BATCH.replace("-batch", ""), CLOUD),
-        ("segment?method=track", TRACKED),
-        ("segment?method=batch", TRACKED),
-        ("segment?method=batch", {"batch": [TRACKED]}),
-    ],
-)
-def test_a_part_of_a_delivery_and_a_whole_one_are_read_again(
-    world: World, origin: str, part: object
-) -> None:
-    assert len(world.resend(origin, part)) == 1
-
-
-def test_what_is_wrong_with_a_part_is_told_and_not_that_it_is_one(world: World) -> None:
-    for origin, part in (("sendgrid", OPENED), ("segment?method=batch", TRACKED)):
-        letter = world.bury(origin, json.dumps({**part, "timestamp": "soon"}).encode())
-        reason = world.letters.read(letter).reason
-        assert "timestamp" in reason
-    letter = world.bury("segment?method=track", b"[]")
-    assert "object" in world.letters.read(letter).reason
-    assert len(world.log.dead_letters()) == 3
-
-
-def test_the_headers_that_reading_needs_are_kept_with_a_letter() -> None:
-    headers = {"x-shopify-topic": "orders/create", "x-shopify-hmac-sha256": "mac", "ce-id": "ü&=1"}
-    assert origin_of("shopify", headers) == "shopify"
-    assert origin_of("shopify", headers, ("x-none",)) == "shopify"
-    told = origin_of("shopify", headers, ("x-shopify-topic", "ce-"))
-    assert told == "shopify?x-shopify-topic=orders%2Fcreate&ce-id=%C3%BC%26%3D1"
-    assert name_of(told) == "shopify"
 
 
 def test_products_of_a_letter_go_into_the_catalogue(world: World) -> None:
