@@ -78,10 +78,11 @@ class Letters:
 
     Args:
         log: Where they are.
-        readers: Source → what reads its deliveries; None where nothing is set up.
+        readers: Source → what reads its deliveries, of those that are set up.
         keys: Gives what turns outside ids into customer keys.
-        catalogue: Knows the items that a delivery calls gone.
-        put_items: Keeps items.
+        catalogue: Gives what knows the items that a delivery calls gone.
+        clock: Tells which events claim to come from the future.
+        put_items: Keeps items; the catalogue does without one.
     """
 
     def __init__(
