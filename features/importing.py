@@ -20,6 +20,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from features.clock import Clock
 from features.engine import declared
 from features.errors import ImportDiffers, LakeUnavailable
@@ -37,6 +39,8 @@ __all__ = ["Destination", "ImportReport", "Progress", "import_file", "load_mappi
 
 Progress = Callable[[int, int], None]
 """Told how many steps are done of how many; the total stays the same."""
+CHANGED: Final = "the lake has it with other content under the same id"
+"""Why an event is set aside."""
 STAGED: Final = ".import-"
 """How names of folders beside the lake's tables begin that hold staged events."""
 
@@ -49,11 +53,14 @@ class Destination:
         lake: Takes events and items.
         profiles: The histories are joined into it, if given.
         catalogue: The items are put into it, if given.
+        changed: Takes events, `EVENT_SCHEMA`, whose ids the lake has with other content; an import
+            that has any is refused without it.
     """
 
     lake: Lake
     profiles: ProfileStore | None = None
     catalogue: Catalogue | None = None
+    changed: Callable[[pa.Table], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +175,8 @@ def _import_events(
     rejected.update({"line not readable": unreadable} if unreadable else {})
     repeated = run.staging.settle()
     rejected.update({"same id twice in the file": repeated} if repeated else {})
+    changed = _set_aside(run)
+    rejected.update({CHANGED: changed} if changed else {})
     inserted, version = _store(run)
     if run.into.profiles is not None:
         for histories, events in run.staging.histories():
@@ -187,6 +196,19 @@ def _import_events(
         checksum=staged.checksum,
         version=version,
     )
+
+
+def _set_aside(run: _Run) -> int:
+    """Give those away whose ids the lake has with other content, to who takes them: how many."""
+    lake, staging, changed = run.into.lake, run.staging, run.into.changed
+    if changed is None or not staging.summary.rows or not lake.exists():
+        return 0
+    files = lake.files()
+    if not staging.differing(files):
+        return 0
+    taken = staging.take_differing(files)
+    changed(taken)
+    return taken.num_rows
 
 
 def _store(run: _Run) -> tuple[int, int | None]:

@@ -259,7 +259,7 @@ def parse_mapping(text: str, name: str) -> FileMapping:
         InvalidArgument: It is not a mapping; names file, key, value and cure.
     """
     mapping = parse_table(text, name, FileMapping, "docs/importing.md")
-    _check(mapping, name)
+    check_mapping(mapping, name)
     return mapping
 
 
@@ -304,7 +304,16 @@ def _value_at(raw: object, key: str) -> object:
     return raw
 
 
-def _check(mapping: FileMapping, name: str) -> None:
+def check_mapping(mapping: FileMapping, name: str) -> None:
+    """See that a mapping makes sense in itself.
+
+    Args:
+        mapping: It.
+        name: Of its file, for messages.
+
+    Raises:
+        InvalidArgument: It does not; names file, key, value and cure.
+    """
     if not 0 < len(mapping.name) <= MAX_NAME or not mapping.name.isprintable():
         cure = f"give 1 to {MAX_NAME} printable characters"
         raise refused(name, "name", mapping.name, "not a usable name", cure)

@@ -9,7 +9,7 @@ is one SELECT, so that a mapping made by somebody else can't read or write anyth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from features.identity import CustomerKeys
 from features.item import Item, check_item
 from features.lake import live_files
 from features.mapping import FileMapping, refused
-from features.mapping_sql import REASON, Compiler, literal, quoted
+from features.mapping_sql import ID_TEXT, REASON, Compiler, literal, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -103,6 +103,32 @@ class SourceFile:
                 if len(known) > _REMEMBERED:
                     known.clear()
                 yield _with_keys(batch, keys, known)
+
+    def left_out(
+        self, latest: str, *, but: Collection[str]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Rows that are to be no events, each with the reason and what it says.
+
+        Args:
+            latest: See `events`.
+            but: Reasons of rows that are not asked for.
+
+        Yields:
+            The reason; and column of `columns.EVENT` → value, with the customer as the row has it.
+
+        Raises:
+            InvalidArgument: As `events`.
+        """
+        meant = ", ".join(literal(one) for one in but) or "NULL"
+        sql = (
+            f"SELECT * FROM ({self._compiler().events(latest)}) "
+            f"WHERE {REASON} IS NOT NULL AND coalesce({REASON} NOT IN ({meant}), TRUE)"
+        )
+        with self._declared("event"):
+            for batch in self._select("event", sql).to_arrow_reader(BATCH_ROWS):
+                for row in batch.to_pylist():
+                    row[c.ID] = row.pop(ID_TEXT)
+                    yield row.pop(REASON), row
 
     def unreadable(self) -> int:
         """Lines of a CSV file that have too few or too many fields, once it was read."""

@@ -150,6 +150,39 @@ class Staging:
         )
         return int(found["n"])
 
+    def take_differing(self, files: Sequence[str]) -> pa.Table:
+        """Take the events out that `differing` counts.
+
+        Args:
+            files: Of the lake's events.
+
+        Returns:
+            They, `EVENT_SCHEMA`.
+        """
+        found = (
+            f"SELECT {c.ID} FROM (SELECT {c.ID}, {CONTENT_HASH} AS there FROM {_lake(files)}) "
+            f"JOIN {self._staged()} USING ({c.ID}) WHERE there <> {CONTENT}"
+        )
+        self._con.execute(f"CREATE TEMP TABLE taken AS {found}")
+        staged = f"read_parquet({literal(str(self._events))})"
+        columns = ", ".join(name for name in c.EVENT)
+        taken = self._con.sql(f"SELECT {columns} FROM {staged} SEMI JOIN taken USING ({c.ID})")
+        table = taken.to_arrow_table().cast(EVENT_SCHEMA)
+        kept = self._events.with_name("kept.parquet")
+        self._con.execute(
+            f"COPY (SELECT * FROM {staged} ANTI JOIN taken USING ({c.ID}) "
+            f"ORDER BY {c.DATE}, {c.CUSTOMER}, {c.OCCURRED_AT}, {c.ID}) "
+            f"TO {literal(str(kept))} (FORMAT parquet, COMPRESSION zstd)"
+        )
+        self._events = kept
+        left = self._one(
+            f"SELECT count(*) AS rows, count(DISTINCT {c.CUSTOMER}) AS customers, "
+            f"{_summed(CONTENT)} AS said FROM read_parquet({literal(str(kept))})"
+        )
+        checksum = f"{left['said'] % _MODULUS:016x}"
+        self.summary = Summary(left["rows"], left["customers"], checksum)
+        return table
+
     def found_in(self, files: Sequence[str]) -> Summary:
         """What the lake says of the staged ids, read from its own files."""
         found = self._one(

@@ -130,6 +130,22 @@ def import_(
     output.answer(report, import_lines(report))
 
 
+@app.command(name="sync")
+def sync_(
+    name: Annotated[str, typer.Argument(help="A source: one that is ready, or of the folder.")],
+    as_json: Json = False,
+) -> None:
+    """Fetch what is new at another system into the lake and the profiles."""
+    from features.clock import SystemClock
+    from homing.sync.command import sync, sync_lines
+    from homing.sync.settings import SyncSettings
+
+    output = Output(as_json=as_json)
+    settings = load_settings(SyncSettings)
+    report = sync(settings, name, os.environ, SystemClock(), output.stages.stage)
+    output.answer(report, sync_lines(report))
+
+
 @app.command()
 def train(tune: Tune = None, as_json: Json = False) -> None:
     """Make, judge and register models; promote nothing."""

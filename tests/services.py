@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 
-def require(program: str, package: str) -> str:
-    """Where a program is.
+def require(program: str, package: str, *places: str) -> str:
+    """Where a program is: in the path, or in places besides.
 
     A test that needs it skips where it is missing, with the line that installs it; with
     `HOMING_REQUIRE_SERVICES=1`, as in CI, it fails instead.
     """
-    found = shutil.which(program)
+    found = shutil.which(program, path=os.pathsep.join([os.environ["PATH"], *places]))
     if found is not None:
         return found
     message = f"{program} is not installed: apt-get install {package}"
@@ -119,6 +119,34 @@ def rabbitmq_server(folder: Path, port: int) -> Iterator[str]:
         names.kill()
         server.wait()
         names.wait()
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL server with an empty database; gives its URL, and ends with all that it kept."""
+    places = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    initdb, control = (require(one, "postgresql", *places) for one in ("initdb", "pg_ctl"))
+    # It refuses to run as root.
+    owner = "postgres" if os.geteuid() == 0 else None
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        if owner is not None:
+            shutil.chown(folder, owner)
+        data, log = f"{folder}/data", f"{folder}/log"
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        made = [initdb, "--pgdata", data, "--username", "shop", "--auth", "trust", "--no-sync"]
+        _run_as(owner, folder, made)
+        _run_as(owner, folder, [control, "-D", data, "-o", options, "-l", log, "-w", "start"])
+        try:
+            yield f"postgresql://shop@127.0.0.1:{port}/postgres"
+        finally:
+            _run_as(owner, folder, [control, "-D", data, "-m", "immediate", "-w", "stop"])
+
+
+def _run_as(owner: str | None, folder: str, command: list[str]) -> None:
+    subprocess.run(  # noqa: S603 - programs that were found
+        command, user=owner, cwd=folder, check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def _await(server: subprocess.Popen[bytes], name: str, port: int, log: Path) -> None:

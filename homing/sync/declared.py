@@ -1,0 +1,296 @@
+"""What a source that is pulled is: one TOML file, in the words of `docs/sources.md`.
+
+`[rest]` or `[sql]` says where it is, `[cursor]` what was fetched already, `[rows]` how its records
+become flat rows. From there on the words are those of an import: `[event]` and `[items]`
+(`features.mapping`). `[[contract]]` says what must not be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from features import columns as c
+from features.errors import InvalidArgument
+from features.mapping import (
+    EventMapping,
+    FileMapping,
+    ItemMapping,
+    Reject,
+    Scalar,
+    Table,
+    When,
+    check_mapping,
+    parse_table,
+    read_text,
+    refused,
+)
+from features.sources.generic_mapping import is_path, listed
+
+PAGE: Final = "docs/sources.md"
+CURSOR: Final = "{cursor}"
+"""Stands in what is asked for where the cursor's last value belongs."""
+SAID: Final = "row_said"
+"""The column that bears a row's checksum from the source to the lake."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_COLUMN = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_VARIABLE = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
+
+
+class Auth(Table, frozen=True):
+    """Who we are to a REST API. What is secret comes from the environment or mounted files.
+
+    Attributes:
+        type: The way; `docs/sources.md` tells which secrets each needs.
+        url: Where tokens are had, of the two ways of OAuth 2.0.
+        scope: What is asked for there.
+        name: The header or parameter of an API key.
+        location: Where that is.
+    """
+
+    type: Literal["bearer", "api_key", "basic", "client_credentials", "refresh_token"]
+    url: str = ""
+    scope: str = ""
+    name: str = "Authorization"
+    location: Literal["header", "query"] = "header"
+
+
+class Rest(Table, frozen=True):
+    """A REST API. `{NAME}` in a text is the variable `HOMING_SYNC_<SOURCE>_NAME`.
+
+    Attributes:
+        url: Where it is.
+        path: What is asked, below it.
+        method: How.
+        params: Of the query; `{cursor}` in them is where to go on.
+        body: JSON that is posted; the same holds.
+        headers: Besides those of `auth`.
+        records: JSONPath of the list of records in an answer.
+        format: Of an answer: one JSON value, or a record in each line.
+        pages: How the next page is found: a paginator of dlt's REST client, in its words.
+        auth: Who we are.
+    """
+
+    url: str
+    path: str
+    method: Literal["GET", "POST"] = "GET"
+    params: dict[str, Scalar] = msgspec.field(default_factory=dict)
+    body: dict[str, object] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    records: str = "$"
+    format: Literal["json", "lines"] = "json"
+    pages: dict[str, Scalar] = msgspec.field(default_factory=lambda: {"type": "single_page"})
+    auth: Auth | None = None
+
+
+class Sql(Table, frozen=True):
+    """A table or a view of a database; its URL is the variable `HOMING_SYNC_<SOURCE>_URL`.
+
+    Attributes:
+        table: Its name.
+        schema: Where it is, if not in the usual one.
+        chunk: Rows that are fetched at once.
+    """
+
+    table: str
+    schema: str | None = None
+    chunk: int = 10_000
+
+
+class Cursor(Table, frozen=True):
+    """What tells new records from those that were fetched already.
+
+    Attributes:
+        field: Path of a value of the record that only grows.
+        first: Where to begin; everything without it.
+        ordered: Whether records come in its order: then what was fetched is kept page by page, and
+            a fetch that is killed goes on where it was. A database always gives them so.
+        pages: How many pages, or chunks, are kept at once.
+    """
+
+    field: str
+    first: str | int | None = None
+    ordered: bool = False
+    pages: int = 20
+
+
+class Rows(Table, frozen=True):
+    """How a record becomes rows. A path is names with dots between, as in a webhook's mapping.
+
+    Attributes:
+        columns: Name → path. It begins at the row; with `$.` before it, at the record.
+        each: Path of the list that has an element for each row; a record is a row without it.
+        customer: Paths of the customer's id; the first that is there becomes the column `customer`,
+            as a key, before anything is written.
+        email: Path of the e-mail address, which counts where there is no id.
+        numbers: Columns that are numbers; all others are text.
+    """
+
+    columns: dict[str, str]
+    each: str | None = None
+    customer: str | tuple[str, ...] = ()
+    email: str | None = None
+    numbers: tuple[str, ...] = ()
+
+
+class Rule(Table, frozen=True):
+    """What must not be: a row that breaks the rule becomes a dead letter under its name."""
+
+    rule: str
+    broken: When
+
+
+class Declared(Table, frozen=True):
+    """A whole file. Exactly one of `rest` and `sql`.
+
+    Attributes:
+        name: The source's; goes into `Event.source` and begins every id.
+        rows: How its records become rows.
+        rest: The API that has it.
+        sql: The database that has it.
+        cursor: What tells new records; all of them are fetched every time without it.
+        event: How a row becomes an event.
+        items: How rows become items.
+        contract: What must not be.
+    """
+
+    name: str
+    rows: Rows
+    rest: Rest | None = None
+    sql: Sql | None = None
+    cursor: Cursor | None = None
+    event: EventMapping | None = None
+    items: ItemMapping | None = None
+    contract: tuple[Rule, ...] = ()
+
+    def mapping(self) -> FileMapping:
+        """The mapping of its rows; what breaks the contract is left out by it."""
+        event = self.event
+        if event is not None:
+            rules = tuple(Reject(reason=one.rule, when=one.broken) for one in self.contract)
+            event = msgspec.structs.replace(event, reject=(*event.reject, *rules))
+        return FileMapping(name=self.name, event=event, items=self.items)
+
+
+def load_declared(path: Path) -> Declared:
+    """The source that a TOML file describes.
+
+    Raises:
+        InvalidArgument: It can't be read, or describes none; names file, key, value and cure.
+    """
+    return parse_declared(read_text(path, "homing/sync/ready/hubspot.toml"), str(path))
+
+
+def parse_declared(text: str, name: str) -> Declared:
+    """The source that a TOML text describes.
+
+    Args:
+        text: The TOML.
+        name: Of the file, for messages.
+
+    Raises:
+        InvalidArgument: It describes none; names file, key, value and cure.
+    """
+    declared = parse_table(text, name, Declared, PAGE)
+    if _NAME.fullmatch(declared.name) is None:
+        cure = "use a-z, 0-9, - and _"
+        raise refused(name, "name", declared.name, "not a usable name", cure)
+    if (declared.rest is None) == (declared.sql is None):
+        raise refused(name, "", declared.name, "not one place", "give one of [rest], [sql]")
+    check_mapping(declared.mapping(), name)
+    _check_rows(declared, name)
+    _check_event(declared, name)
+    _check_contract(declared, name)
+    _check_numbers(declared, name)
+    return declared
+
+
+def filled(given: object, value_of: Callable[[str], str]) -> object:
+    """A value of a file, with variables in the places of all texts that name them.
+
+    Args:
+        given: Text, or tables and lists of it.
+        value_of: Name of a variable → its value.
+    """
+    if isinstance(given, str):
+        return _VARIABLE.sub(lambda found: value_of(found[1]), given)
+    if isinstance(given, dict):
+        return {key: filled(value, value_of) for key, value in given.items()}
+    if isinstance(given, list | tuple):
+        return [filled(value, value_of) for value in given]
+    return given
+
+
+def _check_rows(declared: Declared, name: str) -> None:
+    rows = declared.rows
+    for column in rows.columns:
+        if _COLUMN.fullmatch(column) is None or column in {c.CUSTOMER, SAID}:
+            cure = f"use a-z, 0-9 and single _, and neither {c.CUSTOMER} nor {SAID}"
+            raise refused(name, "rows.columns", column, "not a usable name", cure)
+    if unknown := set(rows.numbers) - set(rows.columns):
+        cure = "name columns of [rows]"
+        raise refused(name, "rows.numbers", sorted(unknown), "no such columns", cure)
+    whose = (*listed(rows.customer), *listed(rows.email))
+    field = () if declared.cursor is None else (declared.cursor.field,)
+    for path in (*rows.columns.values(), *listed(rows.each), *whose, *field):
+        if not is_path(path):
+            cure = "write names with dots between, [0] for a place in a list, like lines[0].sku"
+            raise refused(name, "rows", path, "not a path", cure)
+    if kept := set(rows.columns.values()) & set(whose):
+        # What is in a column is written as it is; a customer's outside id must never be.
+        cure = f"use the column {c.CUSTOMER}, which has the customer's key"
+        raise refused(name, "rows.columns", sorted(kept), "would keep the customer's id", cure)
+
+
+def _check_event(declared: Declared, name: str) -> None:
+    if declared.event is None:
+        return
+    if declared.event.customer != c.CUSTOMER:
+        value, cure = declared.event.customer, f'write customer = "{c.CUSTOMER}"'
+        raise refused(name, "event.customer", value, "not the column of keys", cure)
+    if not (declared.rows.customer or declared.rows.email):
+        cure = "give the path of the customer's id, or of the e-mail address"
+        raise refused(name, "rows.customer", "", "missing", cure)
+    if not declared.event.id:
+        cure = "name the columns that make a row unique: what is fetched again must count once"
+        raise refused(name, "event.id", "", "missing", cure)
+
+
+def _check_contract(declared: Declared, name: str) -> None:
+    rules = [one.rule for one in declared.contract]
+    if rules and declared.event is None:
+        raise refused(name, "contract", rules, "it is about events", "add a section [event]")
+    taken = [one.reason for one in declared.event.reject] if declared.event else []
+    if len({*rules, *taken}) < len(rules) + len(set(taken)):
+        cure = "give every rule a name of its own"
+        raise refused(name, "contract.rule", rules, "a name comes twice", cure)
+
+
+def _check_numbers(declared: Declared, name: str) -> None:
+    chunk = 1 if declared.sql is None else declared.sql.chunk
+    pages = 1 if declared.cursor is None else declared.cursor.pages
+    if chunk < 1 or pages < 1:
+        raise refused(
+            name, "sql.chunk, cursor.pages", (chunk, pages), "too small", "give 1 or more"
+        )
+
+
+def find_declared(name: str, folder: Path | None, ready: Path) -> Declared:
+    """The source of that name: a file of the shop's own before one of ours.
+
+    Raises:
+        InvalidArgument: There is none, or its file can't be used.
+    """
+    places = [place for place in (folder, ready) if place is not None]
+    for place in places:
+        path = place / f"{name}.toml"
+        if _NAME.fullmatch(name) is not None and path.is_file():
+            return load_declared(path)
+    known = sorted({path.stem for place in places for path in place.glob("*.toml")})
+    cure = f"choose {', '.join(known)}, or describe it in HOMING_SYNCS_FOLDER"
+    raise InvalidArgument.of(name, field="name", reason="no such source", cure=cure)

@@ -1,0 +1,46 @@
+"""From a file to a source that can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dlt.extract import DltResource
+
+from features.clock import Clock
+from homing.sync.declared import Declared
+from homing.sync.fetching import Opened
+from homing.sync.rest import patient_session, rest_resource
+from homing.sync.secrets import Variables
+from homing.sync.sql import open_database, sql_resource
+
+
+@contextmanager
+def open_source(declared: Declared, variables: Variables, clock: Clock) -> Iterator[Opened]:
+    """A source, closed afterwards.
+
+    Args:
+        declared: What it is.
+        variables: Its own, of the environment.
+        clock: Ours.
+
+    Raises:
+        SettingsError: A variable is missing or can't be used.
+    """
+    name, cursor = declared.name, declared.cursor
+    pages = cursor.pages if cursor is not None and (cursor.ordered or declared.sql) else None
+    if declared.sql is not None:
+        sql = declared.sql
+        engine = open_database(variables.get("URL"))
+        try:
+            yield Opened(lambda: sql_resource(name, sql, cursor, engine), pages)
+        finally:
+            engine.dispose()
+    elif declared.rest is not None:
+        rest = declared.rest
+        with patient_session(clock, lines=rest.format == "lines") as session:
+
+            def resource() -> DltResource:
+                return rest_resource(name, (rest, cursor), variables.get, session)
+
+            yield Opened(resource, pages)

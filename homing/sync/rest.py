@@ -1,0 +1,183 @@
+"""REST APIs, by dlt's own kind for them (`dlt.sources.rest_api`): pages, tokens, patience.
+
+What fails for a while is asked again, later and later, with jitter so that not all who were refused
+come back at once (Brooker, "Exponential Backoff and Jitter",
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), and not before the time
+that `Retry-After` tells (RFC 9110, 10.2.3).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import msgspec
+from dlt.extract import DltResource
+from dlt.sources.helpers.requests import Session
+from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
+from dlt.sources.rest_api import rest_api_resources
+from requests import PreparedRequest, RequestException, Response
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result
+from tenacity.stop import stop_after_attempt
+
+from features.clock import Clock
+from homing.sync.declared import CURSOR, Auth, Cursor, Rest, filled
+
+ATTEMPTS: Final = 8
+FIRST_WAIT: Final = 1.0
+"""Seconds; the longest that the first wait takes, and doubled for each that follows."""
+MOST_WAIT: Final = 120.0
+MOST_AFTER: Final = 900.0
+"""Seconds; a server that asks for more is asked again by the next sync."""
+AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+TIMEOUT: Final = (10.0, 120.0)
+"""Seconds to connect, and to wait for a part of an answer."""
+
+
+class Waits:
+    """How long to wait before asking again.
+
+    Args:
+        clock: Tells how far away a date is.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Seconds."""
+        most = min(MOST_WAIT, FIRST_WAIT * 2.0 ** (retry_state.attempt_number - 1))
+        jitter = random.uniform(0, most)  # noqa: S311 - spreads load, and keeps no secret
+        outcome = retry_state.outcome
+        answer = None if outcome is None or outcome.failed else outcome.result()
+        asked = None if answer is None else self.asked_for(answer.headers.get("Retry-After", ""))
+        return jitter if asked is None else min(MOST_AFTER, asked + min(jitter, FIRST_WAIT))
+
+    def asked_for(self, header: str) -> float | None:
+        """The seconds that a `Retry-After` tells; None when it tells nothing."""
+        if header.strip().isdecimal():
+            return float(header)
+        try:
+            at = parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        return max(0.0, (at - self._clock.now()).total_seconds())
+
+
+def patient_session(clock: Clock, *, lines: bool = False) -> Session:
+    """A session that asks again what fails for a while.
+
+    Args:
+        clock: Tells how far away a date is.
+        lines: Whether answers have a JSON value in each line; they are read as one list.
+    """
+    session = Session(timeout=TIMEOUT, raise_for_status=False)
+    retrying = Retrying(
+        wait=Waits(clock),
+        stop=stop_after_attempt(ATTEMPTS),
+        retry=retry_if_exception_type(RequestException) | retry_if_result(_passing),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    send = retrying.wraps(session.send)
+
+    def read(request: PreparedRequest, **options: Any) -> Response:  # noqa: ANN401 - its own
+        answer: Response = send(request, **options)
+        return _as_list(answer) if lines else answer
+
+    patient: Any = session
+    patient.send = read
+    return session
+
+
+def rest_resource(
+    name: str,
+    given: tuple[Rest, Cursor | None],
+    value_of: Callable[[str], str],
+    session: Session,
+) -> DltResource:
+    """The records of a REST API.
+
+    Args:
+        name: The source's.
+        given: Where it is; and what tells new records.
+        value_of: Name of a variable → its value.
+        session: Asks.
+
+    Raises:
+        SettingsError: A variable that the file names is not set.
+    """
+    rest, cursor = given
+    params, body, headers, url, path = (
+        _bound(filled(one, value_of))
+        for one in (rest.params, rest.body, rest.headers, rest.url, rest.path)
+    )
+    endpoint: dict[str, Any] = {
+        "path": path,
+        "method": rest.method,
+        "params": params,
+        "paginator": dict(rest.pages),
+        "data_selector": rest.records,
+    }
+    if body:
+        endpoint["json"] = body
+    if cursor is not None:
+        endpoint["incremental"] = {
+            "cursor_path": cursor.field,
+            "initial_value": cursor.first,
+            "on_cursor_value_missing": "include",
+        }
+    auth = None if rest.auth is None else _auth(rest.auth, value_of, session)
+    client = {"base_url": url, "headers": headers, "auth": auth, "session": session}
+    resource = {"name": name, "endpoint": endpoint}
+    config: Any = {"client": client, "resources": [resource]}
+    made: DltResource
+    (made,) = rest_api_resources(config)
+    return made
+
+
+def _auth(auth: Auth, value_of: Callable[[str], str], session: Session) -> object:
+    match auth.type:
+        case "bearer":
+            return {"type": "bearer", "token": value_of("TOKEN")}
+        case "api_key":
+            place = {"name": auth.name, "location": auth.location}
+            return {"type": "api_key", "api_key": value_of("API_KEY"), **place}
+        case "basic":
+            who = {"username": value_of("USERNAME"), "password": value_of("PASSWORD")}
+            return {"type": "http_basic", **who}
+    data = {"scope": auth.scope} if auth.scope else {}
+    if auth.type == "refresh_token":  # RFC 6749, 6; what differs is what is posted
+        data |= {"grant_type": "refresh_token", "refresh_token": value_of("REFRESH_TOKEN")}
+    return OAuth2ClientCredentials(
+        access_token_url=str(filled(auth.url, value_of)),
+        client_id=value_of("CLIENT_ID"),
+        client_secret=value_of("CLIENT_SECRET"),
+        access_token_request_data=data,
+        session=session,
+    )
+
+
+def _bound(given: Any) -> Any:  # noqa: ANN401 - JSON
+    """A value with dlt's own word for the cursor; other braces are meant as they stand."""
+    if isinstance(given, str):
+        marked = given.replace("{", "{{").replace("}", "}}")
+        return marked.replace("{" + CURSOR + "}", "{incremental.start_value}")
+    if isinstance(given, Mapping):
+        return {key: _bound(value) for key, value in given.items()}
+    return [_bound(value) for value in given] if isinstance(given, list) else given
+
+
+def _passing(answer: Response) -> bool:
+    return answer.status_code in AGAIN
+
+
+def _as_list(answer: Response) -> Response:
+    """An answer of lines as one list; what is no answer of records stays as it is."""
+    if answer.ok:
+        lines = (line for line in answer.content.splitlines() if line.strip())
+        answer._content = msgspec.json.encode([msgspec.Raw(line) for line in lines])  # noqa: SLF001 - there is no other way to change it
+    return answer
