@@ -41,7 +41,7 @@ lock:
 	$(LOCK) --all-extras --group dev -o requirements.lock pyproject.toml
 	$(LOCK) -c requirements.lock -o requirements/build.lock requirements/build.in
 	for image in serve ingest train; do \
-		$(LOCK) -c requirements.lock --extra $$image --extra redis \
+		$(LOCK) -c requirements.lock --extra $$image --extra redis --extra rabbitmq --extra kafka \
 			-o requirements/$$image.lock pyproject.toml requirements/image.in || exit 1; \
 	done
 

@@ -23,7 +23,9 @@ class Settings(BaseSettings):
         secret: Makes customer keys; at least 32 bytes. `HOMING_SECRET`.
         secret_file: A mounted file that holds the secret instead.
         store_url: Profiles, catalogue and pins; `sqlite:///PATH`, `redis://…`, `memory://`.
-        log_url: The event log; `sqlite:///PATH`, or `none://` to take no events in.
+        log_url: The event log; `sqlite:///PATH`, `redis://…`, `amqp://…`, `kafka://…`, or `none://`
+            to take no events in.
+        log_max_depth: From how many waiting events on more are refused.
         lake_path: Folder of the Delta tables.
         tracking_url: MLflow's tracking and registry.
         blocks_file: The TOML file that configures blocks; the built-in blocks without one.
@@ -43,6 +45,7 @@ class Settings(BaseSettings):
     secret_file: Path | None = None
     store_url: str = ""
     log_url: str = ""
+    log_max_depth: int = Field(default=1_000_000, ge=1)
     lake_path: str = ""
     tracking_url: str = ""
     blocks_file: Path | None = None

@@ -93,7 +93,7 @@ def build_parts(settings: ServeSettings, ground: Ground | None = None) -> Parts:
     current, clock, metrics, breaker = ground.current, SystemClock(), Metrics(), Breaker()
     stores = open_stores(settings.resolved_store_url(), clock)
     registry = MlflowRegistry(settings.resolved_tracking_url(), settings.home)
-    log = open_log(settings.resolved_log_url(), clock)
+    log = open_log(settings.resolved_log_url(), clock, settings.log_max_depth)
     decided = settings.home / "overrides.msgpack"
     return Parts(
         settings=settings,

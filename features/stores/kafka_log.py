@@ -112,7 +112,10 @@ class KafkaLog:
         """Commit the offsets behind all that the reader took up to this entry."""
         from features.stores.kafka import places  # noqa: PLC0415 - see opening
 
-        reading = self._reader(reader)
+        with self._cluster.asking():
+            reading = self._reading.get(reader)
+        if reading is None:
+            return  # nothing was taken: a consumer that nobody asks would only keep partitions
         with reading.held.lock, self._cluster.asking():
             ends = {number: end + 1 for number, end in reading.held.up_to(position).items()}
             if ends:

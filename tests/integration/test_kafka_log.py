@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import confluent_kafka
 import pytest
+import yaml
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # as the library has it
 
@@ -179,7 +180,10 @@ class Refused:
 
 def test_a_reader_that_may_not_read_is_told(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(log, KafkaLog)
-    log.commit("one", 0)  # opens the consumer
+    log.commit("one", 0)
+    assert not log._reading
+    assert log.take("one", 1) == []  # opens the consumer
+    log.commit("one", 0)
     monkeypatch.setattr(
         log._reading["one"], "consumer", Refused(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     )
@@ -339,3 +343,13 @@ def test_a_broken_library_is_not_a_missing_one(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "features.stores.kafka", raising=False)
     with pytest.raises(ModuleNotFoundError, match=r"confluent_kafka\.admin"):
         open_log("kafka://host:9092")
+
+
+def test_the_broker_of_compose_is_reached_where_it_says_that_it_is() -> None:
+    text = (Path(__file__).parents[2] / "compose.yaml").read_text()
+    broker = yaml.safe_load(text)["services"]["kafka"]
+    (published,) = broker["ports"]
+    place = published.rpartition(":")[0]
+    assert f"HOMING_LOG_URL=kafka://{place} homing serve" in text
+    assert broker["environment"]["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{place}"
+    assert broker["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
