@@ -36,7 +36,8 @@ def run_stage(module: str, name: str, *arguments: str) -> tuple[Stage, float]:
     command = [sys.executable, "-m", f"benchmarks.{module}", name, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - our own command
     assert process.stdout is not None  # a pipe was asked for
-    printed = process.stdout.read()
+    with process.stdout as pipe:
+        printed = pipe.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
