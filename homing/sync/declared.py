@@ -61,7 +61,7 @@ class Auth(Table, frozen=True):
 
 
 class Rest(Table, frozen=True):
-    """A REST API. `{NAME}` in a text is the variable `HOMING_SYNC_<SOURCE>_NAME`.
+    """A REST API. `{NAME}` in a text is the variable `HOMING_SYNC_<SOURCE>_NAME`, or `{TODAY}`.
 
     Attributes:
         url: Where it is.
@@ -111,12 +111,14 @@ class Cursor(Table, frozen=True):
         ordered: Whether records come in its order: then what was fetched is kept page by page, and
             a fetch that is killed goes on where it was. A database always gives them so.
         pages: How many pages, or chunks, are kept at once.
+        asked: How it is written where it is asked for; `day` makes 2026-01-31 of a moment.
     """
 
     field: str
     first: str | int | None = None
     ordered: bool = False
     pages: int = 20
+    asked: Literal["as it is", "day"] = "as it is"
 
 
 class Rows(Table, frozen=True):
@@ -206,7 +208,7 @@ def parse_declared(text: str, name: str) -> Declared:
     _check_rows(declared, name)
     _check_event(declared, name)
     _check_contract(declared, name)
-    _check_numbers(declared, name)
+    _check_cursor(declared, name)
     return declared
 
 
@@ -271,13 +273,16 @@ def _check_contract(declared: Declared, name: str) -> None:
         raise refused(name, "contract.rule", rules, "a name comes twice", cure)
 
 
-def _check_numbers(declared: Declared, name: str) -> None:
+def _check_cursor(declared: Declared, name: str) -> None:
     chunk = 1 if declared.sql is None else declared.sql.chunk
-    pages = 1 if declared.cursor is None else declared.cursor.pages
-    if chunk < 1 or pages < 1:
-        raise refused(
-            name, "sql.chunk, cursor.pages", (chunk, pages), "too small", "give 1 or more"
-        )
+    cursor = declared.cursor
+    if chunk < 1 or (cursor is not None and cursor.pages < 1):
+        raise refused(name, "sql.chunk, cursor.pages", chunk, "too small", "give 1 or more")
+    rest = declared.rest
+    asked = rest is not None and CURSOR in msgspec.json.encode(rest).decode()
+    if asked and (cursor is None or cursor.first is None):
+        cure = "say where to begin"
+        raise refused(name, "cursor.first", None, f"{CURSOR} is asked for", cure)
 
 
 def find_declared(name: str, folder: Path | None, ready: Path) -> Declared:

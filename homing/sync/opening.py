@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from dlt.extract import DltResource
 
@@ -13,6 +14,9 @@ from homing.sync.fetching import Opened
 from homing.sync.rest import patient_session, rest_resource
 from homing.sync.secrets import Variables
 from homing.sync.sql import open_database, sql_resource
+
+TODAY: Final = "TODAY"
+"""The variable that nobody sets."""
 
 
 @contextmanager
@@ -38,9 +42,13 @@ def open_source(declared: Declared, variables: Variables, clock: Clock) -> Itera
             engine.dispose()
     elif declared.rest is not None:
         rest = declared.rest
+
+        def value_of(variable: str) -> str:
+            return clock.now().date().isoformat() if variable == TODAY else variables.get(variable)
+
         with patient_session(clock, lines=rest.format == "lines") as session:
 
             def resource() -> DltResource:
-                return rest_resource(name, (rest, cursor), variables.get, session)
+                return rest_resource(name, (rest, cursor), value_of, session)
 
             yield Opened(resource, pages)

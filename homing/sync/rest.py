@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ MOST_WAIT: Final = 120.0
 MOST_AFTER: Final = 900.0
 """Seconds; a server that asks for more is asked again by the next sync."""
 AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MILLISECONDS: Final = 1e11
+"""Numbers above it can't be seconds since 1970."""
 TIMEOUT: Final = (10.0, 120.0)
 """Seconds to connect, and to wait for a part of an answer."""
 
@@ -111,9 +113,8 @@ def rest_resource(
         SettingsError: A variable that the file names is not set.
     """
     rest, cursor = given
-    params, body, headers, url, path = (
-        _bound(filled(one, value_of))
-        for one in (rest.params, rest.body, rest.headers, rest.url, rest.path)
+    params, body, path = (
+        _bound(filled(one, value_of)) for one in (rest.params, rest.body, rest.path)
     )
     endpoint: dict[str, Any] = {
         "path": path,
@@ -130,13 +131,29 @@ def rest_resource(
             "initial_value": cursor.first,
             "on_cursor_value_missing": "include",
         }
+        if cursor.asked == "day":
+            endpoint["incremental"]["convert"] = day
     auth = None if rest.auth is None else _auth(rest.auth, value_of, session)
-    client = {"base_url": url, "headers": headers, "auth": auth, "session": session}
+    client = {
+        "base_url": filled(rest.url, value_of),
+        "headers": filled(rest.headers, value_of),
+        "auth": auth,
+        "session": session,
+    }
     resource = {"name": name, "endpoint": endpoint}
     config: Any = {"client": client, "resources": [resource]}
     made: DltResource
     (made,) = rest_api_resources(config)
     return made
+
+
+def day(moment: object) -> str:
+    """The day of a moment, in UTC: of seconds or milliseconds since 1970, or of a text with it."""
+    if isinstance(moment, int | float):
+        seconds = moment / 1000 if moment > _MILLISECONDS else moment
+        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    digits = str(moment).replace("-", "")
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
 
 
 def _auth(auth: Auth, value_of: Callable[[str], str], session: Session) -> object:
