@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, Protocol
@@ -28,6 +29,7 @@ from features.stores.codec import decode_event
 from features.stores.opening import open_log, open_stores
 from features.stores.ports import Entry, EventLog, ProfileStore
 from features.tables import event_table
+from features.upkeep import Upkeep
 
 PROFILES: Final = "profiles"
 LAKE: Final = "lake"
@@ -43,6 +45,10 @@ MERGE_ENOUGH: Final = 5_000
 """Entries that are merged at once, without waiting for more."""
 MERGE_SECONDS: Final = 2.0
 """How long fewer entries wait for company: every merge makes files."""
+UPKEEP: Final = "upkeep"
+"""What looks after the lake, for the log."""
+UPKEEP_SECONDS: Final = 60.0
+"""Between two looks at what is due in the lake."""
 POLL_SECONDS: Final = 0.02
 """Between two looks at an empty log."""
 FIRST_PAUSE: Final = 0.1
@@ -181,6 +187,8 @@ def histories(events: Iterable[Event]) -> dict[str, History]:
 def run_ingest(settings: Settings, stop: threading.Event) -> None:
     """Run both halves until told to stop, each in its own pace and with its own back-off.
 
+    The lake is looked after in a thread of its own, so that neither half waits for it.
+
     Args:
         settings: Where the log, the profiles and the lake are.
         stop: Ends it after the batch at hand.
@@ -191,15 +199,23 @@ def run_ingest(settings: Settings, stop: threading.Event) -> None:
     clock = SystemClock()
     stores = open_stores(settings.resolved_store_url(), clock)
     log = open_log(settings.resolved_log_url(), clock)
-    ingest = Ingest(log, stores.profiles, Lake(settings.resolved_lake_path()), clock)
-    merging = threading.Thread(target=run_half, args=(merge_when_due(ingest, stop), stop, LAKE))
+    lake = Lake(settings.resolved_lake_path())
+    ingest = Ingest(log, stores.profiles, lake, clock)
+    beside = [(merge_when_due(ingest, stop), LAKE)]
+    if settings.lake_small_files:
+        keep = timedelta(days=settings.lake_keep_days)
+        upkeep = Upkeep(lake, keep, settings.lake_small_files, clock)
+        beside.append((keep_up(upkeep, stop), UPKEEP))
+    threads = [threading.Thread(target=run_half, args=(step, stop, name)) for step, name in beside]
     with listening(ingest.freshness, settings.ingest_host, settings.ingest_port):
-        merging.start()
+        for thread in threads:
+            thread.start()
         try:
             run_half(ingest.fold_once, stop, PROFILES)
         finally:
             stop.set()
-            merging.join()
+            for thread in threads:
+                thread.join()
             log.close()
             stores.close()
 
@@ -214,6 +230,17 @@ def merge_when_due(ingest: Ingest, stop: threading.Event) -> Callable[[], int]:
         if passed:
             ingest.trim()
         return passed
+
+    return step
+
+
+def keep_up(upkeep: Upkeep, stop: threading.Event) -> Callable[[], int]:
+    """One step of looking after the lake: wait, then do what is due."""
+
+    def step() -> int:
+        if not stop.wait(UPKEEP_SECONDS):
+            upkeep.look()
+        return 0
 
     return step
 

@@ -49,7 +49,7 @@ RETENTION = timedelta(days=7)
 """How long vacuum keeps what old versions and running readers need."""
 
 _DECLARED = (DeltaError, OSError, pa.ArrowException)
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1)
+WRITER = WriterProperties(compression="ZSTD", compression_level=1)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Lake:
 
     def exists(self, table: str = EVENTS) -> bool:
         """Whether anything was ever written to the table."""
-        with self._declared(table):
+        with declared(self.path(table)):
             return DeltaTable.is_deltatable(self.path(table))
 
     def version(self, table: str = EVENTS) -> int:
@@ -129,7 +129,7 @@ class Lake:
             InvalidArgument: There is no such version.
         """
         opened = self._open(table, version)
-        with self._declared(table):
+        with declared(self.path(table)):
             return live_files(opened, self.path(table))
 
     def events(
@@ -209,18 +209,17 @@ class Lake:
             self._retried(table, partial(self._compact, table))
 
     def vacuum(self, retention: timedelta = RETENTION) -> int:
-        """Delete files that no version younger than `retention` needs.
+        """Delete files that no version younger than `retention` needs, and what dead writers left.
 
         Reading or rolling back to older versions ends with it. Returns how many were deleted.
         """
-        hours = int(retention.total_seconds() // 3600)
-        deleted = 0
+        hours, deleted = retention // timedelta(hours=1), 0
         for table in self._existing():
-            opened = self._open(table)
-            with self._declared(table):
-                deleted += len(
-                    opened.vacuum(hours, dry_run=False, enforce_retention_duration=False)
+            with declared(self.path(table)):
+                gone = self._open(table).vacuum(
+                    hours, dry_run=False, enforce_retention_duration=False, full=True
                 )
+                deleted += len(gone)
         return deleted
 
     def maintain(self, retention: timedelta = RETENTION) -> MaintenanceReport:
@@ -233,7 +232,7 @@ class Lake:
         self.compact()
         for table in self._existing() or [EVENTS]:
             opened = self._open(table)
-            with self._declared(table):
+            with declared(self.path(table)):
                 opened.create_checkpoint()
         after = self._count()
         return MaintenanceReport(before, after, self.vacuum(retention))
@@ -245,7 +244,7 @@ class Lake:
         return sum(len(self.files(table)) for table in self._existing())
 
     def _open(self, table: str, version: int | datetime | None = None) -> DeltaTable:
-        with self._declared(table):
+        with declared(self.path(table)):
             opened = DeltaTable(self.path(table))
             if isinstance(version, int) and not 0 <= version <= opened.version():
                 reason = f"the table {table} at {self.root} has no such version"
@@ -260,14 +259,14 @@ class Lake:
     ) -> bool:
         """Make the table with these rows; False when another writer made it first."""
         try:
-            with self._declared(table):
+            with declared(self.path(table)):
                 write_deltalake(
                     self.path(table),
                     rows,
                     mode="error",
                     partition_by=partition_by,
                     target_file_size=TARGET_FILE_BYTES,
-                    writer_properties=_WRITER,
+                    writer_properties=WRITER,
                 )
         except LakeUnavailable:
             if self.exists(table):
@@ -285,7 +284,7 @@ class Lake:
             target_alias="t",
             # A table that an earlier version made gets the columns that it lacks.
             merge_schema=True,
-            writer_properties=_WRITER,
+            writer_properties=WRITER,
             commit_properties=CommitProperties(max_commit_retries=0),
         )
         metrics = merger.when_not_matched_insert_all().execute()
@@ -297,7 +296,7 @@ class Lake:
             predicate="t.id = s.id",
             source_alias="s",
             target_alias="t",
-            writer_properties=_WRITER,
+            writer_properties=WRITER,
         )
         updating = merger.when_matched_update_all()
         metrics = updating.when_not_matched_insert_all().execute()
@@ -305,7 +304,7 @@ class Lake:
 
     def _compact(self, table: str) -> int:
         opened = self._open(table)
-        metrics = opened.optimize.compact(target_size=TARGET_FILE_BYTES, writer_properties=_WRITER)
+        metrics = opened.optimize.compact(target_size=TARGET_FILE_BYTES, writer_properties=WRITER)
         return int(metrics["numFilesRemoved"])
 
     def _retried(self, table: str, attempt: Callable[[], int]) -> int:
@@ -323,7 +322,7 @@ class Lake:
 
         Without it, whoever writes much would lose every race against those who write little.
         """
-        with self._declared(table):
+        with declared(self.path(table)):
             Path(self.root).mkdir(parents=True, exist_ok=True)
             folder = os.open(self.root, os.O_RDONLY)
             try:
@@ -333,20 +332,22 @@ class Lake:
             finally:
                 os.close(folder)
 
-    @contextmanager
-    def _declared(self, table: str) -> Iterator[None]:
-        try:
-            yield
-        except TableNotFoundError as error:
-            cure = "`homing import` a file, or set HOMING_LAKE_PATH to where the lake is"
-            message = f"no history at {self.path(table)}: {cure}"
-            raise LakeMissing(message) from error
-        except Exception as error:
-            # With one processor, Delta says with a bare Exception that rows broke off.
-            if type(error) is not Exception and not isinstance(error, _DECLARED):
-                raise
-            message = f"the lake at {self.path(table)} can't be used: {error}; {_cure(error)}"
-            raise LakeUnavailable(message) from error
+
+@contextmanager
+def declared(path: str) -> Iterator[None]:
+    """Raise what goes wrong with the table at a path as `LakeMissing` or `LakeUnavailable`."""
+    try:
+        yield
+    except TableNotFoundError as error:
+        cure = "`homing import` a file, or set HOMING_LAKE_PATH to where the lake is"
+        message = f"no history at {path}: {cure}"
+        raise LakeMissing(message) from error
+    except Exception as error:
+        # With one processor, Delta says with a bare Exception that rows broke off.
+        if type(error) is not Exception and not isinstance(error, _DECLARED):
+            raise
+        message = f"the lake at {path} can't be used: {error}; {_cure(error)}"
+        raise LakeUnavailable(message) from error
 
 
 def live_files(table: DeltaTable, path: str) -> list[str]:

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
             to take no events in.
         log_max_depth: From how many waiting events on more are refused.
         lake_path: Folder of the Delta tables.
+        lake_small_files: From how many small files of a day on the ingest loop joins them; with 0
+            it leaves the lake to `homing compact`.
+        lake_keep_days: How many days of the lake's versions stay readable.
         tracking_url: MLflow's tracking and registry.
         blocks_file: The TOML file that configures blocks; the built-in blocks without one.
         keys_file: The API keys, hashed; `keys.json` in `home` without one.
@@ -47,6 +50,8 @@ class Settings(BaseSettings):
     log_url: str = ""
     log_max_depth: int = Field(default=1_000_000, ge=1)
     lake_path: str = ""
+    lake_small_files: int = Field(default=32, ge=0, le=10_000)
+    lake_keep_days: int = Field(default=7, ge=1, le=36_500)
     tracking_url: str = ""
     blocks_file: Path | None = None
     keys_file: Path | None = None

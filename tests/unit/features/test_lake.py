@@ -19,7 +19,7 @@ from features import lake as lake_module
 from features.engine import open_engine
 from features.errors import InvalidArgument, LakeMissing, LakeUnavailable, SettingsError
 from features.event import Event
-from features.lake import EVENTS, ITEMS, SAME_ID_DAYS, Lake, MergeReport
+from features.lake import EVENTS, ITEMS, SAME_ID_DAYS, Lake, MergeReport, declared
 from features.tables import EVENT_SCHEMA, ITEM_SCHEMA, event_table, item_table, items_of
 from tests.unit.features.making import NOW, event, item
 
@@ -270,9 +270,9 @@ def test_a_failure_of_the_disk_tells_its_cure(
 
 
 def test_what_delta_says_without_a_name_is_declared_and_other_faults_are_not(lake: Lake) -> None:
-    with pytest.raises(LakeUnavailable, match="broke off"), lake._declared(EVENTS):
+    with pytest.raises(LakeUnavailable, match="broke off"), declared(lake.path(EVENTS)):
         raise Exception("a stream broke off")  # noqa: EM101, TRY002, TRY003 - as Delta does on one processor
-    with pytest.raises(ZeroDivisionError), lake._declared(EVENTS):
+    with pytest.raises(ZeroDivisionError), declared(lake.path(EVENTS)):
         _ = 1 / 0
 
 

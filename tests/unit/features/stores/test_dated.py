@@ -49,6 +49,13 @@ def test_dead_letters_have_the_bytes_that_came(clock: FixedClock) -> None:
     assert [letter.body for letter in log.dead_letters()] == [b"as it came"]
 
 
+def test_dead_letters_are_removed_behind_it(clock: FixedClock) -> None:
+    log = open_log("memory://", clock)
+    log.bury([b"one", b"two"], "no event", "shop")
+    log.remove_dead([1])
+    assert [letter.id for letter in log.dead_letters()] == [2]
+
+
 def test_a_log_of_partitions_still_knows_whose_an_event_is() -> None:
     body = encode_event(event("e-1", THEN))
     assert customer_of(body) == customer_of(dated(body, 1)) == ANN
