@@ -41,6 +41,15 @@ def test_a_robot_stays_marked(web: Web) -> None:
     assert [decode_event(body).machine for body in kept(web)] == [True, False]
 
 
+def test_a_robot_is_known_by_its_haste_over_several_deliveries(web: Web) -> None:
+    for number in range(3):
+        told = json.loads(gun(f"c-{number}", f"t{number}"))
+        about = {"event": "clicked", "user-variables": {"send": "monday", "item": f"i-{number}"}}
+        told["event-data"] |= about
+        assert push(web, "mailgun", json.dumps(told).encode(), {}).status_code == 200
+    assert [decode_event(body).machine for body in kept(web)] == [False, False, True]
+
+
 def test_while_a_secret_is_changed_both_are_good_and_no_other(web: Web) -> None:
     assert from_shop(web, "orders/create", order("lamp"), "old secret").status_code == 200
     problem(from_shop(web, "orders/create", order("lamp"), "older secret"), 401)
