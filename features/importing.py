@@ -208,7 +208,7 @@ def _set_aside(run: _Run) -> int:
         return 0
     taken = staging.take_differing(files)
     changed(taken)
-    return taken.num_rows
+    return int(taken.num_rows)
 
 
 def _store(run: _Run) -> tuple[int, int | None]:

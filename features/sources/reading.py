@@ -107,7 +107,9 @@ def elements(body: bytes) -> Sequence[bytes | msgspec.Raw]:
     Raises:
         InvalidEvent: It begins as a list and is none.
     """
-    return decoded(body, _ELEMENTS) if body.lstrip().startswith(b"[") else [body]
+    if not body.lstrip().startswith(b"["):
+        return [body]
+    return [*decoded(body, _ELEMENTS)]
 
 
 def text_of(name: Name) -> str | None:

@@ -203,7 +203,12 @@ def test_merges_go_on_meanwhile_and_nothing_is_lost_or_doubled(lake: Lake, upkee
     merge(lake, "first")
     rounded(lake)
     names = [f"e-{number}" for number in range(15)]
-    working = threading.Thread(target=lambda: [merge(lake, name) for name in names])
+
+    def work() -> None:
+        for name in names:
+            merge(lake, name)
+
+    working = threading.Thread(target=work)
     working.start()
     joined = 0
     while working.is_alive():
