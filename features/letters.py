@@ -24,8 +24,6 @@ from features.sources.source import Received
 from features.stores.codec import decode_event, encode_event
 from features.stores.ports import Catalogue, DeadLetter, EventLog
 
-INGEST: Final = "ingest"
-"""Where letters of the ingest loop say that they come from."""
 PAGE: Final = 500
 """Letters that are read at once."""
 MOST_ID: Final = 2**63 - 1

@@ -22,6 +22,7 @@ EXAMPLE: Final = "the one in docs/sources.md"
 
 _JSON = msgspec.json.Decoder()
 _PACKED = msgspec.msgpack.Decoder()
+_PACKED_STARTS = frozenset(bytes([first]) for first in (*range(0x80, 0x90), 0xDE, 0xDF))
 
 
 class Repair(Table, frozen=True):
@@ -68,6 +69,11 @@ def parse_repair(text: str, name: str) -> Repair:
         for field in fields:
             _check_path(name, key, field)
     return repair
+
+
+def is_packed(body: bytes) -> bool:
+    """Whether a letter's bytes are an event as the log keeps it; no JSON begins as one does."""
+    return body[:1] in _PACKED_STARTS
 
 
 def repaired(body: bytes, repair: Repair, *, packed: bool) -> bytes:

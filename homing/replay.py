@@ -14,8 +14,8 @@ import msgspec
 
 from features.clock import SystemClock
 from features.errors import InputError, InvalidArgument
-from features.letters import INGEST, Letters, Said, Wanted
-from features.repairs import Repair, load_repair, repaired
+from features.letters import Letters, Said, Wanted
+from features.repairs import Repair, is_packed, load_repair, repaired
 from features.settings import Settings
 from features.sources.again import name_of, readers_of
 from features.sources.opening import open_sources
@@ -145,7 +145,7 @@ def _said(letters: Letters, letter: DeadLetter, body: bytes | None, repair: Repa
         return letters.read(letter, body)
     try:
         given = letter.body if body is None else body
-        return letters.read(letter, repaired(given, repair, packed=letter.source == INGEST))
+        return letters.read(letter, repaired(given, repair, packed=is_packed(letter.body)))
     except InputError as error:
         return Said(reason=str(error))
 

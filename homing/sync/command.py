@@ -19,8 +19,8 @@ from homing.importing import import_lines
 from homing.sync.declared import find_declared
 from homing.sync.flat import MODULUS, Fetched
 from homing.sync.landing import Landing
-from homing.sync.secrets import Variables
 from homing.sync.settings import SyncSettings
+from homing.sync.variables import Variables
 from training.lock import only_one
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a source that is pulled is: one TOML file, in the words of `docs/sources.md`.
+"""What a source that is pulled is: one TOML file, in the words of `docs/pulling.md`.
 
 `[rest]` or `[sql]` says where it is, `[cursor]` what was fetched already, `[rows]` how its records
 become flat rows. From there on the words are those of an import: `[event]` and `[items]`
@@ -31,7 +31,7 @@ from features.mapping import (
 )
 from features.sources.generic_mapping import is_path, listed
 
-PAGE: Final = "docs/sources.md"
+PAGE: Final = "docs/pulling.md"
 CURSOR: Final = "{cursor}"
 """Stands in what is asked for where the cursor's last value belongs."""
 SAID: Final = "row_said"
@@ -46,7 +46,7 @@ class Auth(Table, frozen=True):
     """Who we are to a REST API. What is secret comes from the environment or mounted files.
 
     Attributes:
-        type: The way; `docs/sources.md` tells which secrets each needs.
+        type: The way; `docs/pulling.md` tells which secrets each needs.
         url: Where tokens are had, of the two ways of OAuth 2.0.
         scope: What is asked for there.
         name: The header or parameter of an API key.

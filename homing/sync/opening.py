@@ -12,8 +12,8 @@ from features.clock import Clock
 from homing.sync.declared import Declared
 from homing.sync.fetching import Opened
 from homing.sync.rest import patient_session, rest_resource
-from homing.sync.secrets import Variables
 from homing.sync.sql import open_database, sql_resource
+from homing.sync.variables import Variables
 
 TODAY: Final = "TODAY"
 """The variable that nobody sets."""

@@ -19,8 +19,8 @@ from dlt.extract import DltResource
 from dlt.sources.helpers.requests import Session
 from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
 from dlt.sources.rest_api import rest_api_resources
-from requests import PreparedRequest, RequestException, Response
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result
+from requests import PreparedRequest, Response, exceptions
+from tenacity import RetryCallState, Retrying
 from tenacity.stop import stop_after_attempt
 
 from features.clock import Clock
@@ -33,6 +33,8 @@ MOST_WAIT: Final = 120.0
 MOST_AFTER: Final = 900.0
 """Seconds; a server that asks for more is asked again by the next sync."""
 AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+BROKEN: Final = (exceptions.ChunkedEncodingError, exceptions.ConnectionError, exceptions.Timeout)
+"""What a connection that breaks or hangs is told by."""
 _MILLISECONDS: Final = 1e11
 """Numbers above it can't be seconds since 1970."""
 TIMEOUT: Final = (10.0, 120.0)
@@ -53,8 +55,7 @@ class Waits:
         """Seconds."""
         most = min(MOST_WAIT, FIRST_WAIT * 2.0 ** (retry_state.attempt_number - 1))
         jitter = random.uniform(0, most)  # noqa: S311 - spreads load, and keeps no secret
-        outcome = retry_state.outcome
-        answer = None if outcome is None or outcome.failed else outcome.result()
+        answer = _answer_of(retry_state)
         asked = None if answer is None else self.asked_for(answer.headers.get("Retry-After", ""))
         return jitter if asked is None else min(MOST_AFTER, asked + min(jitter, FIRST_WAIT))
 
@@ -81,10 +82,22 @@ def patient_session(clock: Clock, *, lines: bool = False) -> Session:
     retrying = Retrying(
         wait=Waits(clock),
         stop=stop_after_attempt(ATTEMPTS),
-        retry=retry_if_exception_type(RequestException) | retry_if_result(_passing),
+        retry=_passing,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
-    send = retrying.wraps(session.send)
+    plain = session.send
+
+    def ask(request: PreparedRequest, **options: Any) -> Response:  # noqa: ANN401 - its own
+        try:
+            answer: Response = plain(request, **options)
+        except exceptions.HTTPError as error:
+            # A hook of dlt's raises it before the answer is read, which would keep the connection.
+            if error.response is not None:
+                error.response.close()
+            raise
+        return answer
+
+    send = retrying.wraps(ask)
 
     def read(request: PreparedRequest, **options: Any) -> Response:  # noqa: ANN401 - its own
         answer: Response = send(request, **options)
@@ -188,8 +201,22 @@ def _bound(given: Any) -> Any:  # noqa: ANN401 - JSON
     return [_bound(value) for value in given] if isinstance(given, list) else given
 
 
-def _passing(answer: Response) -> bool:
-    return answer.status_code in AGAIN
+def _answer_of(state: RetryCallState) -> Response | None:
+    """The answer of an attempt, be it given or in the error that a hook of dlt's made of it."""
+    outcome = state.outcome
+    if outcome is None:
+        return None
+    error = outcome.exception()
+    found: Response | None = outcome.result() if error is None else getattr(error, "response", None)
+    return found
+
+
+def _passing(state: RetryCallState) -> bool:
+    """Whether an attempt failed in a way that passes."""
+    answer = _answer_of(state)
+    if answer is not None:
+        return answer.status_code in AGAIN
+    return state.outcome is not None and isinstance(state.outcome.exception(), BROKEN)
 
 
 def _as_list(answer: Response) -> Response:

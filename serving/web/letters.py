@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from features.errors import Forbidden, HomingError, InvalidArgument, NotFound
-from features.letters import INGEST, Letters, Said, Wanted
-from features.repairs import parse_repair, repaired
+from features.letters import Letters, Said, Wanted
+from features.repairs import is_packed, parse_repair, repaired
 from features.sources.again import name_of
 from features.stores.codec import decode_event
 from features.stores.ports import DeadLetter
@@ -120,7 +120,7 @@ class LettersPage:
         try:
             if form.get("repair", "").strip():
                 repair = parse_repair(form["repair"], "repair")
-                body = repaired(body, repair, packed=letter.source == INGEST)
+                body = repaired(body, repair, packed=is_packed(letter.body))
             return self._letters.read(letter, body)
         except HomingError as error:
             return Said(reason=str(error))
@@ -197,7 +197,7 @@ def _row(letter: DeadLetter) -> dict[str, object]:
 
 def _text(letter: DeadLetter) -> str | None:
     """A letter as a form can hold it; None when it is no text, or too long."""
-    if len(letter.body) > MOST_EDITED or letter.source == INGEST:
+    if len(letter.body) > MOST_EDITED or is_packed(letter.body):
         return None
     try:
         return letter.body.decode()

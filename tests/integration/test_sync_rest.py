@@ -270,6 +270,7 @@ def test_a_refused_token_is_told_without_the_answer(shop: Shop, run: Run) -> Non
     shop.valid = "another"
     with pytest.raises(Unavailable, match="HTTPError 401"):
         run()
+    assert len(shop.asked) == 1
 
 
 def test_changes_of_the_source_are_reported(shop: Shop, run: Run) -> None:
