@@ -85,11 +85,11 @@ def patient_session(clock: Clock, *, lines: bool = False) -> Session:
         retry=_passing,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
-    plain = session.send
+    plain: Callable[..., Response] = session.send
 
     def ask(request: PreparedRequest, **options: Any) -> Response:  # noqa: ANN401 - its own
         try:
-            answer: Response = plain(request, **options)
+            answer = plain(request, **options)
         except exceptions.HTTPError as error:
             # A hook of dlt's raises it before the answer is read, which would keep the connection.
             if error.response is not None:
