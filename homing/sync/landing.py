@@ -34,6 +34,8 @@ from homing.sync.flat import MODULUS, Fetched, columns_of, said
 NEEDED: Final = (c.ID, c.TYPE, c.CUSTOMER, c.OCCURRED_AT)
 """What an event can't be without; a letter of what has it not shows that."""
 LANDED: Final = "landed.json"
+ORIGIN: Final = "sync:"
+"""What stands before the source's name in its letters: webhooks may have a source of that name."""
 BATCH_ROWS: Final = 10_000
 
 
@@ -123,9 +125,9 @@ class Landing(NamedTuple):
             held.append(encode_event(Event(**fields)))
             counted[reason] = counted.get(reason, 0) + 1
             if len(held) >= BATCH_ROWS:
-                self.log.bury(waiting.pop(reason), reason, name)
+                self.log.bury(waiting.pop(reason), reason, ORIGIN + name)
         for reason, bodies in waiting.items():
-            self.log.bury(bodies, reason, name)
+            self.log.bury(bodies, reason, ORIGIN + name)
         return counted
 
     def _keep(self, landed: Landed) -> None:

@@ -120,7 +120,9 @@ def _settings(home: Path, text: str) -> SyncSettings:
 
 def letters(home: Path) -> list[tuple[str, Any]]:
     log = open_log(f"sqlite:///{home / 'events.db'}", FixedClock(NOW))
-    found = [(letter.reason, decode_event(letter.body)) for letter in log.dead_letters()]
+    buried = log.dead_letters()
+    assert {letter.source for letter in buried} == {"sync:shop"}
+    found = [(letter.reason, decode_event(letter.body)) for letter in buried]
     log.close()
     return found
 
