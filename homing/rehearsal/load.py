@@ -29,6 +29,8 @@ from homing.rehearsal.wire import NONE_CAME, Connection, Target
 
 AGAIN_SECONDS: Final = 0.05
 """Before a connection that was lost is opened again."""
+SETTLE_SECONDS: Final = 0.3
+"""From opening connections to the first request: people's own connections are not new either."""
 GRACE_SECONDS: Final = 10.0
 """How long answers are waited for after the last request."""
 NEVER: Final = float("inf")
@@ -119,6 +121,8 @@ class _Load(ABC):
             place = f"{self._sending.target.host}:{self._sending.target.port}"
             message = f"{place} can't be connected to: start what should answer there"
             raise Unavailable(message)
+        # The server takes them in one after the other: whoever was first would wait for all.
+        await asyncio.sleep(SETTLE_SECONDS)
         self._began = time.perf_counter()
         self._start()
         await self._over.wait()
