@@ -35,6 +35,7 @@ OTHERS: Final = ("BentoML", "LitServe")
 APPS: Final = Path(__file__).parent / "apps"
 REQUIREMENTS: Final = APPS / "requirements.txt"
 SHARED: Final = [
+    "cryptography",
     "fastapi",
     "httpx",
     "jinja2",
