@@ -142,7 +142,9 @@ def test_a_key_is_looked_at_each_time_though_it_was_the_last_one(web: Web) -> No
     some, others = keys.create("some", ["recommend"]), keys.create("others", ["events"])
 
     def asked(token: str) -> int:
-        return web.fetch({"authorization": f"Bearer {token}"}, customer="a", block="hero").status_code
+        return web.fetch(
+            {"authorization": f"Bearer {token}"}, customer="a", block="hero"
+        ).status_code
 
     assert [asked(some.token), asked(some.token)] == [200, 200]
     assert [asked(others.token), asked(others.token), asked(some.token)] == [403, 403, 200]
