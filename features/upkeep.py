@@ -1,9 +1,10 @@
 """The lake kept healthy while events come in: small files joined, old ones deleted.
 
 A merge makes a small file in each day that it has events of, and late events make theirs in days
-long gone. So each day is counted by itself, and one with too many is joined by itself. This is done
-beside the merges and not in their turn: joining changes no row, so that its commit goes through
-whatever was inserted meanwhile, and a merge that loses to it is tried again (`Lake.merge_events`).
+long gone. So each day is counted by itself, and those with too many are joined. This is done beside
+the merges and not in their turn: joining changes no row, so that its commit goes through whatever
+was inserted meanwhile. It is one commit however many days it joins: a merge that loses to it is
+tried again (`Lake.merge_events`), and would lose to one a day until it gives up.
 
 Once a day every day with two small files is joined, the log of the table is cut to what is kept,
 and files are deleted that no version of the days kept needs. How far back versions can be read is
@@ -19,7 +20,7 @@ import fcntl
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -99,26 +100,24 @@ class Upkeep:
         return UpkeepReport(joined, deleted)
 
     def _join(self, table: str, enough: int) -> int:
-        """Join the small files of each part of a table that has enough of them; how many went."""
-        path, joined = self._lake.path(table), 0
+        """Join the small files of each day that has enough of them; how many went."""
+        path = self._lake.path(table)
         with declared(path):
-            small = _small(DeltaTable(path))
-        for day, number in sorted(small.items()):
-            if number < enough:
-                continue
-            # One part at a time, and of the newest version: a commit a part, and little memory.
-            with (
-                declared(path),
-                suppress(CommitFailedError),
-            ):  # who came first did it, or changed it
-                metrics = DeltaTable(path).optimize.compact(
-                    partition_filters=[(c.DATE, "=", day)] if day else None,
+            opened = DeltaTable(path)
+            days = sorted(day for day, number in _small(opened).items() if number >= enough)
+            if not days:
+                return 0
+            try:
+                # One commit, so that a merge loses to it once; one part at a time, to spare memory.
+                metrics = opened.optimize.compact(
+                    partition_filters=[(c.DATE, "in", days)] if all(days) else None,
                     target_size=TARGET_FILE_BYTES,
                     max_concurrent_tasks=1,
                     writer_properties=WRITER,
                 )
-                joined += int(metrics["numFilesRemoved"])
-        return joined
+            except CommitFailedError:  # who came first joined them too, or changed what they say
+                return 0
+        return int(metrics["numFilesRemoved"])
 
     def _shorten(self, table: str) -> None:
         """Have the table's log go as far back as its files, and no farther."""

@@ -108,6 +108,19 @@ def test_once_a_day_every_day_with_two_small_files_is_joined(
     assert upkeep.look() == UpkeepReport()
 
 
+def test_however_many_days_are_joined_a_merge_loses_to_one_commit(
+    lake: Lake, upkeep: Upkeep
+) -> None:
+    for number in range(3):
+        days = [event(f"{day}-{number}", NOW - timedelta(days=day)) for day in range(4)]
+        lake.merge_events(event_table(days))
+    rounded(lake)
+    before = lake.version()
+    assert upkeep.look() == UpkeepReport(joined=12)
+    assert len(lake.files()) == 4
+    assert lake.version() == before + 1
+
+
 def test_items_are_joined_too(lake: Lake, upkeep: Upkeep) -> None:
     merge(lake, "e-0")
     for name in ("lamp", "hat"):
@@ -138,6 +151,20 @@ def test_versions_stay_readable_as_long_as_they_are_kept(
     assert upkeep.look().deleted == 0
     assert ids(lake, before) == ids(lake) == {"e-0", "e-1", "e-2"}
     assert ids(lake, 0) == {"e-0"}
+
+
+def test_files_that_are_old_when_they_are_joined_stay_for_those_who_read_them(
+    lake: Lake, upkeep: Upkeep, clock: FixedClock
+) -> None:
+    merge(lake, "e-0")
+    merge(lake, "e-1")
+    reading = lake.version()
+    age(lake, KEEP * 5)
+    assert upkeep.look() == UpkeepReport(joined=2)
+    assert ids(lake, reading) == {"e-0", "e-1"}
+    clock.advance(timedelta(days=2))
+    assert upkeep.look() == UpkeepReport()
+    assert ids(lake, reading) == {"e-0", "e-1"}
 
 
 def test_the_log_and_old_files_are_cut_when_they_are_older(
