@@ -20,14 +20,9 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from features.errors import SettingsError
 from features.event import EventType
@@ -43,6 +38,9 @@ from features.sources.signatures import (
     wrong_signature,
 )
 from features.sources.source import Delivery, Received
+
+if TYPE_CHECKING:
+    from features.sources.public_keys import HasSigned
 
 NAME: Final = "sendgrid"
 SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
@@ -77,7 +75,6 @@ class _Told(Tags, frozen=True, kw_only=True):
 
 _PARTS = msgspec.json.Decoder(list[msgspec.Raw])
 _TOLD = msgspec.json.Decoder(_Told)
-_HASH: Final = ECDSA(Prehashed(SHA256()))
 
 
 class SendGrid:
@@ -101,7 +98,7 @@ class SendGrid:
         signature = from_base64(header(delivery, SIGNATURE))
         check_fresh(timestamp, now, self._tolerance)
         digest = hashlib.sha256(timestamp.encode() + delivery.body).digest()
-        if not any(_has_signed(key, signature, digest) for key in self._keys):
+        if not any(has_signed(signature, digest) for has_signed in self._keys):
             raise wrong_signature()
 
     def read(self, delivery: Delivery, keys: CustomerKeys, now: datetime) -> Received:
@@ -130,22 +127,16 @@ def _report(part: Part) -> Report | None:
     )
 
 
-def _has_signed(key: EllipticCurvePublicKey, signature: bytes, digest: bytes) -> bool:
-    try:
-        key.verify(signature, digest, _HASH)
-    except InvalidSignature:
-        return False
-    return True
+def _public_key(shown: bytes) -> HasSigned:
+    from features.sources.public_keys import p256  # noqa: PLC0415 - see there
 
-
-def _public_key(shown: bytes) -> EllipticCurvePublicKey:
     lines = (line.strip() for line in shown.splitlines())
     encoded = b"".join(line for line in lines if not line.startswith(b"-----"))
     try:
-        key = load_der_public_key(binascii.a2b_base64(encoded))
-    except (ValueError, UnsupportedAlgorithm):
+        key = p256(binascii.a2b_base64(encoded))
+    except ValueError:
         key = None
-    if not (isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)):
+    if key is None:
         message = (
             "a secret of the source sendgrid is no public key on P-256: set the verification key "
             "that SendGrid shows under Settings, Mail Settings, Event Webhooks"

@@ -14,11 +14,9 @@ import base64
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from features.errors import InputError, SettingsError, Unauthenticated
 from features.event import Event, parse_event
@@ -34,6 +32,9 @@ from features.sources.signatures import (
     secret_bytes,
 )
 from features.sources.source import Delivery, Received
+
+if TYPE_CHECKING:
+    from features.sources.public_keys import HasSigned
 
 NAME: Final = "standard-webhooks"
 MAX_SIGNATURES: Final = 4
@@ -72,9 +73,9 @@ class StandardWebhooks:
         given = header(delivery, f"{prefix}-signature").split(" ", MAX_SIGNATURES)
         message = b"%b.%b.%b" % (any_bytes(name), timestamp.encode(), delivery.body)
         if not any(
-            _has_signed(key, signature, message)
+            has_signed(signature, message)
             for signature in _signatures(given, "v1a")
-            for key in self._public
+            for has_signed in self._public
         ):
             self._keyed.check(_signatures(given, "v1"), message)
         return name
@@ -104,14 +105,6 @@ def _signatures(given: Sequence[str], version: str) -> Iterator[bytes]:
                 continue
 
 
-def _has_signed(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
-    try:
-        key.verify(signature, message)
-    except InvalidSignature:
-        return False
-    return True
-
-
 def _secret(shown: bytes) -> bytes:
     # Some senders leave the padding out.
     encoded = shown.removeprefix(_SECRET).rstrip(b"=")
@@ -124,12 +117,16 @@ def _secret(shown: bytes) -> bytes:
     return secret
 
 
-def _public_key(shown: bytes) -> Ed25519PublicKey:
+def _public_key(shown: bytes) -> HasSigned:
+    from features.sources.public_keys import ed25519  # noqa: PLC0415 - see there
+
     try:
-        raw = base64.b64decode(shown.removeprefix(_PUBLIC), validate=True)
-        return Ed25519PublicKey.from_public_bytes(raw)
-    except (ValueError, UnsupportedAlgorithm):
-        raise _unknown() from None
+        key = ed25519(base64.b64decode(shown.removeprefix(_PUBLIC), validate=True))
+    except ValueError:
+        key = None
+    if key is None:
+        raise _unknown()
+    return key
 
 
 def _unknown() -> SettingsError:

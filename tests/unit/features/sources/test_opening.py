@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -187,3 +189,26 @@ def test_a_source_that_nobody_knows_can_be_described() -> None:
 def test_no_secret_is_shown() -> None:
     told = shown({"HOMING_WEBHOOK_A_SECRET": "s", "HOMING_WEBHOOK_A_SECRET_FILE": "/f", "X": "y"})
     assert told == {"HOMING_WEBHOOK_A_SECRET": "***", "HOMING_WEBHOOK_A_SECRET_FILE": "/f"}
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "loaded"),
+    [
+        ("STANDARD_WEBHOOKS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "False"),
+        ("SENDGRID", PEM, "True"),
+    ],
+)
+def test_what_checks_public_keys_is_loaded_where_there_is_one(
+    name: str, secret: str, loaded: str
+) -> None:
+    program = (
+        "import sys; from features.settings import Settings; "
+        "from features.sources.opening import open_sources; "
+        f"open_sources(Settings(), {{'HOMING_WEBHOOK_{name}_SECRET': {secret!r}}}); "
+        "print('cryptography' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(  # noqa: S603 - this Python, our code
+        command, check=True, capture_output=True, text=True, cwd=TOP
+    )
+    assert told.stdout.strip() == loaded
