@@ -85,18 +85,15 @@ class Keeper:
         """Keep a group; what became of each, in its order."""
         outcomes: dict[int, Taken | HomingError] = {}
         received: dict[int, Received] = {}
-        keys: set[NewPin] = set()
+        again = _again(group)
         for place, waiting in enumerate(group):
-            try:
-                seen = waiting.key is not None and (waiting.key in keys or self._knows(waiting.key))
-            except HomingError as error:
-                outcomes[place] = error
+            if place in again:
                 continue
-            if seen:
-                outcomes[place] = Taken(repeated=True)
-                continue
-            received[place] = self._read(waiting)
-            keys |= set() if waiting.key is None else {waiting.key}
+            told = self._told(waiting)
+            if isinstance(told, Received):
+                received[place] = told
+            else:
+                outcomes[place] = told
         try:
             self._bury(group, received)
             self._append(received.values())
@@ -105,7 +102,19 @@ class Keeper:
         else:
             outcomes |= {place: self._put(said) for place, said in received.items()}
             self._remember(group, outcomes)
+        for place, first in again.items():
+            # It is told that it came before only where that is kept now.
+            kept = isinstance(outcomes[first], Taken)
+            outcomes[place] = Taken(repeated=True) if kept else outcomes[first]
         return [outcomes[place] for place in range(len(group))]
+
+    def _told(self, waiting: Waiting) -> Received | Taken | HomingError:
+        """What a delivery says; or that it came before; or that nobody can know."""
+        try:
+            seen = waiting.key is not None and self._knows(waiting.key)
+        except HomingError as error:
+            return error
+        return Taken(repeated=True) if seen else self._read(waiting)
 
     def _knows(self, key: NewPin) -> bool:
         return bool(self._parts.stores.pins.of_send(key.customer, key.send))
@@ -157,3 +166,13 @@ class Keeper:
             self._parts.stores.pins.pin_many(list(keys.values()))
         except HomingError as error:
             outcomes |= dict.fromkeys(keys, error)
+
+
+def _again(group: Sequence[Waiting]) -> dict[int, int]:
+    """Place of each delivery that has the key of one before → the place of that one."""
+    firsts: dict[NewPin, int] = {}
+    found: dict[int, int] = {}
+    for place, waiting in enumerate(group):
+        if waiting.key is not None and firsts.setdefault(waiting.key, place) != place:
+            found[place] = firsts[waiting.key]
+    return found

@@ -65,6 +65,21 @@ def test_of_two_that_come_at_once_one_is_taken(web: Web) -> None:
     assert [answer.json()["accepted"] for answer in answers] == [1, 0]
 
 
+def test_of_two_that_come_at_once_neither_is_acknowledged_where_nothing_is_kept(web: Web) -> None:
+    answers: list[httpx.Response] = []
+
+    async def both(client: httpx.AsyncClient) -> httpx.Response:
+        sent = [client.post("/v1/webhooks/mailgun", content=gun("a")) for _ in range(2)]
+        answers.extend(await asyncio.gather(*sent))
+        return answers[0]
+
+    web.kit.log.fault = refuse
+    web.talk(both)
+    assert [answer.status_code for answer in answers] == [503, 503]
+    web.kit.log.fault = None
+    assert push(web, "mailgun", gun("a"), {}).json()["accepted"] == 1
+
+
 def test_what_could_not_be_remembered_comes_again(web: Web) -> None:
     def refuse_to_pin() -> None:
         if web.kit.pins.calls[-1] == "pin_many":
