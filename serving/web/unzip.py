@@ -37,6 +37,9 @@ def unzipped(body: bytes, encoding: str) -> bytes:
         raise too_large()
     if not reader.eof:
         raise _unusable(value="gzip", reason="the body is cut off", cure="send it whole")
+    if reader.unused_data:
+        cure = "compress all of it in one piece"
+        raise _unusable(value="gzip", reason="the body goes on behind its end", cure=cure)
     return plain
 
 

@@ -114,6 +114,7 @@ def test_a_body_that_is_not_what_its_header_says_is_refused(web: Web) -> None:
     for encoding, body in (
         ("gzip", b"plain"),
         ("gzip", whole[:-9]),
+        ("gzip", whole + whole),
         ("gzip", b""),
         ("deflate", zlib.compress(b"{}")),
         ("gzip, gzip", gzip.compress(whole)),
