@@ -1,4 +1,4 @@
-"""Pages of the admin area, drawn of templates; nothing in them runs a script."""
+"""Pages are drawn of templates; in those of the admin area nothing runs a script."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ _POLICY: Final = (
     "frame-ancestors 'none'"
 )
 
-_templates = Environment(
+TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
+"""Of all pages and mails."""
 
 
 def drawn(name: str, view: Mapping[str, object]) -> Response:
-    """A page.
+    """A page of the admin area.
 
     Args:
         name: Of the template.
         view: What it shows.
     """
-    page = _templates.get_template(name).render(view)
+    page = TEMPLATES.get_template(name).render(view)
     return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})

@@ -13,11 +13,9 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -30,6 +28,7 @@ from features.profile import Profile
 from features.stores.opening import Stores
 from serving.service import Service
 from serving.slate import Ask, Slate, SlateItem
+from serving.web.drawn import TEMPLATES
 from serving.web.middleware import Named
 
 LISTED = 50
@@ -42,14 +41,6 @@ SETTLES = 0.4
 """Seconds that an event has to reach the profile before the next answer is shown."""
 DONE = {"purchase": "bought", "view": "viewed", "cart": "put into the cart", "return": "returned"}
 COLOURS = ("#8a3d0c", "#3f5d45", "#34506b", "#6b3a58", "#7a5a12", "#2f5f66")
-
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 class Page:
@@ -190,7 +181,7 @@ def _answered(
         "answer": answer,
         "milliseconds": spent,
         "items": drawn,
-        "mail": _templates.get_template("email.html").render(items=drawn, heading=heading),
+        "mail": TEMPLATES.get_template("email.html").render(items=drawn, heading=heading),
         "asked": f"GET /v1/recommendations?{query}\nAuthorization: Bearer hk_…",
         "pretty": json.dumps(built, indent=2, ensure_ascii=False),
         "segment": profile.published.segment,
@@ -257,5 +248,5 @@ def _html(view: Mapping[str, object], status: int = 200) -> Response:
         "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
-    page = _templates.get_template("page.html").render(view)
+    page = TEMPLATES.get_template("page.html").render(view)
     return HTMLResponse(page, status, {"Content-Security-Policy": policy})
