@@ -16,6 +16,8 @@ import msgspec
 
 TIMES: Final = 5
 """How often a thing is measured; the median counts."""
+CORES: Final = 2
+"""What servers and their load need together."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -129,6 +131,27 @@ def parsed_on_data(parser: argparse.ArgumentParser) -> argparse.Namespace:
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         parser.error(f"--data {arguments.data}: no such folder")
+    return arguments
+
+
+def parsed_with_stages(
+    parser: argparse.ArgumentParser, stages: Sequence[str]
+) -> argparse.Namespace:
+    """The command line of what measures servers under load: `only` names the stages to measure.
+
+    Args:
+        parser: With all other options.
+        stages: Names of all there are, in their order.
+    """
+    known = ", ".join(stages)
+    parser.add_argument("--only", default=",".join(stages), help=f"some of {known}")
+    arguments = parser.parse_args()
+    arguments.only = arguments.only.split(",")
+    unknown = [name for name in arguments.only if name not in stages]
+    if unknown:
+        parser.error(f"--only {','.join(unknown)}: choose from {known}")
+    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < CORES:
+        parser.error("servers and load need a core each: run it on Linux with two cores or more")
     return arguments
 
 

@@ -7,14 +7,13 @@ What is measured runs on one core, the load on another. `--only` picks stages; `
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Figure, parser_of, report
+from benchmarks.figures import Figure, parsed_with_stages, parser_of, report
 from benchmarks.intake.batches import measure_batches
 from benchmarks.intake.forged import measure_forged
 from benchmarks.intake.freshness import measure_freshness
@@ -22,7 +21,7 @@ from benchmarks.intake.imported import measure_import
 from benchmarks.intake.looping import measure_loop
 from benchmarks.intake.trial import Trial
 from benchmarks.intake.webhooks import measure_webhooks
-from benchmarks.serving.trials import WrongAnswerError
+from benchmarks.serving.trials import tried
 from features.errors import HomingError
 
 STAGES: Final[Mapping[str, Callable[[Trial], list[Figure]]]] = {
@@ -33,7 +32,6 @@ STAGES: Final[Mapping[str, Callable[[Trial], list[Figure]]]] = {
     "import": measure_import,
     "forged": measure_forged,
 }
-CORES: Final = 2
 
 
 def main() -> None:
@@ -43,33 +41,18 @@ def main() -> None:
     for name in chosen.only:
         with tempfile.TemporaryDirectory(prefix="homing-intake-", dir=chosen.folder) as made:
             trial = Trial(Path(made), events=chosen.events, rows=chosen.rows)
-            try:
-                figures += STAGES[name](trial)
-            except WrongAnswerError as error:
-                # The other stages still tell something.
-                sys.stderr.write(f"{name}: {error}\n")
-                figures.append(
-                    Figure(f"{name}: not measured", 0.0, "", "answers as meant", holds=False)
-                )
+            figures += tried(name, partial(STAGES[name], trial))
     report("intake", figures, as_json=chosen.json)
 
 
 def _arguments() -> argparse.Namespace:
     parser = parser_of("intake")
-    parser.add_argument("--only", default=",".join(STAGES), help=f"some of {', '.join(STAGES)}")
     parser.add_argument("--events", type=int, default=Trial.events, help="through the loop")
     parser.add_argument("--rows", type=int, default=Trial.rows, help="that are imported")
     parser.add_argument(
         "--folder", type=Path, help="on the disk to measure; else the temporary one"
     )
-    chosen = parser.parse_args()
-    chosen.only = chosen.only.split(",")
-    unknown = [name for name in chosen.only if name not in STAGES]
-    if unknown:
-        parser.error(f"--only {','.join(unknown)}: choose from {', '.join(STAGES)}")
-    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < CORES:
-        parser.error("servers and load need a core each: run it on Linux with two cores or more")
-    return chosen
+    return parsed_with_stages(parser, tuple(STAGES))
 
 
 if __name__ == "__main__":

@@ -7,14 +7,12 @@ cost with the catalogue, `--keep` keeps the made shops for another run.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Figure, parser_of, report
+from benchmarks.figures import Figure, parsed_with_stages, parser_of, report
 from benchmarks.serving.batch import measure_batch
 from benchmarks.serving.fetches import measure_live, measure_stored
 from benchmarks.serving.growth import measure_growth
@@ -23,7 +21,7 @@ from benchmarks.serving.peers import measure_peers
 from benchmarks.serving.reads import measure_reads
 from benchmarks.serving.shop import Shop, make_shop
 from benchmarks.serving.starting import measure_start
-from benchmarks.serving.trials import WrongAnswerError
+from benchmarks.serving.trials import tried
 from benchmarks.serving.workers import measure_workers
 from features.errors import HomingError
 
@@ -42,7 +40,6 @@ STAGES: Final[Mapping[str, Callable[[Shop, Path], list[Figure]]]] = {
     "overload": measure_overload,
 }
 GROWTH: Final = "growth"
-CORES: Final = 2
 
 
 def main() -> None:
@@ -53,35 +50,22 @@ def main() -> None:
         kept = chosen.keep or folder
         figures: list[Figure] = []
         for name in chosen.only:
-            try:
+
+            def measure(name: str = name) -> list[Figure]:
                 if name == GROWTH:
-                    figures += measure_growth(kept, chosen.plot)
-                else:
-                    shop = make_shop(kept / "shop", ITEMS, SETTLED, CHANGED)
-                    figures += STAGES[name](shop, folder)
-            except WrongAnswerError as error:
-                # The other stages still tell something.
-                sys.stderr.write(f"{name}: {error}\n")
-                figures.append(
-                    Figure(f"{name}: not measured", 0.0, "", "answers as meant", holds=False)
-                )
+                    return measure_growth(kept, chosen.plot)
+                shop = make_shop(kept / "shop", ITEMS, SETTLED, CHANGED)
+                return STAGES[name](shop, folder)
+
+            figures += tried(name, measure)
     report("serving", figures, as_json=chosen.json)
 
 
 def _arguments() -> argparse.Namespace:
-    known = (*STAGES, GROWTH)
     parser = parser_of("serving")
-    parser.add_argument("--only", default=",".join(known), help=f"some of {', '.join(known)}")
     parser.add_argument("--plot", type=Path, help="draw the growth of cost here, .png or .svg")
     parser.add_argument("--keep", type=Path, help="keep the made shops in this folder")
-    chosen = parser.parse_args()
-    chosen.only = chosen.only.split(",")
-    unknown = [name for name in chosen.only if name not in known]
-    if unknown:
-        parser.error(f"--only {','.join(unknown)}: choose from {', '.join(known)}")
-    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < CORES:
-        parser.error("servers and load need a core each: run it on Linux with two cores or more")
-    return chosen
+    return parsed_with_stages(parser, (*STAGES, GROWTH))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -34,6 +35,18 @@ Judge = Callable[[int, bytes], bool]
 
 class WrongAnswerError(AssertionError):
     """A server did not answer what was to be measured: its speed would say nothing."""
+
+
+def tried(stage: str, measure: Callable[[], list[Figure]]) -> list[Figure]:
+    """What a stage measured; where answers were wrong, a figure that says so.
+
+    The other stages still tell something.
+    """
+    try:
+        return measure()
+    except WrongAnswerError as error:
+        sys.stderr.write(f"{stage}: {error}\n")
+        return [Figure(f"{stage}: not measured", 0.0, "", "answers as meant", holds=False)]
 
 
 @dataclass
