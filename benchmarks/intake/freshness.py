@@ -73,7 +73,8 @@ def measure_freshness(trial: Trial) -> list[Figure]:
     """The scorer and the ingest loop beside it share a core."""
     shop = make_shop(trial.folder / "shop", trial.items, settled=1, changed=CUSTOMERS)
     sending = sender(shop.home)
-    with scorer(shop, (trial.server,), HOMING_INGEST="true") as server:
+    settings = {"HOMING_INGEST": "true", "HOMING_DRAIN_SECONDS": "0"}
+    with scorer(shop, (trial.server,), **settings) as server:
         reading = {"Authorization": f"Bearer {shop.token}"}
         address = f"http://127.0.0.1:{server.target.port}"
         with (

@@ -77,6 +77,7 @@ def intake(trial: Trial, name: str, **settings: str) -> Iterator[Intake]:
         "HOMING_INGEST": "false",
         "HOMING_LOG_LEVEL": "error",
         "HOMING_START_SECONDS": "0",
+        "HOMING_DRAIN_SECONDS": "0",
         "HOMING_WEBHOOK_STANDARD_WEBHOOKS_SECRET": SIGNING,
         **settings,
     }
