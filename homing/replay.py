@@ -31,7 +31,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: Who sent it.
         at: When it came.
         bytes: Its length.
-        reason: Why it can't be read, or what to do.
+        reason: Why it can't be read; or why it was set aside, and what to do.
         body: What it holds, base64; None unless that was asked for.
     """
 
@@ -156,7 +156,7 @@ def _waiting(letter: DeadLetter, said: Said, *, show: bool) -> Waiting:
         source=name_of(letter.source),
         at=datetime.fromtimestamp(letter.at, UTC),
         bytes=len(letter.body),
-        reason=said.reason or "can be read now: --send",
+        reason=said.reason or f"{letter.reason}; can be read now: --send",
         body=base64.b64encode(letter.body).decode() if show else None,
     )
 

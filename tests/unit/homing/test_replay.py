@@ -105,7 +105,7 @@ def test_a_repair_is_tried_and_then_sent(shell: Shell) -> None:
     shell.bury()
     repair = ("--repair", str(shell.home / "mend.toml"))
     (letter,) = shell.replay(*repair)["waiting"]
-    assert letter["reason"] == "can be read now: --send"
+    assert letter["reason"] == "timestamp: no time; can be read now: --send"
     assert shell.kept() == []
     assert shell.replay(*repair, "--send") == {"waiting": [], "sent": 1, "dropped": 0}
     assert shell.kept() == [EventType.SEARCH]
