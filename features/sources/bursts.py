@@ -1,21 +1,18 @@
 """Robots by their haste: a scanner follows every link of a mail at once, whatever it calls itself.
 
-Only clicks of one delivery are compared, so that one which is sent again says the same again.
-
-Source: "Bot clicks from security scanners: a field guide"
-(https://check.live-direct-marketing.online/blog/bot-clicks-security-scanners-detect).
+Only clicks of one delivery are compared, so that one which is sent again says the same again. Here
+alone the addresses are known, which no event keeps: several may lead to one item.
+`features.bursts` holds the rule, and looks at what comes of a mail over several deliveries.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
-WITHIN: Final = timedelta(seconds=5)
-LINKS: Final = 3
-"""Different ones that nobody follows in so short a time."""
+from features.bursts import LINKS, WITHIN
 
 
 class Click(NamedTuple):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.sources.bursts import LINKS, WITHIN, Click, in_bursts
+from features.bursts import LINKS, WITHIN
+from features.sources.bursts import Click, in_bursts
 from tests.unit.features.making import NOW
 
 
