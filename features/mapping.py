@@ -295,6 +295,36 @@ def refused(name: str, key: str, value: object, reason: str, cure: str) -> Inval
     return InvalidArgument.of(value, field=field, reason=reason, cure=cure)
 
 
+def check_name(source: str, name: str) -> None:
+    """See that a source's name can begin an id.
+
+    Args:
+        source: Its name.
+        name: Of the file, for messages.
+
+    Raises:
+        InvalidArgument: It can't; names file, key, value and cure.
+    """
+    if not 0 < len(source) <= MAX_NAME or not source.isprintable():
+        cure = f"give 1 to {MAX_NAME} printable characters"
+        raise refused(name, "name", source, "not a usable name", cure)
+
+
+def check_currency(constant: Scalar | None, name: str) -> None:
+    """See that the same currency of every event, if there is one, is a currency.
+
+    Args:
+        constant: As the mapping has it.
+        name: Of the file, for messages.
+
+    Raises:
+        InvalidArgument: It is none; names file, key, value and cure.
+    """
+    if constant is not None and not (isinstance(constant, str) and is_currency(constant)):
+        cure = "give an ISO 4217 code like GBP"
+        raise refused(name, "event.currency", constant, "not a currency code", cure)
+
+
 def _value_at(raw: object, key: str) -> object:
     for part in key.replace("[", ".").replace("]", "").split("."):
         if isinstance(raw, dict) and part in raw:
@@ -314,9 +344,7 @@ def check_mapping(mapping: FileMapping, name: str) -> None:
     Raises:
         InvalidArgument: It does not; names file, key, value and cure.
     """
-    if not 0 < len(mapping.name) <= MAX_NAME or not mapping.name.isprintable():
-        cure = f"give 1 to {MAX_NAME} printable characters"
-        raise refused(name, "name", mapping.name, "not a usable name", cure)
+    check_name(mapping.name, name)
     if mapping.event is None and mapping.items is None:
         cure = "add a section [event] or [items]"
         raise refused(name, "", mapping.name, "maps nothing", cure)
@@ -330,11 +358,8 @@ def _check_event(event: EventMapping, name: str) -> None:
         # The id is kept as it is; a customer's outside id must never be.
         cure = "leave the customer's column out, or leave out `id` to have ids made of the content"
         raise refused(name, "event.id", list(event.id), "would keep the customer's id", cure)
-    if isinstance(event.currency, Value) and event.currency.constant is not None:
-        code = event.currency.constant
-        if not (isinstance(code, str) and is_currency(code)):
-            cure = "give an ISO 4217 code like GBP"
-            raise refused(name, "event.currency", code, "not a currency code", cure)
+    if isinstance(event.currency, Value):
+        check_currency(event.currency.constant, name)
     if isinstance(event.time, Moment) and event.time.zone is not None:
         try:
             ZoneInfo(event.time.zone)

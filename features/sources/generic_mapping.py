@@ -11,14 +11,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from features.event import NEEDS_ITEM, EventType, is_currency
-from features.mapping import MAX_NAME, Scalar, Table, parse_table, read_text, refused
+from features.event import NEEDS_ITEM, EventType
+from features.mapping import (
+    Scalar,
+    Table,
+    check_currency,
+    check_name,
+    parse_table,
+    read_text,
+    refused,
+)
 
 EXAMPLE: Final = "homing/mappings/webhook-till.toml"
 FIELDS: Final = ("item", "quantity", "value", "currency", "block", "send", "slate")
@@ -187,8 +196,9 @@ def is_path(text: str) -> bool:
     return _PATH.fullmatch(text) is not None
 
 
+@cache
 def route(path: str) -> Route:
-    """A path that the mapping's check let pass."""
+    """A path that the mapping's check let pass: read once, followed for every event."""
     steps = _STEP.findall(path.removeprefix("$."))
     return Route(tuple(name or int(index) for name, index in steps), path.startswith("$."))
 
@@ -213,9 +223,7 @@ def parse_webhook(text: str, name: str) -> WebhookMapping:
         InvalidArgument: It is not a mapping; names file, key, value and cure.
     """
     mapping = parse_table(text, name, WebhookMapping, "docs/sources.md")
-    if not 0 < len(mapping.name) <= MAX_NAME or not mapping.name.isprintable():
-        cure = f"give 1 to {MAX_NAME} printable characters"
-        raise refused(name, "name", mapping.name, "not a usable name", cure)
+    check_name(mapping.name, name)
     _check_signature(mapping.signature, name)
     _check_event(mapping.event, name)
     return mapping
@@ -255,19 +263,23 @@ def _check_event(event: EventPaths, name: str) -> None:
         if value.path is not None and not is_path(value.path):
             cure = "write names with dots between, [0] for a place in a list, like lines[0].sku"
             raise refused(name, f"event.{key}", value.path, "not a path", cure)
-    whose = {*listed(event.customer), *listed(event.email)}
+    whose = _routes(event, (*listed(event.customer), *listed(event.email)))
     if not whose:
         cure = "give the path of the customer's id, or of the e-mail address"
         raise refused(name, "event.customer", "", "missing", cure)
-    if whose & set(listed(event.id)):
+    if whose & _routes(event, listed(event.id)):
         # The id is kept as it is; a customer's outside id must never be.
         cure = "leave the customer out, or leave out `id` to have ids made of the content"
         raise refused(name, "event.id", event.id, "would keep the customer's id", cure)
-    currency = event.currency.constant if isinstance(event.currency, Value) else None
-    if currency is not None and not (isinstance(currency, str) and is_currency(currency)):
-        cure = "give an ISO 4217 code like GBP"
-        raise refused(name, "event.currency", currency, "not a currency code", cure)
+    if isinstance(event.currency, Value):
+        check_currency(event.currency.constant, name)
     _check_types(event, name)
+
+
+def _routes(event: EventPaths, paths: Iterable[str]) -> set[Route]:
+    """Where paths lead, however they are written: without `each` an event is the whole body."""
+    routes = map(route, paths)
+    return {one._replace(whole=one.whole and event.each is not None) for one in routes}
 
 
 def _check_types(event: EventPaths, name: str) -> None:

@@ -282,6 +282,7 @@ def test_a_path_to_no_list_is_a_dead_letter() -> None:
         (toml(event='type = {path = "t", values = {a = "view"}}\ncustomer = "w"'), "event.item"),
         (toml(event='type = "identify"\ncustomer = "who"'), "not what a mapping can tell"),
         (toml(event=f'{LEAST}\nid = ["no", "who"]'), "would keep the customer's id"),
+        (toml(event=f'{LEAST}\nid = "$.who"'), "would keep the customer's id"),
         (toml(event=f"{LEAST}\nsend = {{}}"), "event.send.*not one value"),
         (toml(event=f'{LEAST}\nsend = {{path = "a", constant = 1}}'), "not one value"),
         (toml(event=f'{LEAST}\nsend = "a..b"'), "event.send = 'a..b': not a path"),
@@ -296,6 +297,11 @@ def test_a_mapping_that_is_none_says_why(text: str, match: str) -> None:
     with pytest.raises(InvalidArgument, match=match) as caught:
         parse_webhook(text, "till.toml")
     assert str(caught.value).startswith("till.toml")
+
+
+def test_of_a_list_the_body_and_an_element_may_call_two_things_the_same() -> None:
+    event = f'each = "lines"\n{LEAST}\nid = "$.who"'
+    assert parse_webhook(toml(event=event), "till.toml").event.id == "$.who"
 
 
 def test_a_file_that_cant_be_read_says_which_could(tmp_path: Path) -> None:
