@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 from starlette.types import Scope as HttpScope
 from structlog.testing import capture_logs
 
@@ -16,7 +17,7 @@ from features.errors import InvalidArgument
 from features.stores.codec import decode_event
 from serving.attempt import Answer
 from serving.slate import Reason, Rung
-from serving.web.fetch import Fetch
+from serving.web.fetch import GATHER_SECONDS, Fetch
 from tests.integration.web import FETCH, Web, problem
 from tests.unit.serving.kit import ANNA
 
@@ -92,13 +93,26 @@ def test_a_method_that_there_is_not_is_told_those_there_are(web: Web) -> None:
     assert set(refused.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
+async def life(web: Web) -> None:
+    """The service's life, from its start to its end."""
+    told = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Message:
+        return next(told)
+
+    async def send(message: Message) -> None:
+        assert message["type"].endswith(".complete"), message
+
+    await web.app({"type": "lifespan", "asgi": {}, "state": {}}, receive, send)
+
+
 def test_a_slate_s_line_is_what_the_logger_would_write(web: Web) -> None:
     written: list[bytes] = []
     web.app._write = written.append  # type: ignore[attr-defined]
     with capture_logs() as lines:
         web.fetch({"authorization": f"Bearer {web.token}", "x-request-id": "one"}, **ASKED)
         web.fetch({"x-request-id": "one"}, **ASKED)
-    web.app._log_sent()  # type: ignore[attr-defined]  # it does so by itself in a while
+    asyncio.run(life(web))
     (refused,) = [line for line in lines if line["event"] == "request"]
     (line,) = [json.loads(line) for line in written]
     assert line.pop("timestamp").endswith("Z")
@@ -120,22 +134,53 @@ def test_who_comes_in_the_same_moment_is_answered_alone(tmp_path: Path) -> None:
         bearer = (b"authorization", f"Bearer {web.token}".encode())
         return {"headers": [bearer], "query_string": query, "method": "GET", "path": FETCH}
 
+    blocks = ("hero", "nothing", "nothing", "hero", "second")
+
     async def ask() -> list[Answer | BaseException]:
-        asked = [fetch.answer(request(block)) for block in ("hero", "nothing", "hero", "second")]
-        # One goes away before anybody has looked at what was asked, one while it is answered.
+        asked = [fetch.answer(request(block)) for block in blocks]
+        # Two go away before anybody has looked at what they asked, one while it is answered.
         asked[0].cancel()
+        asked[1].cancel()
         await asyncio.sleep(0)
-        asked[2].cancel()
+        asked[3].cancel()
         return await asyncio.gather(*asked, return_exceptions=True)
 
     for _ in range(3):
-        gone, refused, left, answer = asyncio.run(ask())
+        gone, away, refused, left, answer = asyncio.run(ask())
         assert isinstance(gone, asyncio.CancelledError)
+        assert isinstance(away, asyncio.CancelledError)
         assert isinstance(left, asyncio.CancelledError)
         assert isinstance(refused, InvalidArgument)
         assert isinstance(answer, Answer)
         assert answer.choice.served_by is Rung.MODEL
     web.kit.service.stop()
+
+
+def test_who_comes_alone_waits_for_nobody_and_who_comes_soon_after_for_more(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    fetch: Fetch = web.app._fetch  # type: ignore[attr-defined]
+    monkeypatch.setattr(fetch._service, "begin", lambda ask, _: begun.append(ask.block))
+
+    def ask(block: str) -> None:
+        query = f"customer={ANNA}&block={block}".encode()
+        bearer = (b"authorization", f"Bearer {web.token}".encode())
+        fetch.answer({"headers": [bearer], "query_string": query, "method": "GET", "path": FETCH})
+
+    async def asking() -> None:
+        ask("first")
+        await asyncio.sleep(0)
+        assert begun == ["first"]
+        ask("second")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert begun == ["first"]
+        ask("third")
+        await asyncio.sleep(20 * GATHER_SECONDS)
+        assert begun == ["first", "second", "third"]
+
+    asyncio.run(asking())
 
 
 ASKED = {"customer": ANNA, "block": "hero"}

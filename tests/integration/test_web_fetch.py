@@ -149,7 +149,7 @@ def test_a_key_is_looked_at_each_time_though_it_was_the_last_one(web: Web) -> No
     assert [asked(some.token), asked(some.token)] == [200, 200]
     assert [asked(others.token), asked(others.token), asked(some.token)] == [403, 403, 200]
     assert asked(some.token[:-1]) == 401
-    assert asked(f"{some.token} ") == 200
+    assert [asked(f"{some.token} "), asked(some.token)] == [200, 200]
     assert keys.revoke(some.key.id)
     assert asked(some.token) == 401
 

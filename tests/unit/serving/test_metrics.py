@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
 
 from serving.metrics import MOST_NOTED, Metrics
+from serving.workers import MULTIPROCESS
 
 ROUTE = "/v1/recommendations"
 
@@ -33,6 +37,16 @@ def test_very_many_notes_are_counted_though_nobody_asks() -> None:
         metrics.note_request("GET", ROUTE, 200, 0.001)
     assert (len(metrics._answered), len(metrics._requested)) == (0, 0)
     assert answers(metrics) == MOST_NOTED
+
+
+def test_a_process_of_several_counts_its_own_notes_before_it_tells_those_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics()
+    metrics.note_answer("model", None, "stored")
+    monkeypatch.setenv(MULTIPROCESS, str(tmp_path))
+    metrics.text()
+    assert not metrics._answered
 
 
 def test_nothing_is_counted_twice_or_lost_when_several_count() -> None:
