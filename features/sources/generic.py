@@ -16,6 +16,7 @@ from features.event import Event, EventType
 from features.identity import CustomerKeys
 from features.sources.generic_mapping import (
     FIELDS,
+    TOLD,
     Moment,
     Signature,
     WebhookMapping,
@@ -25,6 +26,7 @@ from features.sources.generic_mapping import (
 )
 from features.sources.reading import (
     Gathered,
+    Part,
     currency_of,
     customer_of,
     decoded,
@@ -54,8 +56,6 @@ _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _MILLISECONDS = 3
 """Digits of them in a time."""
 _ANYTHING = msgspec.json.Decoder()
-
-Part = bytes | msgspec.Raw
 
 
 class Generic:
@@ -189,7 +189,7 @@ class _Events:
         if isinstance(given, EventType):
             return given
         text = _text(place.find(given.path), "type") or ""
-        known = given.values or {kind.value: kind for kind in EventType}
+        known = given.values or {kind.value: kind for kind in TOLD}
         if text not in known and given.others == "refuse":
             cure = "name it in event.type.values, or leave other types out"
             raise refused(field="type", reason="not one of the mapping's", cure=cure)

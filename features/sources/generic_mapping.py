@@ -32,6 +32,8 @@ from features.mapping import (
 EXAMPLE: Final = "homing/mappings/webhook-till.toml"
 FIELDS: Final = ("item", "quantity", "value", "currency", "block", "send", "slate")
 """Of an event, those that are values."""
+TOLD: Final = frozenset(EventType) - {EventType.IDENTIFY, EventType.SLATE_SERVED}
+"""Types that a mapping can tell: of the others an event has more to say, or it is ours alone."""
 PLACES: Final = ("body", "timestamp", "id", "url")
 """What a signature may cover, in braces."""
 
@@ -75,7 +77,7 @@ class Kind(Table, frozen=True):
 
     Attributes:
         path: In the JSON.
-        values: What is written there → our type; without it, our own words are expected.
+        values: What is written there → our type; without it, our own words for `TOLD` are expected.
         others: What becomes of an event of another type.
     """
 
@@ -284,7 +286,7 @@ def _routes(event: EventPaths, paths: Iterable[str]) -> set[Route]:
 
 def _check_types(event: EventPaths, name: str) -> None:
     types = set(event.type.values.values()) if isinstance(event.type, Kind) else {event.type}
-    for kind in types & {EventType.IDENTIFY, EventType.SLATE_SERVED}:
+    for kind in types - TOLD:
         cure = "send it to POST /v1/events"
         raise refused(name, "event.type", kind, "not what a mapping can tell", cure)
     if types & NEEDS_ITEM and event.item is None:

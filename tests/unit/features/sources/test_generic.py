@@ -165,7 +165,7 @@ def test_a_line_of_another_type_is_left_out_or_refused_as_the_mapping_says() -> 
     assert (back.type, back.quantity, back.value) == (EventType.RETURN, 1.0, 25.0)
     strict = LEAST.replace('"search"', '{path = "what"}')
     assert only(strict, {"who": "7", "what": "search"}).type is EventType.SEARCH
-    for what in ("SALE", None, "ann@example.com"):
+    for what in ("SALE", None, "ann@example.com", "identify", "slate_served"):
         assert reason(strict, {"who": "7", "what": what}).startswith("type: not one of the mapping")
 
 
