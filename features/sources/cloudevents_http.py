@@ -25,7 +25,7 @@ from features.cloudevents import CLOUDEVENT, CLOUDEVENT_BATCH, parse_cloudevents
 from features.errors import InputError, Unauthenticated
 from features.event import Event
 from features.identity import CustomerKeys
-from features.sources.reading import Gathered, decoded, refused
+from features.sources.reading import Gathered, Part, decoded, refused
 from features.sources.signatures import any_bytes, is_any, secret_bytes
 from features.sources.source import Delivery, Received
 
@@ -82,7 +82,7 @@ class CloudEvents:
         return gathered.received()
 
 
-def _structured(part: bytes | msgspec.Raw, keys: CustomerKeys, now: datetime) -> list[Event]:
+def _structured(part: Part, keys: CustomerKeys, now: datetime) -> list[Event]:
     return parse_cloudevents([decoded(part, _ANYTHING)], keys, now)
 
 

@@ -21,8 +21,8 @@ import msgspec
 
 from features.event import EventType
 from features.identity import CustomerKeys
-from features.sources.mail import Part, Report, Tags, read_mail, whole
-from features.sources.reading import Name, decoded, moment_since_1970, text_of
+from features.sources.mail import Report, Tags, read_mail, whole
+from features.sources.reading import Name, Part, decoded, moment_since_1970, text_of
 from features.sources.signatures import (
     TOLERANCE,
     Keyed,

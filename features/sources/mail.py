@@ -20,17 +20,16 @@ from features.sources.bursts import Click, in_bursts
 from features.sources.reading import (
     Gathered,
     Name,
+    Part,
     customer_of,
     digest_of,
     is_usable,
     kept,
     marks_in,
+    name_of,
     text_of,
 )
 from features.sources.source import Received
-
-Part = bytes | msgspec.Raw
-"""JSON, or a form, that tells of one mail."""
 
 
 class Tags(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +171,5 @@ def _derived(report: Report, customer: str) -> str:
 
 
 def _tag(value: object) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = text_of(value)
+    text = text_of(name_of(value))
     return text if text is not None and is_usable(text) else None

@@ -21,8 +21,8 @@ from features.errors import Unauthenticated
 from features.event import EventType
 from features.identity import CustomerKeys
 from features.sources.form import form_fields
-from features.sources.mail import Part, Report, Tags, read_mail, whole
-from features.sources.reading import moment_of, refused
+from features.sources.mail import Report, Tags, read_mail, whole
+from features.sources.reading import Part, moment_of, refused
 from features.sources.signatures import any_bytes, is_any, secret_bytes
 from features.sources.source import Delivery, Received
 

@@ -27,8 +27,8 @@ import msgspec
 from features.errors import InvalidEvent, Unauthenticated
 from features.event import EventType
 from features.identity import CustomerKeys
-from features.sources.mail import NO_TAGS, Part, Report, Tags, read_mail, whole
-from features.sources.reading import Name, decoded, moment_since_1970, text_of
+from features.sources.mail import NO_TAGS, Report, Tags, read_mail, whole
+from features.sources.reading import Name, Part, decoded, moment_since_1970, text_of
 from features.sources.robots import is_robot
 from features.sources.signatures import Keyed, any_bytes, check_fresh, from_hex, secret_bytes
 from features.sources.source import Delivery, Received

@@ -24,8 +24,8 @@ import msgspec
 from features.event import EventType
 from features.identity import CustomerKeys
 from features.sources.form import form_fields
-from features.sources.mail import NO_TAGS, Part, Report, Tags, read_mail
-from features.sources.reading import decoded, moment_since_1970, refused
+from features.sources.mail import NO_TAGS, Report, Tags, read_mail
+from features.sources.reading import Part, decoded, moment_since_1970, refused
 from features.sources.robots import is_robot
 from features.sources.signatures import Keyed, any_bytes, from_base64, header, secret_bytes
 from features.sources.source import Delivery, Received

@@ -23,8 +23,8 @@ import msgspec
 from features.errors import SettingsError, Unauthenticated
 from features.event import EventType
 from features.identity import CustomerKeys
-from features.sources.mail import NO_TAGS, Part, Report, Tags, read_mail, whole
-from features.sources.reading import decoded, moment_of
+from features.sources.mail import NO_TAGS, Report, Tags, read_mail, whole
+from features.sources.reading import Part, decoded, moment_of
 from features.sources.robots import is_robot
 from features.sources.signatures import basic_credentials, is_any, secret_bytes
 from features.sources.source import Delivery, Received

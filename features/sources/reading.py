@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from features.errors import InputError, InvalidEvent, InvalidItem, Problem
-from features.event import MAX_TEXT, Event, check_event
+from features.event import MAX_TEXT, Event, EventType, check_event
 from features.identity import CustomerKeys
 from features.item import Item, check_item
 from features.sources.source import Received, Unreadable
@@ -26,6 +26,8 @@ Name = str | int | None
 Amount = str | int | float | None
 """A number as senders write it."""
 
+Part = bytes | msgspec.Raw
+"""Of a delivery, as it came: what tells of one mail, call or event; or the whole."""
 Reader = Callable[[], Iterable[Event]]
 """Gives the events of a part; raises `InputError` where there are none but should be."""
 SoldAs = Literal["product", "variant", "sku"]
@@ -86,7 +88,7 @@ def refused(field: str, reason: str, cure: str) -> InvalidEvent:
     return InvalidEvent([problem])
 
 
-def decoded(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Payload]) -> Payload:
+def decoded(body: Part, decoder: msgspec.json.Decoder[Payload]) -> Payload:
     """A payload, or a part of one.
 
     Raises:
@@ -101,7 +103,7 @@ def decoded(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Payload]) -
         raise refused(field="", reason="not JSON", cure="send JSON in UTF-8") from error
 
 
-def elements(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+def elements(body: bytes) -> Sequence[Part]:
     """The elements of a JSON list, undecoded; or the one that is no list.
 
     Raises:
@@ -117,6 +119,11 @@ def text_of(name: Name) -> str | None:
     if isinstance(name, int):
         return str(name) if abs(name) < _MAX_INT else None
     return (name or "").strip() or None
+
+
+def name_of(value: object) -> Name:
+    """An id where anything may stand; None when it could be none."""
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def number_of(amount: Amount) -> float | None:
@@ -180,6 +187,25 @@ def customer_of(keys: CustomerKeys, *ids: Name, email: str | None = None) -> str
     raise refused(field="customer", reason="it names none", cure=cure)
 
 
+def joins(source: str, customer: str, alias: str, at: datetime) -> Event:
+    """That an alias is this customer.
+
+    Args:
+        source: Who says so.
+        customer: Customer key.
+        alias: Customer key.
+        at: When, aware.
+    """
+    return Event(
+        id=f"{source}:identify:{customer}:{alias}",
+        type=EventType.IDENTIFY,
+        customer=customer,
+        occurred_at=at,
+        source=source,
+        alias=alias,
+    )
+
+
 def kept(event: Event, now: datetime) -> Event:
     """The event as it is kept.
 
@@ -225,7 +251,7 @@ class Gathered:
         self._items: list[Item] = []
         self._gone: list[str] = []
 
-    def add(self, body: bytes | msgspec.Raw, read: Reader) -> None:
+    def add(self, body: Part, read: Reader) -> None:
         """Add the events of a part, or the part itself where they can't be read.
 
         Args:
@@ -237,7 +263,7 @@ class Gathered:
         except InputError as error:
             self.refuse(body, error)
 
-    def refuse(self, body: bytes | msgspec.Raw, error: InputError) -> None:
+    def refuse(self, body: Part, error: InputError) -> None:
         """Add what can't be read; the same bytes once, with what was wrong first."""
         letter = Unreadable(bytes(body), reason_of(error))
         if not self._unreadable or self._unreadable[-1].body != letter.body:

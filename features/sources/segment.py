@@ -33,6 +33,7 @@ from features.sources.reading import (
     Gathered,
     Marks,
     Name,
+    Part,
     Reader,
     currency_of,
     customer_of,
@@ -142,8 +143,6 @@ _KEYED = msgspec.json.Decoder(_Keyed)
 _PROPERTIES = msgspec.json.Decoder(_Properties | None)
 _PRODUCT = msgspec.json.Decoder(_Product)
 _FIELDS = msgspec.json.Decoder(dict[str, object])
-
-Part = bytes | msgspec.Raw
 
 
 class _Call(NamedTuple):

@@ -27,8 +27,8 @@ import msgspec
 from features.errors import SettingsError
 from features.event import EventType
 from features.identity import CustomerKeys
-from features.sources.mail import Part, Report, Tags, read_mail
-from features.sources.reading import decoded, moment_since_1970
+from features.sources.mail import Report, Tags, read_mail
+from features.sources.reading import Part, decoded, moment_since_1970
 from features.sources.robots import is_robot
 from features.sources.signatures import (
     check_fresh,

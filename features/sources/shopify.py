@@ -26,12 +26,13 @@ from features.sources.reading import (
     customer_of,
     decoded,
     email_id,
+    joins,
     keeping,
     moment_of,
     refused,
 )
 from features.sources.shopify_items import Shelf
-from features.sources.shopify_orders import NAME, Consent, Customer, Orders, joins
+from features.sources.shopify_orders import NAME, Consent, Customer, Orders
 from features.sources.signatures import Keyed, from_base64, header, secret_bytes
 from features.sources.source import Delivery, Received
 
@@ -125,7 +126,7 @@ def _customer(body: bytes, keys: CustomerKeys) -> Iterator[Event]:
     customer = customer_of(keys, person.id, person.customer_id)
     if person.verified_email and person.email:
         alias = keys.resolve(email_id(person.email))
-        yield joins(customer, alias, moment_of(person.created_at, "created_at"))
+        yield joins(NAME, customer, alias, moment_of(person.created_at, "created_at"))
     consent = person.email_marketing_consent or Consent()
     if consent.state == "unsubscribed":
         at = moment_of(consent.consent_updated_at, "consent_updated_at")

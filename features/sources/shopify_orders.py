@@ -28,6 +28,7 @@ from features.sources.reading import (
     currency_of,
     customer_of,
     decoded,
+    joins,
     keeping,
     marks_in,
     marks_of,
@@ -209,7 +210,7 @@ class Orders:
             lines(order.line_items, partial(self._cancelled, rest, _units_refunded(order)))
         if order.cart_token and order.is_known():
             alias = _cart_key(order.cart_token, keys)
-            gathered.add(body, keeping(lambda: [joins(customer, alias, at)], now))
+            gathered.add(body, keeping(lambda: [joins(NAME, customer, alias, at)], now))
 
     def cart(self, body: bytes, keys: CustomerKeys, now: datetime, gathered: Gathered) -> None:
         """What is in a cart or a checkout: an item goes in once, however its number changes.
@@ -226,7 +227,7 @@ class Orders:
         added = _Told(name, EventType.CART, customer, at, currency, cart.marks())
         _lines(gathered, body, now, cart.line_items, partial(self._line, added))
         if cart.is_known():
-            gathered.add(body, keeping(lambda: [joins(customer, alias, at)], now))
+            gathered.add(body, keeping(lambda: [joins(NAME, customer, alias, at)], now))
 
     def _line(self, told: _Told, raw: msgspec.Raw) -> Iterator[Event]:
         line = decoded(raw, _LINE)
@@ -283,18 +284,6 @@ def _id(name: Name, field: str) -> str:
     if text is None:
         raise refused(field, "missing", "send it as Shopify does")
     return text
-
-
-def joins(customer: str, alias: str, at: datetime) -> Event:
-    """That an alias is this customer."""
-    return Event(
-        id=f"{NAME}:identify:{customer}:{alias}",
-        type=EventType.IDENTIFY,
-        customer=customer,
-        occurred_at=at,
-        source=NAME,
-        alias=alias,
-    )
 
 
 def _cart_key(token: str, keys: CustomerKeys) -> str:

@@ -21,7 +21,7 @@ import msgspec
 from features.errors import InputError, SettingsError, Unauthenticated
 from features.event import Event, parse_event
 from features.identity import CustomerKeys
-from features.sources.reading import Gathered, decoded, elements
+from features.sources.reading import Gathered, Part, decoded, elements
 from features.sources.signatures import (
     TOLERANCE,
     Keyed,
@@ -91,7 +91,7 @@ class StandardWebhooks:
         return gathered.received()
 
 
-def _event(part: bytes | msgspec.Raw, keys: CustomerKeys, now: datetime) -> list[Event]:
+def _event(part: Part, keys: CustomerKeys, now: datetime) -> list[Event]:
     return [parse_event(decoded(part, _ANYTHING), keys, now)]
 
 

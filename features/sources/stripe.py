@@ -36,6 +36,7 @@ from features.sources.reading import (
     customer_of,
     decoded,
     email_id,
+    joins,
     keeping,
     marks_of,
     moment_since_1970,
@@ -332,14 +333,7 @@ def _identities(case: _Case) -> Iterator[Event]:
     email = email_id(person.email or "")
     for alias in map(keys.resolve, filter(None, (person.id, email))):
         if alias != customer:
-            yield Event(
-                id=f"{NAME}:identify:{customer}:{alias}",
-                type=EventType.IDENTIFY,
-                customer=customer,
-                occurred_at=case.at,
-                source=NAME,
-                alias=alias,
-            )
+            yield joins(NAME, customer, alias, case.at)
 
 
 def _minor_units(currency: str) -> int:

@@ -38,9 +38,11 @@ from features.sources.reading import (
     customer_of,
     decoded,
     email_id,
+    joins,
     keeping,
     marks_of,
     moment_of,
+    name_of,
     number_of,
     refused,
     text_of,
@@ -199,14 +201,13 @@ class WooCommerce:
             return
         told = order.told()
         marks = marks_of(told)
-        noted = told.get("homing_customer")
         name = f"{NAME}:{_id(order.id, 'id')}:{_id(line.id, 'line_items.id')}"
         purchase = Event(
             id=name,
             type=EventType.PURCHASE,
             customer=customer_of(
                 keys,
-                noted if isinstance(noted, str | int) else None,
+                name_of(told.get("homing_customer")),
                 _account(order.customer_id),
                 email=order.billing.email,
             ),
@@ -273,14 +274,7 @@ def _customer(body: bytes, keys: CustomerKeys) -> Iterator[Event]:
     customer = customer_of(keys, _account(person.id))
     if person.email:
         alias = keys.resolve(email_id(person.email))
-        yield Event(
-            id=f"{NAME}:identify:{customer}:{alias}",
-            type=EventType.IDENTIFY,
-            customer=customer,
-            occurred_at=moment_of(person.date_created_gmt, "date_created_gmt"),
-            source=NAME,
-            alias=alias,
-        )
+        yield joins(NAME, customer, alias, moment_of(person.date_created_gmt, "date_created_gmt"))
 
 
 def _account(name: Name) -> str | None:

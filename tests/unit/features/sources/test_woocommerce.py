@@ -129,9 +129,13 @@ def test_items_are_known_by_what_the_catalogue_has(
 
 def test_a_customer_is_whom_the_shop_names_else_the_account_else_the_address() -> None:
     guest = {**ORDER, "customer_id": 0}
-    named = {**guest, "meta_data": [{"key": "homing_customer", "value": "7"}]}
-    assert [events_of(of("order.created", one))[0].customer for one in (named, guest)] == [
+    named, marked = (
+        {**guest, "meta_data": [{"key": "homing_customer", "value": value}]}
+        for value in ("7", True)
+    )
+    assert [events_of(of("order.created", one))[0].customer for one in (named, marked, guest)] == [
         SEVEN,
+        ANN,
         ANN,
     ]
     nobody = of("order.created", {**guest, "billing": {}})
