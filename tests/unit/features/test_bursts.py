@@ -63,6 +63,14 @@ def test_long_after_delivery_it_takes_one_link_more() -> None:
 
 
 @pytest.mark.parametrize(
+    ("second", "machine"), [(-10, True), (10, True), (-11, False), (11, False)]
+)
+def test_two_links_are_a_burst_as_long_as_it_is_soon(second: float, *, machine: bool) -> None:
+    burst = [delivered(), clicked(second, "lamp"), clicked(second + 1, "hat")]
+    assert at_once(burst)[1] is machine
+
+
+@pytest.mark.parametrize(
     "person",
     [
         pytest.param([clicked(2, "lamp")], id="one click, however soon"),
@@ -136,6 +144,14 @@ def test_of_a_mail_no_more_is_remembered_than_is_needed() -> None:
     many = [clicked(5_000 + n * 100, f"item-{n}") for n in range(2 * CLICKS)]
     assert not any(one.machine for one in bursts.marked(many))
     assert not any(one.machine for one in bursts.marked([clicked(1, "cup")]))
+    burst = [clicked(90_000 + n, f"item-{n}") for n in range(3)]
+    assert all(one.machine for one in bursts.marked(burst))
+
+
+def test_a_click_that_is_told_over_and_over_pushes_no_other_out() -> None:
+    bursts = Bursts()
+    bursts.marked([clicked(3_600, "lamp"), *[clicked(3_601, "hat")] * CLICKS])
+    assert bursts.marked([clicked(3_602, "cup")])[0].machine
 
 
 def test_threads_may_mark_at_once() -> None:
