@@ -269,16 +269,13 @@ class Gathered:
         if not self._unreadable or self._unreadable[-1].body != letter.body:
             self._unreadable.append(letter)
 
-    def put(self, item: Item) -> None:
-        """Add an item.
-
-        Raises:
-            InvalidItem: It breaks a limit.
-        """
+    def put(self, body: bytes, item: Item) -> None:
+        """Add an item, or the body that tells of it where it breaks a limit."""
         problem = check_item(item)
-        if problem is not None:
-            raise InvalidItem([problem])
-        self._items.append(item)
+        if problem is None:
+            self._items.append(item)
+        else:
+            self.refuse(body, InvalidItem([problem]))
 
     def lose(self, item: str) -> None:
         """Add the id of an item that is no longer sold."""

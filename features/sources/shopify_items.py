@@ -107,13 +107,13 @@ class Shelf:
         self._counts_stock = counts_stock
 
     def put(self, delivery: Delivery, gathered: Gathered) -> None:
-        """The items of a product.
+        """The items of a product; a variant that breaks a limit does not silence the others.
 
         Raises:
-            InputError: It is none, or breaks a limit.
+            InputError: It is no product.
         """
         for item in self._items(decoded(delivery.body, _PRODUCT), delivery):
-            gathered.put(item)
+            gathered.put(delivery.body, item)
 
     def drop(self, delivery: Delivery, gathered: Gathered) -> None:
         """That a product is no longer sold.

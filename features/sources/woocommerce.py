@@ -188,7 +188,7 @@ class WooCommerce:
         elif topic in _PRODUCTS:
             product = decoded(body, _PRODUCT)
             if self._is_sold(product):
-                gathered.put(self._item(product))
+                gathered.put(body, self._item(product))
         elif topic == "product.deleted":
             gathered.lose(self._gone(decoded(body, _PRODUCT)))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.errors import InputError, InvalidEvent, InvalidItem, Problem
+from features.errors import InputError, InvalidEvent, Problem
 from features.event import Event
 from features.sources.reading import (
     Gathered,
@@ -165,12 +165,12 @@ def test_what_cant_be_read_of_a_delivery_does_not_silence_the_rest() -> None:
     gathered.add(b"2", nothing)
     gathered.add(b"2", keeping(lambda: [event("late", quantity=0.0)], NOW))
     gathered.add(b"3", nothing)
-    gathered.put(item("lamp"))
+    gathered.put(b"4", item("sofa", title=""))
+    gathered.put(b"5", item("lamp"))
     gathered.lose("hat")
-    with pytest.raises(InvalidItem, match="title"):
-        gathered.put(item("sofa", title=""))
     letters = [
         Unreadable(b"2", "send: too long; mend it"),
         Unreadable(b"3", "send: too long; mend it"),
+        Unreadable(b"4", "title: no title; send what a reader should see"),
     ]
     assert gathered.received() == Received([event("e")], letters, [item("lamp")], ["hat"])

@@ -105,6 +105,15 @@ def test_a_product_that_is_no_item_is_a_dead_letter() -> None:
     assert received.unreadable[0].reason.startswith("title: no title")
 
 
+def test_a_variant_that_is_no_item_does_not_silence_the_others() -> None:
+    variants = [{"id": 1, "sku": "s"}, {"id": 2, "sku": ""}, {"id": 3, "sku": "l"}]
+    product = {**PRODUCT, "variants": variants}
+    received = of("products/update", product, Shopify(["hush"], sold_as="sku"))
+    assert [item.id for item in received.items] == ["s", "l"]
+    (letter,) = received.unreadable
+    assert letter.reason.startswith("id: ")
+
+
 def test_a_deleted_product_is_gone() -> None:
     assert of("products/delete", {"id": 788032119674292922}).gone == ["788032119674292922"]
     (letter,) = of("products/delete", {"id": 1}, Shopify(["hush"], sold_as="sku")).unreadable
