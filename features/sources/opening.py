@@ -41,7 +41,7 @@ from features.sources.variables import PREFIX, Variables
 RESERVED: Final = frozenset({segment.NAME, "ingest", "unknown"})
 """Names that dead letters and metrics have for something else."""
 REMEMBERED: Final = timedelta(days=1)
-"""How long what must not come twice is remembered: no built-in source takes anything as old."""
+"""How long what must not come twice is remembered: no built-in source takes such a thing as old."""
 MOST_TOLERANCE: Final = timedelta(days=7)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

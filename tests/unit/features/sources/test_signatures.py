@@ -85,6 +85,7 @@ def test_a_secret_of_the_environment_stays_the_bytes_it_was() -> None:
 
 def test_a_secret_is_found_among_two() -> None:
     assert is_any(b"old", [b"new", b"old"])
+    assert is_any(b"new", [b"new", b"old"])
     assert not is_any(b"older", [b"new", b"old"])
     assert not is_any(b"", [b"new"])
 
