@@ -224,7 +224,7 @@ def test_what_comes_without_a_time_happened_now() -> None:
 def test_values_are_found_by_paths_or_are_constant() -> None:
     event = """
 type = "purchase"
-customer = ["nobody", "who[1].id"]
+customer = ["nobody", "who[2].id", "who[1].id"]
 item = "lines[0].sku"
 quantity = {constant = 3}
 value = {path = "deep.cents", times = 0.01}
@@ -283,6 +283,7 @@ def test_a_path_to_no_list_is_a_dead_letter() -> None:
         (toml(event='type = "identify"\ncustomer = "who"'), "not what a mapping can tell"),
         (toml(event=f'{LEAST}\nid = ["no", "who"]'), "would keep the customer's id"),
         (toml(event=f'{LEAST}\nid = "$.who"'), "would keep the customer's id"),
+        (toml(event='type = "search"\nemail = "mail"\nid = "mail"'), "keep the customer's id"),
         (toml(event=f"{LEAST}\nsend = {{}}"), "event.send.*not one value"),
         (toml(event=f'{LEAST}\nsend = {{path = "a", constant = 1}}'), "not one value"),
         (toml(event=f'{LEAST}\nsend = "a..b"'), "event.send = 'a..b': not a path"),
