@@ -97,6 +97,26 @@ def test_a_kind_of_which_nothing_is_kept_leaves_no_trace() -> None:
     assert read(None) == Received([], [], [], [])
 
 
+@pytest.mark.parametrize(
+    ("fields", "robot"),
+    [
+        ({}, True),
+        ({"message": "m-2"}, False),
+        ({"email": "bob@example.com"}, False),
+        ({"tags": Tags(customer=7)}, False),
+    ],
+)
+def test_a_burst_is_of_one_mail_to_one_customer(fields: dict[str, object], *, robot: bool) -> None:
+    click = msgspec.structs.replace(OPENED, type=EventType.EMAIL_CLICK)
+    clicks = {
+        link: msgspec.structs.replace(click, id=link.decode(), link=link.decode())
+        for link in (b"1", b"2", b"3")
+    }
+    clicks[b"3"] = msgspec.structs.replace(clicks[b"3"], **fields)
+    told = read_mail("post", b"", lambda _: clicks, lambda part: clicks[bytes(part)], KEYS, NOW)
+    assert [one.machine for one in told.events] == [robot] * 3
+
+
 @given(st.text(st.characters(exclude_categories=())), st.text(st.characters(exclude_categories=())))
 def test_any_text_is_an_event_or_a_dead_letter(email: str, link: str) -> None:
     received = read(msgspec.structs.replace(OPENED, id=None, email=email, link=link, message=link))

@@ -94,6 +94,10 @@ def test_marks_that_could_be_no_id_are_left_out() -> None:
     assert marks_of(named) == Marks()
 
 
+def test_of_an_address_without_end_the_beginning_is_read() -> None:
+    assert marks_in(f"https://shop.example/?{'a=1&' * 10_000}homing_item=lamp") == Marks()
+
+
 @given(st.text())
 def test_any_text_may_stand_where_an_address_should(url: str) -> None:
     assert isinstance(marks_in(f"{url}?homing_item={url}"), Marks)

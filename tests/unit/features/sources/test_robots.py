@@ -41,6 +41,7 @@ def test_a_program_that_names_itself_is_a_robot(name: str) -> None:
         "Mozilla/5.0 (Linux; Android 9; CUBOT_X20) AppleWebKit/537.36 Chrome/90.0 Mobile",
         "Mozilla/5.0 (Linux; Android 9; CUBOT) AppleWebKit/537.36 Chrome/90.0 Mobile",
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
+        f"{CHROME}{' ' * 1_000}python-requests/2.32",
     ],
 )
 def test_whoever_may_be_a_person_is_none(name: str | None) -> None:

@@ -104,6 +104,12 @@ def test_the_lines_of_an_order_are_purchases_by_whatever_topic(topic: str) -> No
     ]
 
 
+def test_a_line_costs_nothing_at_the_least() -> None:
+    line = {**LINE, "discount_allocations": [{"amount": "300.00"}, {"amount": "98.01"}]}
+    (event,) = events_of(of("orders/create", {**ORDER, "line_items": [line]}))
+    assert event.value == 0.0
+
+
 @pytest.mark.parametrize(("sold_as", "item"), [("variant", "808950810"), ("sku", "IPOD2008PINK")])
 def test_items_are_known_by_what_the_catalogue_has(sold_as: JSON, item: str) -> None:
     (event,) = events_of(of("orders/create", ORDER, Shopify(["hush"], sold_as=sold_as)))
