@@ -21,11 +21,4 @@ def delivery_of(scope: Scope, body: bytes, address: str) -> Delivery:
     query = scope["query_string"].decode("latin-1")
     path = scope.get("raw_path", b"").decode("latin-1")
     url = f"{address}{path}?{query}" if query else address + path
-    return Delivery(body, headers, _parameters(query), url)
-
-
-def _parameters(query: str) -> dict[str, str]:
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True)) if query else {}
-    except ValueError:
-        return {}
+    return Delivery(body, headers, dict(parse_qsl(query, keep_blank_values=True)), url)

@@ -44,13 +44,13 @@ class Pushed:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        source = path.removeprefix(WEBHOOKS) if path.startswith(WEBHOOKS) else ""
-        named = source != "" and "/" not in source
-        route = self._routes.get(WEBHOOKS if named else path)
-        if route is None or path == WEBHOOKS:
+        delivered = path.startswith(WEBHOOKS)
+        route = self._routes.get(WEBHOOKS if delivered else path)
+        if route is None:
             await self._app(scope, receive, send)
             return
-        scope["route"], scope["path_params"] = route, {"source": source}
+        scope["route"] = route
+        scope["path_params"] = {"source": path.removeprefix(WEBHOOKS)} if delivered else {}
         handler: Handler = route.endpoint
         try:
             response = await handler(Request(scope, receive))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import tracemalloc
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from features.errors import TooLarge
 from features.event import EventType
 from features.sources.segment import METHODS
 from features.stores.codec import decode_event
 from serving.web.body import MAX_BODY
+from serving.web.unzip import unzipped
 from tests.integration.web import CUSTOMERS, Web, problem
 from tests.unit.serving.kit import NOW, metric, refuse
 
@@ -42,6 +45,10 @@ def call(
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     given = basic(web.token) if headers is None else headers
     return web.ask("POST", f"/v1/{name}", given, content=body)
+
+
+def token_of(web: Web, scope: str) -> str:
+    return web.key(scope)["authorization"].removeprefix("Bearer ")
 
 
 def kept(web: Web) -> list[EventType]:
@@ -87,9 +94,13 @@ def test_who_has_no_write_key_leaves_nothing(web: Web) -> None:
     problem(call(web, {**SEARCH, "writeKey": "\ud800"}, {}), 401)
     for key in (b'{"writeKey": 1}', b"{", b""):
         problem(call(web, key, {}), 401)
-    other = web.key("catalogue")["authorization"].removeprefix("Bearer ")
-    problem(call(web, SEARCH, basic(other)), 403)
+    for scope in ("catalogue", "recommend"):
+        problem(call(web, SEARCH, basic(token_of(web, scope))), 403)
     assert kept(web) == []
+
+
+def test_a_write_key_needs_the_scope_events_and_no_other(web: Web) -> None:
+    assert call(web, SEARCH, basic(token_of(web, "events"))).status_code == 200
 
 
 def test_bodies_are_unzipped(web: Web) -> None:
@@ -107,6 +118,18 @@ def test_a_small_body_that_unzips_to_a_large_one_is_too_large(web: Web) -> None:
     exact = b'"' + b"0" * (MAX_BODY - 2) + b'"'
     headers = basic(web.token) | {"content-encoding": "gzip"}
     assert call(web, gzip.compress(exact), headers).status_code == 200
+
+
+def test_no_more_is_unzipped_than_is_taken() -> None:
+    bomb = gzip.compress(b"0" * 100 * MAX_BODY)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            unzipped(bomb, "gzip")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5 * MAX_BODY
 
 
 def test_a_body_that_is_not_what_its_header_says_is_refused(web: Web) -> None:

@@ -101,6 +101,12 @@ def test_too_much_that_waits_is_told_to_come_back(
     problem(from_shop(web, "orders/create", order("lamp")), 503)
 
 
+def test_what_was_kept_waits_no_more(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.intake.MOST_BYTES", 10_000)
+    for number in range(5):
+        assert from_shop(web, "orders/create", order(f"lamp-{number}")).status_code == 200
+
+
 def test_what_is_not_kept_in_time_is_told_to_come_back(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,3 +119,17 @@ def test_what_is_not_kept_in_time_is_told_to_come_back(
 
     web.kit.log.fault = slow
     assert "again later" in problem(from_shop(web, "orders/create", order("lamp")), 503)["detail"]
+
+
+def test_one_that_was_given_up_does_not_hold_up_the_next(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.intake.KEEP_SECONDS", 0.05)
+    web.kit.log.fault = lambda: time.sleep(0.3)
+
+    async def two(client: httpx.AsyncClient) -> httpx.Response:
+        problem(await client.post("/v1/webhooks/postmark", content=b"{}", headers=BASIC), 503)
+        monkeypatch.setattr("serving.intake.KEEP_SECONDS", 2.0)
+        return await client.post("/v1/webhooks/postmark", content=b"{}", headers=BASIC)
+
+    assert web.talk(two).status_code == 202

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,7 @@ import httpx
 import pytest
 
 from serving.web.app import create_app
-from tests.integration.pushing import ENVIRON, from_shop, gun, kept, order, push
+from tests.integration.pushing import AT, ENVIRON, from_shop, gun, kept, order, push
 from tests.integration.web import CUSTOMERS, Web, problem
 from tests.unit.serving.kit import metric, refuse
 
@@ -33,9 +36,20 @@ def test_what_must_not_come_twice_changes_nothing_the_second_time(web: Web) -> N
     # The signature covers no event: who saw one delivery could send any other with it.
     again = push(web, "mailgun", gun("b"), {})
     assert (again.status_code, again.json()) == (200, {"accepted": 0, "unreadable": 0})
+    assert web.kit.pins.calls.count("pin_many") == 1
     assert push(web, "mailgun", gun("b", "t2"), {}).json()["accepted"] == 1
     assert len(kept(web)) == 2
     assert metric(web.kit, "homing_webhooks_repeated_total", source="mailgun") == 1
+
+
+def test_what_one_source_has_sent_another_may_send(web: Web) -> None:
+    assert push(web, "mailgun", gun("a"), {}).json()["accepted"] == 1
+    body = json.dumps({"what": "nothing of ours"}).encode()
+    mac = hmac.new(b"another secret", b"%dt1.%d." % (AT, AT) + body, hashlib.sha256).digest()
+    signature = f"v1,{base64.b64encode(mac).decode()}"
+    headers = {"id": f"{AT}t1", "timestamp": str(AT), "signature": signature}
+    told = {f"webhook-{name}": value for name, value in headers.items()}
+    assert push(web, "standard-webhooks", body, told).json()["unreadable"] == 1
 
 
 def test_what_is_remembered_is_shared_with_other_processes(web: Web) -> None:
@@ -53,7 +67,11 @@ def test_a_token_is_not_remembered_before_its_events_are_durable(web: Web) -> No
     assert push(web, "mailgun", gun("a"), {}).json()["accepted"] == 1
 
 
-def test_of_two_that_come_at_once_one_is_taken(web: Web) -> None:
+@pytest.mark.parametrize("together", [1, 500])
+def test_of_two_that_come_at_once_one_is_taken(
+    web: Web, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.intake.MOST_TOGETHER", together)
     answers: list[httpx.Response] = []
 
     async def both(client: httpx.AsyncClient) -> httpx.Response:

@@ -117,6 +117,13 @@ def stores(
 
 
 @pytest.fixture(scope="module")
+def memory() -> Iterator[Stores]:
+    """One of the stores, both of which are held to `expected`."""
+    with closing(open_stores("memory://")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
 def engine() -> Iterator[Backend]:
     engine = open_engine()
     with closing(engine.con):
@@ -136,13 +143,13 @@ def test_out_of_order_and_doubled_arrival_gives_the_profiles_of_arrival_in_order
 @settings(max_examples=50, deadline=None)
 @given(told=happenings())
 def test_profiles_are_a_fold_of_the_lake(
-    stores: Stores, engine: Backend, told: list[Event]
+    memory: Stores, engine: Backend, told: list[Event]
 ) -> None:
     links = owners(claims(lake_of(told, engine)), LATER).to_pylist()
     ends = {row[c.ALIAS]: row[c.CUSTOMER] for row in links}
     assert ends == whose(told)
     folded = histories(under(told, ends))
-    assert {key: one.history for key, one in fold(stores, told, 3).items()} == folded
+    assert {key: one.history for key, one in fold(memory, told, 3).items()} == folded
 
 
 def lake_of(events: Sequence[Event], engine: Backend) -> ibis.Table:
@@ -168,7 +175,7 @@ def test_training_reads_what_persons_did_as_it_was_known_and_nothing_of_the_futu
     past = [one for one in told if one.occurred_at < at]
     acts = [one for one in past if not one.machine and one.type is not EventType.IDENTIFY]
     known = sorted((one.id, one.customer) for one in under(acts, whose(past)))
-    assert seen(told, at, engine) == seen(past, at, engine) == known
+    assert seen(told, at, engine) == known
 
 
 @given(told=happenings())
@@ -176,5 +183,6 @@ def test_a_robot_leaves_nothing_but_that_mail_must_stop(told: list[Event]) -> No
     robots = [msgspec.structs.replace(one, machine=True) for one in told]
     assert identified_of(robots) == {}
     history = history_of(robots)
-    assert history == History(latest=history.latest)
-    assert set(history.latest) <= {EventType.UNSUBSCRIBE}
+    stops = [one.occurred_at for one in robots if one.type is EventType.UNSUBSCRIBE]
+    latest = {EventType.UNSUBSCRIBE: int(max(stops).timestamp())} if stops else {}
+    assert history == History(latest=latest)
