@@ -46,12 +46,18 @@ _COMMIT = (
     "INSERT INTO readers VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
     " SET place = max(place, excluded.place)"
 )
-# Positions have no gaps, for an append that fails gives its own back.
+# Positions have no gaps, for an append that fails gives its own back. Each end of them is asked for
+# by itself: SQLite looks up one of min and max, and goes through the table for both ("The SQLite
+# Query Optimizer Overview", on the MIN/MAX optimization: https://sqlite.org/optoverview.html).
 _DEPTH = (
-    "SELECT coalesce(max(position) + 1 - max(min(position),"
-    " 1 + coalesce((SELECT place FROM readers WHERE name = ?), 0)), 0) FROM entries"
+    "SELECT coalesce((SELECT max(position) FROM entries) + 1"
+    " - max((SELECT min(position) FROM entries),"
+    " 1 + coalesce((SELECT place FROM readers WHERE name = ?), 0)), 0)"
 )
-_ALL = "SELECT coalesce(max(position) + 1 - min(position), 0) FROM entries"
+_ALL = (
+    "SELECT coalesce((SELECT max(position) FROM entries) + 1"
+    " - (SELECT min(position) FROM entries), 0)"
+)
 _TRIM = (
     "DELETE FROM entries WHERE position IN (SELECT position FROM entries"
     " WHERE position <= (SELECT min(place) FROM readers) ORDER BY position LIMIT ?)"

@@ -51,6 +51,14 @@ def test_appends_that_wait_together_are_committed_together(log: SqliteLog, path:
     assert log.depth("reader") == 21
 
 
+def test_how_much_waits_is_looked_up_and_not_counted(log: SqliteLog, path: Path) -> None:
+    log.append([b"0"])
+    with closing(sqlite3.connect(path)) as connection:
+        for statement, asked in ((sqlite_log._DEPTH, ("reader",)), (sqlite_log._ALL, ())):
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", asked).fetchall()
+            assert not [step for *_, step in plan if "SCAN entries" in step]
+
+
 def test_an_append_that_cannot_be_committed_in_time_says_to_send_again(
     log: SqliteLog, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
