@@ -227,7 +227,7 @@ def parse_webhook(text: str, name: str) -> WebhookMapping:
     mapping = parse_table(text, name, WebhookMapping, "docs/sources.md")
     check_name(mapping.name, name)
     _check_signature(mapping.signature, name)
-    _check_event(mapping.event, name)
+    check_event_paths(mapping.event, name)
     return mapping
 
 
@@ -257,7 +257,16 @@ def _check_signature(signature: Signature, name: str) -> None:
         raise refused(name, key, signature.tolerance, "no tolerance", cure)
 
 
-def _check_event(event: EventPaths, name: str) -> None:
+def check_event_paths(event: EventPaths, name: str) -> None:
+    """Return if events can be read so.
+
+    Args:
+        event: Of a TOML file.
+        name: Of the file, for messages.
+
+    Raises:
+        InvalidArgument: They can't; names file, key, value and cure.
+    """
     for key, value in _values(event):
         if (value.path is None) == (value.constant is None):
             cure = "give either a path or a constant"

@@ -15,17 +15,19 @@ from features.importing import Destination, ImportReport
 from features.lake import Lake
 from features.progress import Stage
 from features.stores.opening import open_log, open_stores
+from homing.declaring import Variables
 from homing.importing import import_lines
 from homing.sync.declared import find_declared
 from homing.sync.flat import MODULUS, Fetched
 from homing.sync.landing import Landing
 from homing.sync.settings import SyncSettings
-from homing.sync.variables import Variables
 from training.lock import only_one
 
 if TYPE_CHECKING:
     from homing.sync.fetching import Fetcher, Opened
 
+PREFIX: Final = "HOMING_SYNC_"
+"""What the names of its variables begin with."""
 READY: Final = Path(__file__).parent / "ready"
 EXTRA: Final = frozenset({"dlt", "sqlalchemy", "tenacity"})
 
@@ -91,7 +93,7 @@ def sync(
     with ExitStack() as held:
         held.enter_context(only_one(folder, f"the sync of {name}", clock))
         fetcher_of, open_source = _dlt()
-        opened = held.enter_context(open_source(declared, Variables(name, environ), clock))
+        opened = held.enter_context(open_source(declared, Variables(PREFIX, name, environ), clock))
         stores = open_stores(settings.resolved_store_url(), clock)
         held.callback(stores.close)
         log = held.enter_context(closing(open_log(settings.resolved_log_url(), clock)))

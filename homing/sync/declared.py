@@ -8,14 +8,12 @@ become flat rows. From there on the words are those of an import: `[event]` and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 from features import columns as c
-from features.errors import InvalidArgument
 from features.mapping import (
     EventMapping,
     FileMapping,
@@ -30,6 +28,7 @@ from features.mapping import (
     refused,
 )
 from features.sources.generic_mapping import is_path, listed
+from homing.declaring import check_source_name, find_file
 
 PAGE: Final = "docs/pulling.md"
 CURSOR: Final = "{cursor}"
@@ -37,9 +36,7 @@ CURSOR: Final = "{cursor}"
 SAID: Final = "row_said"
 """The column that bears a row's checksum from the source to the lake."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _COLUMN = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_VARIABLE = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 
 
 class Auth(Table, frozen=True):
@@ -199,9 +196,7 @@ def parse_declared(text: str, name: str) -> Declared:
         InvalidArgument: It describes none; names file, key, value and cure.
     """
     declared = parse_table(text, name, Declared, PAGE)
-    if _NAME.fullmatch(declared.name) is None:
-        cure = "use a-z, 0-9, - and _"
-        raise refused(name, "name", declared.name, "not a usable name", cure)
+    check_source_name(declared.name, name)
     if (declared.rest is None) == (declared.sql is None):
         raise refused(name, "", declared.name, "not one place", "give one of [rest], [sql]")
     check_mapping(declared.mapping(), name)
@@ -210,22 +205,6 @@ def parse_declared(text: str, name: str) -> Declared:
     _check_contract(declared, name)
     _check_cursor(declared, name)
     return declared
-
-
-def filled(given: object, value_of: Callable[[str], str]) -> object:
-    """A value of a file, with variables in the places of all texts that name them.
-
-    Args:
-        given: Text, or tables and lists of it.
-        value_of: Name of a variable → its value.
-    """
-    if isinstance(given, str):
-        return _VARIABLE.sub(lambda found: value_of(found[1]), given)
-    if isinstance(given, dict):
-        return {key: filled(value, value_of) for key, value in given.items()}
-    if isinstance(given, list | tuple):
-        return [filled(value, value_of) for value in given]
-    return given
 
 
 def _check_rows(declared: Declared, name: str) -> None:
@@ -292,10 +271,4 @@ def find_declared(name: str, folder: Path | None, ready: Path) -> Declared:
         InvalidArgument: There is none, or its file can't be used.
     """
     places = [place for place in (folder, ready) if place is not None]
-    for place in places:
-        path = place / f"{name}.toml"
-        if _NAME.fullmatch(name) is not None and path.is_file():
-            return load_declared(path)
-    known = sorted({path.stem for place in places for path in place.glob("*.toml")})
-    cure = f"choose {', '.join(known)}, or describe it in HOMING_SYNCS_FOLDER"
-    raise InvalidArgument.of(name, field="name", reason="no such source", cure=cure)
+    return load_declared(find_file(name, places, "HOMING_SYNCS_FOLDER"))

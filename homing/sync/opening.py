@@ -9,11 +9,11 @@ from typing import Final
 from dlt.extract import DltResource
 
 from features.clock import Clock
+from homing.declaring import Variables
 from homing.sync.declared import Declared
 from homing.sync.fetching import Opened
 from homing.sync.rest import patient_session, rest_resource
 from homing.sync.sql import open_database, sql_resource
-from homing.sync.variables import Variables
 
 TODAY: Final = "TODAY"
 """The variable that nobody sets."""

@@ -24,7 +24,8 @@ from tenacity import RetryCallState, Retrying
 from tenacity.stop import stop_after_attempt
 
 from features.clock import Clock
-from homing.sync.declared import CURSOR, Auth, Cursor, Rest, filled
+from homing.declaring import filled
+from homing.sync.declared import CURSOR, Auth, Cursor, Rest
 
 ATTEMPTS: Final = 8
 FIRST_WAIT: Final = 1.0

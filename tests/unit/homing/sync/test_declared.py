@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from features.errors import InvalidArgument, SettingsError
-from homing.sync.command import READY
-from homing.sync.declared import filled, find_declared, load_declared, parse_declared
-from homing.sync.variables import Variables
+from homing.declaring import Variables, filled
+from homing.sync.command import PREFIX, READY
+from homing.sync.declared import find_declared, load_declared, parse_declared
 
 TEXT = """
 name = "shop"
@@ -99,7 +99,7 @@ def test_variables_stand_in_texts_wherever_they_are(tmp_path: Path) -> None:
     environ = {"HOMING_SYNC_MY_SHOP_NAME": "ann", "HOMING_SYNC_MY_SHOP_TOKEN_FILE": "token"}
     environ["HOMING_SYNC_MY_SHOP_TOKEN_FILE"] = str(tmp_path / "token")
     given = {"url": "https://{NAME}.example/", "list": ["{TOKEN}", 5, "{cursor}"]}
-    made = filled(given, Variables("my-shop", environ).get)
+    made = filled(given, Variables(PREFIX, "my-shop", environ).get)
     assert json.dumps(made) == json.dumps(
         {"url": "https://ann.example/", "list": ["hush", 5, "{cursor}"]}
     )
@@ -113,4 +113,4 @@ def test_a_variable_is_set_once_and_its_file_can_be_read(tmp_path: Path) -> None
         ({f"{name}_FILE": str(tmp_path)}, "can't be read"),
     ):
         with pytest.raises(SettingsError, match=said):
-            Variables("shop", environ).get("TOKEN")
+            Variables(PREFIX, "shop", environ).get("TOKEN")

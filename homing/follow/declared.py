@@ -1,0 +1,186 @@
+"""What a feed is: one TOML file, in the words of `docs/following.md`.
+
+Exactly one of `[sse]`, `[websocket]` and `[changes]` says where it is. What its messages mean is
+said by `[event]`, in the words of a webhook's mapping (`features.sources.generic_mapping`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from features.mapping import Scalar, Table, parse_table, read_text, refused
+from features.sources.generic_mapping import EventPaths, check_event_paths, is_path
+from homing.declaring import check_source_name, find_file
+
+PAGE: Final = "docs/following.md"
+CURSOR: Final = "{cursor}"
+"""Stands in what is asked for where the position belongs."""
+MOST_BYTES: Final = 1024 * 1024
+"""Of a message, where the file says nothing else."""
+
+
+class Auth(Table, frozen=True):
+    """Who we are to a feed. What is secret comes from the environment or mounted files.
+
+    Attributes:
+        type: `bearer` (`TOKEN`), `api_key` (`API_KEY`) or `basic` (`USERNAME`, `PASSWORD`).
+        name: The header or parameter of an API key.
+        location: Where that is.
+    """
+
+    type: Literal["bearer", "api_key", "basic"]
+    name: str = "Authorization"
+    location: Literal["header", "query"] = "header"
+
+
+class Sse(Table, frozen=True):
+    """Server-sent events. `{NAME}` in a text is the variable `HOMING_FOLLOW_<SOURCE>_NAME`.
+
+    Attributes:
+        url: Where they are.
+        params: Of the query.
+        headers: Besides those of `auth`.
+        auth: Who we are.
+        envelope: Whether a message is read as `{"event": …, "id": …, "data": …}`, so that paths
+            reach its name and its id; without it as its data alone.
+        silence: Seconds without a byte after which a connection is taken for dead.
+        most_bytes: Of a message.
+    """
+
+    url: str
+    params: dict[str, Scalar] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    auth: Auth | None = None
+    envelope: bool = False
+    silence: float = 90.0
+    most_bytes: int = MOST_BYTES
+
+
+class WebSocket(Table, frozen=True):
+    """A WebSocket. `{NAME}` is as in `Sse`; `{cursor}` is where to go on.
+
+    Attributes:
+        url: Where it is.
+        headers: Besides those of `auth`.
+        auth: Who we are.
+        subscribe: What is sent after connecting: texts as they are, tables as JSON.
+        cursor: Path in a message of what tells where to go on after it.
+        first: Where to begin, in place of `{cursor}`; what is asked with a number gets numbers.
+        kind: Path in a message of what says of which kind it is.
+        silence: Seconds in which a ping must be answered, and between two of them.
+        most_bytes: Of a message.
+    """
+
+    url: str
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    auth: Auth | None = None
+    subscribe: tuple[str | dict[str, object], ...] = ()
+    cursor: str | None = None
+    first: str | int | None = None
+    kind: str | None = None
+    silence: float = 20.0
+    most_bytes: int = MOST_BYTES
+
+
+class Changes(Table, frozen=True):
+    """Changes of tables of a database; its address is the variable `HOMING_FOLLOW_<SOURCE>_URL`.
+
+    Attributes:
+        tables: Names with their schema, like `public.orders`.
+    """
+
+    tables: tuple[str, ...]
+
+
+class Declared(Table, frozen=True):
+    """A whole file. Exactly one of `sse`, `websocket` and `changes`.
+
+    Attributes:
+        name: The source's; goes into `Event.source` and begins every id.
+        event: How a message becomes events.
+        sse: The server-sent events that it follows.
+        websocket: The WebSocket that it follows.
+        changes: The tables that it follows.
+        kinds: Of messages that are read; the others are left out. All are read without it.
+    """
+
+    name: str
+    event: EventPaths
+    sse: Sse | None = None
+    websocket: WebSocket | None = None
+    changes: Changes | None = None
+    kinds: tuple[str, ...] = ()
+
+
+def find_declared(name: str, folder: Path | None) -> Declared:
+    """The source of that name, of the folder.
+
+    Raises:
+        InvalidArgument: There is none, or its file can't be used.
+    """
+    places = [] if folder is None else [folder]
+    return load_declared(find_file(name, places, "HOMING_FOLLOWS_FOLDER"))
+
+
+def load_declared(path: Path) -> Declared:
+    """The source that a TOML file describes.
+
+    Raises:
+        InvalidArgument: It can't be read, or describes none; names file, key, value and cure.
+    """
+    return parse_declared(read_text(path, PAGE), str(path))
+
+
+def parse_declared(text: str, name: str) -> Declared:
+    """The source that a TOML text describes.
+
+    Args:
+        text: The TOML.
+        name: Of the file, for messages.
+
+    Raises:
+        InvalidArgument: It describes none; names file, key, value and cure.
+    """
+    declared = parse_table(text, name, Declared, PAGE)
+    check_source_name(declared.name, name)
+    places = (declared.sse, declared.websocket, declared.changes)
+    if sum(place is not None for place in places) != 1:
+        cure = "give one of [sse], [websocket], [changes]"
+        raise refused(name, "", declared.name, "not one place", cure)
+    check_event_paths(declared.event, name)
+    if declared.sse is not None:
+        _check_sse(declared.sse, name)
+    if declared.websocket is not None:
+        _check_websocket(declared.websocket, name)
+    return declared
+
+
+def _check_sse(sse: Sse, name: str) -> None:
+    _check_limits("sse", sse.silence, sse.most_bytes, name)
+    if not sse.url.startswith(("https://", "http://")):
+        raise refused(name, "sse.url", sse.url, "no address", "begin it with https:// or http://")
+
+
+def _check_websocket(socket: WebSocket, name: str) -> None:
+    _check_limits("websocket", socket.silence, socket.most_bytes, name)
+    if not socket.url.startswith(("wss://", "ws://")):
+        cure = "begin it with wss:// or ws://"
+        raise refused(name, "websocket.url", socket.url, "no address", cure)
+    for key, path in (("cursor", socket.cursor), ("kind", socket.kind)):
+        if path is not None and not is_path(path):
+            cure = "write names with dots between, [0] for a place in a list, like meta.seq"
+            raise refused(name, f"websocket.{key}", path, "not a path", cure)
+    asked = CURSOR in socket.url or CURSOR in msgspec.json.encode(socket.subscribe).decode()
+    if asked and (socket.cursor is None or socket.first is None):
+        cure = "say where the position is, and where to begin"
+        raise refused(name, "websocket.cursor, first", None, f"{CURSOR} is asked for", cure)
+
+
+def _check_limits(key: str, silence: float, most_bytes: int, name: str) -> None:
+    if not 0 < silence < float("inf"):
+        raise refused(name, f"{key}.silence", silence, "no time", "give seconds above 0")
+    if most_bytes < 1:
+        raise refused(name, f"{key}.most_bytes", most_bytes, "too small", "give 1 or more")
