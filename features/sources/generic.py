@@ -17,6 +17,7 @@ from features.identity import CustomerKeys
 from features.sources.generic_mapping import (
     FIELDS,
     TOLD,
+    EventPaths,
     Moment,
     Signature,
     WebhookMapping,
@@ -77,7 +78,7 @@ class Generic:
         self._secrets = tuple(_secret(one, mapping) for one in shown)
         algorithm = mapping.signature.algorithm
         self._keyed = None if algorithm == "token" else Keyed(self._secrets, algorithm)
-        self._event = _Events(mapping)
+        self._events = MappedEvents(mapping.name, mapping.event)
 
     def verify(self, delivery: Delivery, now: datetime) -> str | None:
         """See Source.verify; the delivery's id, where the mapping names its header."""
@@ -111,26 +112,7 @@ class Generic:
 
     def read(self, delivery: Delivery, keys: CustomerKeys, now: datetime) -> Received:
         """See Source.read."""
-        gathered, body, each = Gathered(), delivery.body, self._mapping.event.each
-        name = digest_of(body.decode("latin-1"))
-        try:
-            if each is None:
-                for index, part in enumerate(elements(body)):
-                    read = partial(self._alone, part, f"{name}:{index}", keys, now)
-                    gathered.add(part, keeping(read, now))
-            else:
-                root = decoded(body, _ANYTHING)
-                for index, element in enumerate(_listed(root, each)):
-                    place = _Place(root, element, f"{name}:{index}")
-                    read = partial(self._event.of, place, keys, now)
-                    gathered.add(body, keeping(read, now))
-        except InputError as error:
-            gathered.refuse(body, error)
-        return gathered.received()
-
-    def _alone(self, part: Part, name: str, keys: CustomerKeys, now: datetime) -> Iterator[Event]:
-        element = decoded(part, _ANYTHING)
-        return self._event.of(_Place(element, element, name), keys, now)
+        return self._events.read(delivery.body, keys, now)
 
 
 class _Place(NamedTuple):
@@ -151,16 +133,44 @@ class _Place(NamedTuple):
         return route(path).find(self.root, self.element)
 
 
-class _Events:
-    """Reads events as a mapping says."""
+class MappedEvents:
+    """Reads events as a mapping says, from any JSON that it is given.
 
-    def __init__(self, mapping: WebhookMapping) -> None:
-        self._name = mapping.name
-        self._paths = mapping.event
-        fields = {field: value_of(getattr(mapping.event, field)) for field in FIELDS}
+    Args:
+        name: The source's; goes into `Event.source` and begins every id.
+        paths: Where an event's fields are, checked.
+    """
+
+    def __init__(self, name: str, paths: EventPaths) -> None:
+        self._name = name
+        self._paths = paths
+        fields = {field: value_of(getattr(paths, field)) for field in FIELDS}
         self._fields = {field: value for field, value in fields.items() if value is not None}
 
-    def of(self, place: _Place, keys: CustomerKeys, now: datetime) -> Iterator[Event]:
+    def read(self, body: bytes, keys: CustomerKeys, now: datetime) -> Received:
+        """What a body says; see Source.read."""
+        gathered, each = Gathered(), self._paths.each
+        name = digest_of(body.decode("latin-1"))
+        try:
+            if each is None:
+                for index, part in enumerate(elements(body)):
+                    read = partial(self._alone, part, f"{name}:{index}", keys, now)
+                    gathered.add(part, keeping(read, now))
+            else:
+                root = decoded(body, _ANYTHING)
+                for index, element in enumerate(_listed(root, each)):
+                    place = _Place(root, element, f"{name}:{index}")
+                    read = partial(self._of, place, keys, now)
+                    gathered.add(body, keeping(read, now))
+        except InputError as error:
+            gathered.refuse(body, error)
+        return gathered.received()
+
+    def _alone(self, part: Part, name: str, keys: CustomerKeys, now: datetime) -> Iterator[Event]:
+        element = decoded(part, _ANYTHING)
+        return self._of(_Place(element, element, name), keys, now)
+
+    def _of(self, place: _Place, keys: CustomerKeys, now: datetime) -> Iterator[Event]:
         """The event of a place; none of a type that is left out."""
         kind = self._type(place)
         if kind is None:
