@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from prometheus_client import CollectorRegistry, start_http_server
@@ -133,14 +133,23 @@ class Freshness:
             return float("nan")
 
 
+class Told(Protocol):
+    """What has something to tell Prometheus."""
+
+    registry: CollectorRegistry
+
+
 @contextmanager
-def listening(freshness: Freshness, host: str, port: int) -> Iterator[int]:
+def listening(
+    told: Told, host: str, port: int, setting: str = "HOMING_INGEST_PORT"
+) -> Iterator[int]:
     """Answer `GET /metrics` until the block ends; yields the port.
 
     Args:
-        freshness: What is told.
+        told: What is told.
         host: Address to listen on.
         port: Port to listen on; 0 for none.
+        setting: Where the port comes from, for the message.
 
     Raises:
         SettingsError: Somebody else listens there, or nobody may.
@@ -149,11 +158,11 @@ def listening(freshness: Freshness, host: str, port: int) -> Iterator[int]:
         yield 0
         return
     try:
-        server, thread = start_http_server(port, host, freshness.registry)
+        server, thread = start_http_server(port, host, told.registry)
     except OSError as error:
         message = (
-            f"HOMING_INGEST_PORT {port} can't be listened on at {host}: {error.strerror}; choose "
-            "another, or 0 for no metrics of the ingest loop"
+            f"{setting} {port} can't be listened on at {host}: {error.strerror}; choose another, "
+            "or 0 for no metrics"
         )
         raise SettingsError(message) from error
     try:

@@ -18,7 +18,7 @@ from features.errors import InputError, NotFound
 from features.event import check_event
 from features.identity import CustomerKeys
 from features.item import Item
-from features.sources.again import Reader, name_of, read_again
+from features.sources.again import FEED, Reader, name_of, read_again
 from features.sources.opening import SOURCES, not_set_up
 from features.sources.source import Received
 from features.stores.codec import decode_event, encode_event
@@ -139,7 +139,7 @@ class Letters:
         name = name_of(letter.source)
         reader = self._readers.get(name)
         if reader is None:
-            return Said(reason=not_set_up(name)) if name in SOURCES else self._event(body)
+            return self._unknown(name, body)
         at = datetime.fromtimestamp(letter.at, UTC)
         received = read_again(reader, letter.source, body, self._keys(), at)
         if received.unreadable:
@@ -168,6 +168,15 @@ class Letters:
             StoreUnavailable: The log can't be written.
         """
         self._log.remove_dead([letter.id for letter in letters])
+
+    def _unknown(self, name: str, body: bytes) -> Said:
+        """What a letter says that no reader knows: of the ingest loop it is an event."""
+        if name in SOURCES:
+            return Said(reason=not_set_up(name))
+        if name.startswith(FEED):
+            cure = "run `homing replay` where HOMING_FOLLOWS_FOLDER has its file"
+            return Said(reason=f"its feed is not described here: {cure}")
+        return self._event(body)
 
     def _event(self, body: bytes) -> Said:
         try:

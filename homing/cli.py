@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -102,17 +103,12 @@ def serve(
 @app.command()
 def ingest() -> None:
     """Fold events from the log into profiles and the lake, until stopped."""
-    import signal
-
     from features.ingest import run_ingest
     from features.settings import Settings
 
     settings = load_settings(Settings)
     configure_logs(settings.log_level)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    run_ingest(settings, stop)
+    run_ingest(settings, _stopped_by_signals())
 
 
 @app.command(name="import")
@@ -144,6 +140,22 @@ def sync_(
     settings = load_settings(SyncSettings)
     report = sync(settings, name, os.environ, SystemClock(), output.stages.stage)
     output.answer(report, sync_lines(report))
+
+
+@app.command(name="follow")
+def follow_(
+    name: Annotated[str, typer.Argument(help="A feed of HOMING_FOLLOWS_FOLDER.")],
+    as_json: Json = False,
+) -> None:
+    """Take what another system tells as it happens into the event log, until stopped."""
+    from features.clock import SystemClock
+    from homing.follow.command import follow
+    from homing.follow.settings import FollowSettings
+
+    settings = load_settings(FollowSettings)
+    configure_logs(settings.log_level)
+    report = follow(settings, name, os.environ, SystemClock(), _stopped_by_signals())
+    Output(as_json=as_json).answer(report, report.lines())
 
 
 @app.command()
@@ -318,13 +330,14 @@ def replay(  # noqa: PLR0913, PLR0917 - its options
 ) -> None:
     """List dead letters; with --send, put what can be read back into the event log."""
     from features.letters import Wanted
-    from features.settings import Settings
+    from homing.follow.settings import FollowSettings
     from homing.replay import Edit, replay_dead
 
     spans = [None if at is None else at.replace(tzinfo=UTC) for at in (since, until)]
     wanted = Wanted(tuple(number or ()), source, reason, *spans)
     edit = Edit(show=show, save=save, body=body, repair=repair, send=send, drop=drop)
-    report = replay_dead(load_settings(Settings), wanted, limit, edit)
+    settings = load_settings(FollowSettings)
+    report = replay_dead(settings, wanted, limit, edit, settings.follows_folder)
     Output(as_json=as_json).answer(report, report.lines())
 
 
@@ -385,6 +398,14 @@ def _at_once() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+
+
+def _stopped_by_signals() -> threading.Event:
+    """What is set once the process is told to end."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _tuned(seconds: float | None) -> dict[str, float]:

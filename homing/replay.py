@@ -21,6 +21,7 @@ from features.sources.again import name_of, readers_of
 from features.sources.opening import open_sources
 from features.stores.opening import open_log, open_stores
 from features.stores.ports import Catalogue, DeadLetter
+from homing.follow.opening import feed_readers
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,11 +90,20 @@ class Edit(NamedTuple):
     drop: bool = False
 
 
-def replay_dead(settings: Settings, wanted: Wanted, limit: int, edit: Edit) -> ReplayReport:
+def replay_dead(
+    settings: Settings, wanted: Wanted, limit: int, edit: Edit, feeds: Path | None = None
+) -> ReplayReport:
     """Look at the oldest of the wanted dead letters, and do with them what is told.
 
+    Args:
+        settings: Where they are, and which sources are set up.
+        wanted: Which of them.
+        limit: At most so many.
+        edit: What to do with them.
+        feeds: Folder of the files of feeds, whose letters can be read again with it.
+
     Raises:
-        InvalidArgument: The edit makes no sense, or a file of it can't be used.
+        InvalidArgument: The edit makes no sense, or a file of it or of a feed can't be used.
         SettingsError: A source can't be opened.
         StoreUnavailable: The log or the catalogue can't be read or written.
     """
@@ -101,7 +111,8 @@ def replay_dead(settings: Settings, wanted: Wanted, limit: int, edit: Edit) -> R
         raise _senseless(value="--drop", reason="gives up what it would send", cure="leave one out")
     repair = None if edit.repair is None else load_repair(edit.repair)
     with ExitStack() as open_things:
-        letters, found = _open(settings, wanted, limit, open_things)
+        letters = _open(settings, feeds, open_things)
+        found = list(letters.find(wanted, limit))
         if (edit.save or edit.body) and len(found) != 1:
             cure = "name one letter with --id"
             raise _senseless(
@@ -123,9 +134,7 @@ def replay_dead(settings: Settings, wanted: Wanted, limit: int, edit: Edit) -> R
         return ReplayReport(waiting=tuple(waiting), sent=len(found) - len(waiting), dropped=0)
 
 
-def _open(
-    settings: Settings, wanted: Wanted, limit: int, open_things: ExitStack
-) -> tuple[Letters, list[DeadLetter]]:
+def _open(settings: Settings, feeds: Path | None, open_things: ExitStack) -> Letters:
     clock = SystemClock()
     log = open_log(settings.resolved_log_url(), clock)
     open_things.callback(log.close)
@@ -136,8 +145,8 @@ def _open(
         return stores.catalogue
 
     readers = readers_of(open_sources(settings, os.environ), settings.segment_item)
-    letters = Letters(log, readers, settings.customer_keys, catalogue, clock)
-    return letters, list(letters.find(wanted, limit))
+    readers |= feed_readers(feeds)
+    return Letters(log, readers, settings.customer_keys, catalogue, clock)
 
 
 def _said(letters: Letters, letter: DeadLetter, body: bytes | None, repair: Repair | None) -> Said:

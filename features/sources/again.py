@@ -21,6 +21,8 @@ from features.sources.source import Delivery, Received
 Reader = Callable[[Delivery, CustomerKeys, datetime], Received]
 """Reads a delivery, as Source.read does."""
 
+FEED: Final = "follow:"
+"""What stands before a feed's name in its letters: a source may have the same name."""
 METHOD: Final = "method"
 """Stands for a header: which of Segment's calls it was."""
 

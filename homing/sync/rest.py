@@ -1,17 +1,12 @@
 """REST APIs, by dlt's own kind for them (`dlt.sources.rest_api`): pages, tokens, patience.
 
-What fails for a while is asked again, later and later, with jitter so that not all who were refused
-come back at once (Brooker, "Exponential Backoff and Jitter",
-https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), and not before the time
-that `Retry-After` tells (RFC 9110, 10.2.3).
+What fails for a while is asked again, later and later (`homing.patience`).
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
@@ -24,16 +19,12 @@ from tenacity import RetryCallState, Retrying
 from tenacity.stop import stop_after_attempt
 
 from features.clock import Clock
+from features.errors import InvalidArgument
 from homing.declaring import filled
+from homing.patience import AGAIN, retry_after, seconds_to_wait
 from homing.sync.declared import CURSOR, Auth, Cursor, Rest
 
 ATTEMPTS: Final = 8
-FIRST_WAIT: Final = 1.0
-"""Seconds; the longest that the first wait takes, and doubled for each that follows."""
-MOST_WAIT: Final = 120.0
-MOST_AFTER: Final = 900.0
-"""Seconds; a server that asks for more is asked again by the next sync."""
-AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 BROKEN: Final = (exceptions.ChunkedEncodingError, exceptions.ConnectionError, exceptions.Timeout)
 """What a connection that breaks or hangs is told by."""
 _MILLISECONDS: Final = 1e11
@@ -54,22 +45,13 @@ class Waits:
 
     def __call__(self, retry_state: RetryCallState) -> float:
         """Seconds."""
-        most = min(MOST_WAIT, FIRST_WAIT * 2.0 ** (retry_state.attempt_number - 1))
-        jitter = random.uniform(0, most)  # noqa: S311 - spreads load, and keeps no secret
         answer = _answer_of(retry_state)
         asked = None if answer is None else self.asked_for(answer.headers.get("Retry-After", ""))
-        return jitter if asked is None else min(MOST_AFTER, asked + min(jitter, FIRST_WAIT))
+        return seconds_to_wait(retry_state.attempt_number, asked)
 
     def asked_for(self, header: str) -> float | None:
         """The seconds that a `Retry-After` tells; None when it tells nothing."""
-        if header.strip().isdecimal():
-            return float(header)
-        try:
-            at = parsedate_to_datetime(header)
-        except ValueError:
-            return None
-        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return max(0.0, (at - self._clock.now()).total_seconds())
+        return retry_after(header, self._clock.now())
 
 
 def patient_session(clock: Clock, *, lines: bool = False) -> Session:
@@ -162,10 +144,18 @@ def rest_resource(
 
 
 def day(moment: object) -> str:
-    """The day of a moment, in UTC: of seconds or milliseconds since 1970, or of a text with it."""
+    """The day of a moment, in UTC: of seconds or milliseconds since 1970, or of a text with it.
+
+    Raises:
+        InvalidArgument: No calendar has it.
+    """
     if isinstance(moment, int | float):
-        seconds = moment / 1000 if moment > _MILLISECONDS else moment
-        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+        try:
+            seconds = moment / 1000 if moment > _MILLISECONDS else moment
+            return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+        except (ValueError, OverflowError, OSError) as error:
+            reason, cure = "no moment", "name a field that has the seconds since 1970"
+            raise InvalidArgument.of(moment, field="cursor", reason=reason, cure=cure) from error
     digits = str(moment).replace("-", "")
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
 

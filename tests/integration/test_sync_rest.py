@@ -102,7 +102,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 def run(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Syncs the shop as a file says; gives the report."""
     assert shop.url
-    monkeypatch.setattr("homing.sync.rest.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("homing.patience.FIRST_WAIT", 0.01)
     clock = FixedClock(NOW)
 
     def call(text: str = FILE, **environ: str) -> SyncReport:

@@ -1,0 +1,84 @@
+"""From a file to a stream that can be run, and to what reads its dead letters again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from features.clock import Clock
+from features.errors import MissingExtra
+from features.sources.again import FEED, Reader
+from features.sources.generic import MappedEvents
+from homing.declaring import Variables
+from homing.follow.declared import Declared, load_declared
+from homing.follow.positions import Positions
+from homing.follow.stream import Stream
+from homing.follow.tally import Tally
+
+PREFIX: Final = "HOMING_FOLLOW_"
+"""What the names of a feed's variables begin with."""
+EXTRA: Final = frozenset({"httpx", "httpx_sse", "websockets"})
+
+
+class Around(NamedTuple):
+    """What a stream has around it.
+
+    Attributes:
+        environ: Of the process; has the secrets.
+        folder: The feed's own, for its position.
+        clock: Ours.
+        tally: Counts connections that are lost.
+    """
+
+    environ: Mapping[str, str]
+    folder: Path
+    clock: Clock
+    tally: Tally
+
+
+def open_stream(declared: Declared, around: Around) -> Stream:
+    """The stream of a feed.
+
+    Raises:
+        SettingsError: A variable or a library is missing.
+        StoreUnavailable: Its position can't be read.
+    """
+    value_of = Variables(PREFIX, declared.name, around.environ).get
+    try:
+        return _stream(declared, value_of, around)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        what = "homing follow"
+        raise MissingExtra(what, "sync") from error
+
+
+def _stream(declared: Declared, value_of: Callable[[str], str], around: Around) -> Stream:
+    positions, lost = Positions(around.folder), around.tally.lose
+    if declared.sse is not None:
+        from homing.follow.sse import SseStream  # noqa: PLC0415 - an extra
+
+        return SseStream(declared.sse, value_of, positions, around.clock, lost)
+    if declared.websocket is not None:
+        from homing.follow.websocket import WebSocketStream  # noqa: PLC0415
+
+        return WebSocketStream(declared.websocket, value_of, positions, around.clock, lost)
+    raise NotImplementedError
+
+
+def feed_readers(folder: Path | None) -> dict[str, Reader]:
+    """Where letters come from → what reads them again, of the feeds of a folder.
+
+    Raises:
+        InvalidArgument: A file can't be used.
+    """
+    found: dict[str, Reader] = {}
+    for path in sorted(folder.glob("*.toml")) if folder is not None else []:
+        declared = load_declared(path)
+        found[FEED + declared.name] = _reader(MappedEvents(declared.name, declared.event))
+    return found
+
+
+def _reader(events: MappedEvents) -> Reader:
+    return lambda delivery, keys, now: events.read(delivery.body, keys, now)

@@ -1,0 +1,223 @@
+"""WebSockets (RFC 6455), as the library `websockets` speaks them.
+
+What is subscribed to is sent after connecting, and where to go on stands in the messages. A batch
+is what waits when one is taken: the library holds a few frames, and leaves the rest with the feed.
+It does not ping by itself here: a pong would not be seen while a batch waits to be kept
+(https://websockets.readthedocs.io/en/stable/topics/keepalive.html).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.frames import CloseCode
+from websockets.sync.client import ClientConnection, connect
+
+from features.clock import Clock
+from features.errors import SettingsError
+from features.sources.generic_mapping import Route, route
+from features.sources.reading import name_of, text_of
+from homing.declaring import filled
+from homing.follow.connecting import (
+    CONNECT_SECONDS,
+    Lost,
+    credentials,
+    filled_headers,
+    keep_connected,
+)
+from homing.follow.declared import CURSOR, WebSocket
+from homing.follow.positions import Positions
+from homing.follow.stream import Message, Take
+from homing.patience import AGAIN, retry_after
+
+LOOK_SECONDS: Final = 0.2
+"""Between two looks whether to stop."""
+CLOSE_SECONDS: Final = 0.5
+QUEUE: Final = 64
+"""Frames that the library holds, each of `most_bytes` at most."""
+BATCH: Final = 500
+BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Messages, and bytes of them, that are taken at once."""
+
+
+class WebSocketStream:
+    """A feed over a WebSocket.
+
+    Args:
+        socket: What it is.
+        value_of: Name of a variable → its value.
+        positions: Where it goes on.
+        clock: Tells how far away a date is.
+        lost: Called whenever a connection is lost.
+
+    Raises:
+        SettingsError: A variable is not set or can't be used.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        value_of: Callable[[str], str],
+        positions: Positions,
+        clock: Clock,
+        lost: Callable[[], None],
+    ) -> None:
+        self._socket = socket
+        self._headers = filled_headers(socket.headers, socket.auth, value_of)
+        self._url = _with(str(filled(socket.url, value_of)), credentials(socket.auth, value_of)[1])
+        self._subscribe = [filled(one, value_of) for one in socket.subscribe]
+        self._cursor = None if socket.cursor is None else route(socket.cursor)
+        self._kind = None if socket.kind is None else route(socket.kind)
+        self._positions = positions
+        self._clock = clock
+        self._lost = lost
+
+    def run(self, take: Take, stop: threading.Event) -> None:
+        """See Stream.run."""
+        keep_connected(lambda: self._follow(take, stop), stop, self._lost)
+
+    def _follow(self, take: Take, stop: threading.Event) -> Lost:
+        """Take from one connection until it is lost."""
+        moved = threading.Event()
+        url = self._url.replace(CURSOR, quote(str(self._place()), safe=""))
+        try:
+            with connect(
+                url,
+                additional_headers=self._headers,
+                open_timeout=CONNECT_SECONDS,
+                close_timeout=CLOSE_SECONDS,
+                ping_interval=None,
+                max_size=self._socket.most_bytes,
+                max_queue=QUEUE,
+            ) as connection:
+                for message in self._subscribe:
+                    connection.send(_said(message, self._place()))
+                self._take(connection, take, stop, moved)
+            reason = "the feed is silent, and answers no ping"
+        except ConnectionClosed as error:
+            reason = self._closed(error)
+        except InvalidStatus as error:
+            return self._refused(error)
+        except InvalidURI as error:
+            message = "the address of the feed can't be used: mend websocket.url"
+            raise SettingsError(message) from error
+        except WebSocketException as error:
+            reason = type(error).__name__  # its text may show the address, which may have a secret
+        except OSError as error:
+            reason = f"{type(error).__name__}: {error}"
+        return Lost(reason, moved=moved.is_set())
+
+    def _take(
+        self,
+        connection: ClientConnection,
+        take: Take,
+        stop: threading.Event,
+        moved: threading.Event,
+    ) -> None:
+        """Take until told to stop, or until the feed has nothing to say and answers no ping."""
+        heard, pong = time.monotonic(), None
+        while not stop.is_set():
+            messages = self._batch(connection)
+            if messages:
+                take(messages)
+                self._positions.keep(next((m.position for m in messages[::-1] if m.position), ""))
+                moved.set()
+            now = time.monotonic()
+            if messages or (pong is not None and pong.is_set()):
+                heard, pong = now, None
+            elif now - heard >= self._socket.silence:
+                if pong is not None:
+                    return
+                heard, pong = now, connection.ping()
+
+    def _batch(self, connection: ClientConnection) -> list[Message]:
+        """What waits; nothing when nothing comes for a moment."""
+        messages: list[Message] = []
+        size, patience = 0, LOOK_SECONDS
+        while len(messages) < BATCH and size < BATCH_BYTES:
+            try:
+                body = connection.recv(patience, decode=False)
+            except TimeoutError:
+                break
+            except ConnectionClosed:
+                if messages:
+                    break  # what came before it comes first; it is told again
+                raise
+            messages.append(self._message(body))
+            size, patience = size + len(body), 0.0
+        return messages
+
+    def _message(self, body: bytes) -> Message:
+        if self._cursor is None and self._kind is None:
+            return Message("", "", body)
+        try:
+            said = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return Message("", "", body, "not JSON; have the feed send JSON in UTF-8")
+        return Message(_text(self._cursor, said), _text(self._kind, said), body)
+
+    def _place(self) -> str | int:
+        """Where to go on; a number where numbers are counted."""
+        position, first = self._positions.position, self._socket.first
+        if not position:
+            return "" if first is None else first
+        return int(position) if isinstance(first, int) and position.isdecimal() else position
+
+    def _closed(self, error: ConnectionClosed) -> str:
+        """Why a connection was closed; the feed's own words are not repeated."""
+        if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
+            most = self._socket.most_bytes
+            return f"a message is longer than {most:,} bytes: raise websocket.most_bytes"
+        if error.rcvd is None:
+            return "the connection broke"
+        return f"the feed has closed the connection, code {error.rcvd.code}"
+
+    def _refused(self, error: InvalidStatus) -> Lost:
+        """Why a feed does not talk to us just now.
+
+        Raises:
+            SettingsError: It won't later either.
+        """
+        status = error.response.status_code
+        if status not in AGAIN:
+            message = (
+                f"the feed answers {status}: see to websocket.url and to the variables of its auth"
+            )
+            raise SettingsError(message)
+        shown = next(iter(error.response.headers.get_all("Retry-After")), "")
+        return Lost(f"the feed answers {status}", retry_after(shown, self._clock.now()))
+
+
+def _with(url: str, params: dict[str, str]) -> str:
+    """An address with more parameters."""
+    if not params:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
+
+
+def _said(message: object, place: str | int) -> str:
+    """What is sent, with where to go on in it."""
+    if isinstance(message, str):
+        return message.replace(CURSOR, str(place))
+    return msgspec.json.encode(_at(message, place)).decode()
+
+
+def _at(given: object, place: str | int) -> object:
+    if given == CURSOR:
+        return place
+    if isinstance(given, str):
+        return given.replace(CURSOR, str(place))
+    if isinstance(given, dict):
+        return {key: _at(value, place) for key, value in given.items()}
+    return [_at(value, place) for value in given] if isinstance(given, list) else given
+
+
+def _text(way: Route | None, said: object) -> str:
+    """A text or a whole number of a message, as text; empty where there is none."""
+    return "" if way is None else text_of(name_of(way.find(said, said))) or ""
