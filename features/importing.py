@@ -14,7 +14,7 @@ An import that is interrupted, or done twice, is mended by doing it again: nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,10 +27,11 @@ from features.engine import declared
 from features.errors import ImportDiffers, LakeUnavailable
 from features.event import AHEAD
 from features.identity import CustomerKeys
+from features.item import Item
 from features.lake import EVENTS, Lake
 from features.mapping import FileMapping, load_mapping
 from features.scratch import scratch_folder
-from features.source_file import SourceFile
+from features.source_file import Exchanged, SourceFile
 from features.staging import Staging
 from features.stores.ports import Catalogue, ProfileStore
 from features.tables import item_table
@@ -52,7 +53,7 @@ class Destination:
     Attributes:
         lake: Takes events and items.
         profiles: The histories are joined into it, if given.
-        catalogue: The items are put into it, if given.
+        catalogue: The items are put into it, and those of events are looked up in it, if given.
         changed: Takes events, `EVENT_SCHEMA`, whose ids the lake has with other content; an import
             that has any is refused without it.
     """
@@ -61,6 +62,10 @@ class Destination:
     profiles: ProfileStore | None = None
     catalogue: Catalogue | None = None
     changed: Callable[[pa.Table], None] | None = None
+
+    def items(self) -> Iterable[Item]:
+        """All items that are known."""
+        return () if self.catalogue is None else self.catalogue.all()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,7 @@ class ImportReport:
         rejected: Reason → rows that did not.
         inserted: Events that were new to the lake.
         already_there: Events that the lake had.
+        exchanged: Currency → values of the accepted rows that were turned from it into the shop's.
         customers: Distinct customers of the accepted rows.
         items: Items stored.
         items_rejected: Reason → items that were not.
@@ -85,6 +91,7 @@ class ImportReport:
     rejected: Mapping[str, int] = field(default_factory=dict)
     inserted: int = 0
     already_there: int = 0
+    exchanged: Mapping[str, Exchanged] = field(default_factory=dict)
     customers: int = 0
     items: int = 0
     items_rejected: Mapping[str, int] = field(default_factory=dict)
@@ -144,6 +151,8 @@ def import_file(
         if mapping.items is not None:
             report = _import_items(source, into)
             steps.add(source.rows)
+        if mapping.catalogue is not None:
+            source.join(into.items())
         if mapping.event is None:
             unreadable = source.unreadable()
             lost = {"line not readable": unreadable} if unreadable else {}
@@ -167,8 +176,11 @@ def _import_events(
     run: _Run, keys: CustomerKeys, latest: str, report: ImportReport
 ) -> ImportReport:
     rejected: Counter[str] = Counter()
+    exchanged: dict[str, Exchanged] = {}
     for batch in run.source.events(keys, latest):
         rejected.update(batch.rejected)
+        for currency, one in batch.exchanged.items():
+            exchanged[currency] = exchanged.get(currency, Exchanged()) + one
         run.staging.add(batch)
         run.steps.add(batch.rows)
     unreadable = run.source.unreadable()
@@ -190,6 +202,7 @@ def _import_events(
         rejected=dict(rejected.most_common()),
         inserted=inserted,
         already_there=staged.rows - inserted,
+        exchanged=exchanged,
         customers=staged.customers,
         items=report.items,
         items_rejected=report.items_rejected,

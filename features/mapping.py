@@ -3,31 +3,25 @@
 The words are those of `Event` and `Item`; `docs/importing.md` tells them one by one, and
 `homing/mappings` holds complete ones. A value is the name of a column, or a table:
 `{constant = "GBP"}`, `{product = ["Quantity", "UnitPrice"]}`, `{column = "Quantity", absolute =
-true}`, or `{sql = "…"}`, one DuckDB expression over the columns, which can reach no other file.
+true}`, `{column = "Weight", times = 0.001}`, or `{sql = "…"}`, one DuckDB expression over the
+columns, which can reach no other file.
 """
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from features.errors import InvalidArgument
+from features.conditions import Reject, Rule, When, check_contract
 from features.event import EventType, is_currency
+from features.money import Exchange, Rates, read_rates
+from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 
 MAX_NAME = 60
 """Characters of a source's name, which its ids begin with."""
-
-Scalar = str | int | float | bool
-
-Kind = TypeVar("Kind")
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the TOML file; a word that it does not know is refused."""
 
 
 class Value(Table, frozen=True):
@@ -38,6 +32,7 @@ class Value(Table, frozen=True):
         product: Columns whose product it is.
         constant: The same for every row.
         sql: A DuckDB expression.
+        times: A number is multiplied by it, and rounded to six places.
         absolute: Without its sign; returns are often written as negative lines.
     """
 
@@ -45,6 +40,7 @@ class Value(Table, frozen=True):
     product: tuple[str, ...] | None = None
     constant: Scalar | None = None
     sql: str | None = None
+    times: float = 1.0
     absolute: bool = False
 
 
@@ -66,43 +62,6 @@ class Moment(Table, frozen=True):
     unit: Literal["s", "ms", "us"] = "s"
 
 
-class When(Table, frozen=True):
-    """A condition on a row: a column with exactly one test, or a DuckDB expression.
-
-    Attributes:
-        column: What is tested; as text, trimmed, except by the four numeric tests.
-        empty: Whether there is nothing in it.
-        equals: The value.
-        one_of: The values.
-        starts_with: The beginning.
-        matches: A regular expression (RE2) that is found in it.
-        below: Less than.
-        at_most: Not more than.
-        above: More than.
-        at_least: Not less than.
-        sql: The expression instead.
-    """
-
-    column: str | None = None
-    empty: bool | None = None
-    equals: Scalar | None = None
-    one_of: tuple[Scalar, ...] | None = None
-    starts_with: str | None = None
-    matches: str | None = None
-    below: float | None = None
-    at_most: float | None = None
-    above: float | None = None
-    at_least: float | None = None
-    sql: str | None = None
-
-
-class Reject(Table, frozen=True):
-    """Rows that are left out, and the name under which the report counts them."""
-
-    reason: str
-    when: When
-
-
 class TypeColumn(Table, frozen=True):
     """A column that holds the type.
 
@@ -112,7 +71,7 @@ class TypeColumn(Table, frozen=True):
     """
 
     column: str
-    values: dict[str, EventType] = {}
+    values: dict[str, EventType] = msgspec.field(default_factory=dict)
 
 
 class TypeRule(Table, frozen=True):
@@ -134,6 +93,7 @@ class EventMapping(Table, frozen=True):
         quantity: Units.
         value: Money of the whole line.
         currency: ISO 4217 code.
+        minor_units: Whether the value is in the smallest unit of its currency, like pence.
         block: Place in the e-mail.
         send: The e-mail's id.
         id: Columns that make a row unique. Without them an id is made of the row's content, and
@@ -150,6 +110,7 @@ class EventMapping(Table, frozen=True):
     quantity: str | Value | None = None
     value: str | Value | None = None
     currency: str | Value | None = None
+    minor_units: bool = False
     block: str | Value | None = None
     send: str | Value | None = None
     id: tuple[str, ...] = ()
@@ -166,6 +127,7 @@ class ItemMapping(Table, frozen=True):
         image_url: The same for the picture.
         price: The median over the item's rows counts.
         currency: ISO 4217 code.
+        minor_units: Whether the price is in the smallest unit of its currency.
         categories: From the broadest to the narrowest; empty ones are left out.
         brand: As a reader knows it.
         attributes: Name → value.
@@ -178,9 +140,10 @@ class ItemMapping(Table, frozen=True):
     image_url: str | None = None
     price: str | Value | None = None
     currency: str | Value | None = None
+    minor_units: bool = False
     categories: tuple[str | Value, ...] = ()
     brand: str | Value | None = None
-    attributes: dict[str, str | Value] = {}
+    attributes: dict[str, str | Value] = msgspec.field(default_factory=dict)
     reject: tuple[Reject, ...] = ()
 
 
@@ -198,8 +161,22 @@ class Source(Table, frozen=True):
     format: Literal["csv", "parquet", "delta"] | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
-    tables: dict[str, str] = {}
+    tables: dict[str, str] = msgspec.field(default_factory=dict)
     query: str | None = None
+
+
+class Join(Table, frozen=True):
+    """The section `[catalogue]`: what is looked up there.
+
+    Attributes:
+        by: What the source calls items by: the name of an attribute of theirs, like `barcode`, or
+            `id`. What one item alone has becomes that item's id; all else stays as it is.
+        fill_value: Whether a cart, a purchase or a return without a value has the item's price
+            times its quantity.
+    """
+
+    by: str = "id"
+    fill_value: bool = False
 
 
 class FileMapping(Table, frozen=True):
@@ -210,12 +187,31 @@ class FileMapping(Table, frozen=True):
         source: What is read, and how.
         event: How a row becomes an event.
         items: How rows become items.
+        catalogue: What is looked up in the catalogue.
+        currency: What every value is turned into.
+        contract: What an event's row must be, and must not be.
     """
 
     name: str
     source: Source = Source()
     event: EventMapping | None = None
     items: ItemMapping | None = None
+    catalogue: Join | None = None
+    currency: Exchange | None = None
+    contract: tuple[Rule, ...] = ()
+
+    def rates(self) -> Rates | None:
+        """The rates that values are turned by, if they are.
+
+        Raises:
+            InvalidArgument: They can't be read; names file, key, value and cure.
+        """
+        return None if self.currency is None else read_rates(self.currency, self.name)
+
+    def beside(self, path: Path) -> FileMapping:
+        """The same, with files where they are seen from its own path."""
+        exchange = None if self.currency is None else self.currency.beside(path)
+        return msgspec.structs.replace(self, currency=exchange)
 
 
 def load_mapping(path: Path) -> FileMapping:
@@ -225,27 +221,9 @@ def load_mapping(path: Path) -> FileMapping:
         InvalidArgument: It can't be read, or is not a mapping; names file, key, value and cure.
     """
     text = read_text(path, "homing/mappings/online-retail-2.toml")
-    return parse_mapping(text, str(path))
-
-
-def read_text(path: Path, example: str) -> str:
-    """The text of a TOML file.
-
-    Args:
-        path: Its path.
-        example: Path of one of its kind, for messages.
-
-    Raises:
-        InvalidArgument: It can't be read, or is not UTF-8; names file and cure.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        cure = f"give the path of a TOML file, like {example}"
-        reason = f"can't be read: {error.strerror}"
-        raise InvalidArgument.of(str(path), field="mapping", reason=reason, cure=cure) from error
-    except UnicodeDecodeError as error:
-        raise refused(str(path), "", "", "not UTF-8", "save it as UTF-8") from error
+    mapping = parse_mapping(text, str(path)).beside(path)
+    mapping.rates()
+    return mapping
 
 
 def parse_mapping(text: str, name: str) -> FileMapping:
@@ -261,38 +239,6 @@ def parse_mapping(text: str, name: str) -> FileMapping:
     mapping = parse_table(text, name, FileMapping, "docs/importing.md")
     check_mapping(mapping, name)
     return mapping
-
-
-def parse_table(text: str, name: str, kind: type[Kind], page: str) -> Kind:
-    """What a TOML text says, as a table of one kind.
-
-    Args:
-        text: The TOML.
-        name: Of the file, for messages.
-        kind: The type; forbids words that it does not know.
-        page: The page of the docs that tells the words.
-
-    Raises:
-        InvalidArgument: It is no such table; names file, key, value and cure.
-    """
-    try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
-        value = f"{len(text)} characters"
-        raise refused(name, "", value, f"not TOML: {error}", "mend that line") from error
-    try:
-        return msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at `$.")
-        key = where.rstrip("`")
-        cure = f"see {page} for the words of a mapping"
-        raise refused(name, key, _value_at(raw, key), reason, cure) from error
-
-
-def refused(name: str, key: str, value: object, reason: str, cure: str) -> InvalidArgument:
-    """The error for one key of a mapping."""
-    field = f"{name}: {key}" if key else name
-    return InvalidArgument.of(value, field=field, reason=reason, cure=cure)
 
 
 def check_name(source: str, name: str) -> None:
@@ -325,15 +271,6 @@ def check_currency(constant: Scalar | None, name: str) -> None:
         raise refused(name, "event.currency", constant, "not a currency code", cure)
 
 
-def _value_at(raw: object, key: str) -> object:
-    for part in key.replace("[", ".").replace("]", "").split("."):
-        if isinstance(raw, dict) and part in raw:
-            raw = raw[part]
-        elif isinstance(raw, list) and part.isdigit():
-            raw = raw[int(part)]
-    return raw
-
-
 def check_mapping(mapping: FileMapping, name: str) -> None:
     """See that a mapping makes sense in itself.
 
@@ -348,8 +285,26 @@ def check_mapping(mapping: FileMapping, name: str) -> None:
     if mapping.event is None and mapping.items is None:
         cure = "add a section [event] or [items]"
         raise refused(name, "", mapping.name, "maps nothing", cure)
-    if mapping.event is not None:
-        _check_event(mapping.event, name)
+    event = mapping.event
+    rejects = None if event is None else event.reject
+    check_contract(mapping.contract, rejects, name, joined=mapping.catalogue is not None)
+    if event is not None:
+        _check_event(event, name)
+        _check_money(mapping, event, name)
+    elif mapping.catalogue is not None or mapping.currency is not None:
+        cure = "leave [catalogue] and [currency] out, or add a section [event]"
+        raise refused(name, "", mapping.name, "they are about events", cure)
+
+
+def _check_money(mapping: FileMapping, event: EventMapping, name: str) -> None:
+    filled = mapping.catalogue is not None and mapping.catalogue.fill_value
+    if event.currency is None and event.value is not None:
+        if event.minor_units:
+            cure = "give event.currency: JPY has none of them, KWD a thousand"
+            raise refused(name, "event.minor_units", "true", "units of which currency?", cure)
+        if mapping.currency is not None or filled:
+            cure = "give event.currency, a column or a constant"
+            raise refused(name, "event.currency", None, "values of which currency?", cure)
 
 
 def _check_event(event: EventMapping, name: str) -> None:

@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from features.errors import InvalidArgument
-from features.mapping import Table, parse_table, read_text, refused
 from features.sources.generic_mapping import Value, is_path, route, value_of
+from features.toml_tables import Table, parse_table, read_text, refused
 
 PAGE: Final = "docs/sources.md"
 EXAMPLE: Final = "the one in docs/sources.md"

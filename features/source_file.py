@@ -9,7 +9,7 @@ is one SELECT, so that a mapping made by somebody else can't read or write anyth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,16 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from features import columns as c
+from features.column_sql import literal, quoted
 from features.engine import open_duckdb
+from features.enriching_sql import ITEMS, PAID, PAID_IN, RATES
 from features.errors import HomingError, InvalidArgument
 from features.identity import CustomerKeys
 from features.item import Item, check_item
 from features.lake import live_files
-from features.mapping import FileMapping, refused
-from features.mapping_sql import ID_TEXT, REASON, Compiler, literal, quoted
+from features.mapping import FileMapping
+from features.mapping_sql import ID_TEXT, REASON, Compiler
+from features.toml_tables import refused
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -40,6 +43,25 @@ _REMEMBERED = 1_000_000
 
 
 @dataclass(frozen=True)
+class Exchanged:
+    """Values of one currency that were turned into the shop's.
+
+    Attributes:
+        rows: How many.
+        paid: Their sum, in that currency.
+        value: Their sum, in the shop's.
+    """
+
+    rows: int = 0
+    paid: float = 0.0
+    value: float = 0.0
+
+    def __add__(self, other: Exchanged) -> Exchanged:
+        """Both together."""
+        return Exchanged(self.rows + other.rows, self.paid + other.paid, self.value + other.value)
+
+
+@dataclass(frozen=True)
 class Batch:
     """Some rows of the source.
 
@@ -47,11 +69,13 @@ class Batch:
         rows: How many were read.
         accepted: Those to be events, with customer keys; columns as `Compiler.events` names them.
         rejected: Reason → how many of the others.
+        exchanged: Currency → what was turned from it into the shop's.
     """
 
     rows: int
     accepted: pa.RecordBatch
     rejected: Mapping[str, int]
+    exchanged: Mapping[str, Exchanged]
 
 
 class SourceFile:
@@ -71,6 +95,12 @@ class SourceFile:
         self._con = open_duckdb()
         with self._declared("source"):
             self._name_tables()
+            if (rates := mapping.rates()) is not None:
+                names = ("currency", "day", "rate")
+                listed = zip(*rates.rows(), strict=True)
+                self._con.register(
+                    RATES, pa.table(dict(zip(names, map(list, listed), strict=True)))
+                )
             self._confine()
             query = mapping.source.query
             if query is not None:
@@ -85,6 +115,11 @@ class SourceFile:
     def close(self) -> None:
         """Let go of the file."""
         self._con.close()
+
+    def join(self, items: Iterable[Item]) -> None:
+        """Look items up among these; once, before events are asked for, where the mapping does."""
+        assert self._mapping.catalogue is not None, "the caller knows the mapping"  # noqa: S101 - narrows
+        self._con.register(ITEMS, _words(items, self._mapping.catalogue.by))
 
     def events(self, keys: CustomerKeys, latest: str) -> Iterator[Batch]:
         """All rows as checked batches.
@@ -277,7 +312,36 @@ def _with_keys(batch: pa.RecordBatch, keys: CustomerKeys, known: dict[str, str |
     if made.null_count:
         rejected[UNUSABLE_CUSTOMER] += made.null_count
         kept = kept.filter(pc.is_valid(made))
-    return Batch(batch.num_rows, kept.drop_columns([REASON]), rejected)
+    turned = _exchanged(kept) if PAID in kept.schema.names else {}
+    beside = [name for name in (REASON, PAID, PAID_IN) if name in kept.schema.names]
+    return Batch(batch.num_rows, kept.drop_columns(beside), rejected, turned)
+
+
+def _exchanged(kept: pa.RecordBatch) -> dict[str, Exchanged]:
+    """Currency → what was turned from it into another."""
+    turned = kept.filter(pc.not_equal(kept.column(PAID_IN), kept.column(c.CURRENCY)))
+    sums = [(PAID, "count"), (PAID, "sum"), (c.VALUE, "sum")]
+    rows = pa.Table.from_batches([turned]).group_by(PAID_IN).aggregate(sums).to_pylist()
+    return {
+        row[PAID_IN]: Exchanged(*(row[f"{name}_{kind}"] for name, kind in sums)) for row in rows
+    }
+
+
+def _words(items: Iterable[Item], by: str) -> pa.Table:
+    """Items by what a source calls them; what several are called is the name of none."""
+    found: dict[str, Item | None] = {}
+    for item in items:
+        word = item.id if by == c.ID else item.attributes.get(by, "").strip()
+        if word:
+            found[word] = None if word in found else item
+    text = pa.string()
+    kinds = {"word": text, c.ID: text, c.PRICE: pa.float64(), c.CURRENCY: text}
+    rows = [
+        {"word": word, c.ID: item.id, c.PRICE: item.price, c.CURRENCY: item.currency}
+        for word, item in found.items()
+        if item is not None
+    ]
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
 
 
 def _counts(reasons: pa.Array) -> Iterator[tuple[str, int]]:

@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features import columns as c
+from features.column_sql import literal
 from features.engine import open_duckdb
 from features.event import Event, EventType
-from features.mapping_sql import CONTENT, CONTENT_HASH, ID_TEXT, literal
+from features.mapping_sql import CONTENT, CONTENT_HASH, ID_TEXT
 from features.profile import History, history_of
 from features.source_file import BATCH_ROWS, Batch
 from features.tables import EVENT_SCHEMA

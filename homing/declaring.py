@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from features.errors import InvalidArgument, SettingsError
-from features.mapping import refused
+from features.toml_tables import refused
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _VARIABLE = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")

@@ -49,6 +49,8 @@ def import_lines(report: ImportReport) -> Iterable[str]:
         )
     for reason, rows in sorted(report.rejected.items(), key=lambda pair: -pair[1]):
         yield f"  {rows:,} rejected: {reason}"
+    for currency, one in sorted(report.exchanged.items()):
+        yield f"  {one.rows:,} values of {one.paid:,.2f} {currency} came to {one.value:,.2f}"
     if report.items:
         yield f"{report.items:,} items in the catalogue"
     for reason, rows in sorted(report.items_rejected.items(), key=lambda pair: -pair[1]):

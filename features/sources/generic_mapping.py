@@ -19,15 +19,8 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from features.event import NEEDS_ITEM, EventType
-from features.mapping import (
-    Scalar,
-    Table,
-    check_currency,
-    check_name,
-    parse_table,
-    read_text,
-    refused,
-)
+from features.mapping import check_currency, check_name
+from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 
 EXAMPLE: Final = "homing/mappings/webhook-till.toml"
 FIELDS: Final = ("item", "quantity", "value", "currency", "block", "send", "slate")

@@ -1,8 +1,8 @@
 """What a source that is pulled is: one TOML file, in the words of `docs/pulling.md`.
 
 `[rest]` or `[sql]` says where it is, `[cursor]` what was fetched already, `[rows]` how its records
-become flat rows. From there on the words are those of an import: `[event]` and `[items]`
-(`features.mapping`). `[[contract]]` says what must not be.
+become flat rows. From there on the words are those of an import: `[event]`, `[items]`,
+`[catalogue]`, `[currency]` and `[[contract]]` (`features.mapping`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,11 @@ from typing import Final, Literal
 import msgspec
 
 from features import columns as c
-from features.mapping import (
-    EventMapping,
-    FileMapping,
-    ItemMapping,
-    Reject,
-    Scalar,
-    Table,
-    When,
-    check_mapping,
-    parse_table,
-    read_text,
-    refused,
-)
+from features.conditions import Rule
+from features.mapping import EventMapping, FileMapping, ItemMapping, Join, check_mapping
+from features.money import Exchange
 from features.sources.generic_mapping import is_path, listed
+from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 from homing.declaring import check_source_name, find_file
 
 PAGE: Final = "docs/pulling.md"
@@ -137,13 +128,6 @@ class Rows(Table, frozen=True):
     numbers: tuple[str, ...] = ()
 
 
-class Rule(Table, frozen=True):
-    """What must not be: a row that breaks the rule becomes a dead letter under its name."""
-
-    rule: str
-    broken: When
-
-
 class Declared(Table, frozen=True):
     """A whole file. Exactly one of `rest` and `sql`.
 
@@ -155,7 +139,10 @@ class Declared(Table, frozen=True):
         cursor: What tells new records; all of them are fetched every time without it.
         event: How a row becomes an event.
         items: How rows become items.
-        contract: What must not be.
+        catalogue: What is looked up in the catalogue.
+        currency: What every value is turned into.
+        contract: What an event's row must be; one that is not becomes a dead letter under the
+            rule's name.
     """
 
     name: str
@@ -165,15 +152,20 @@ class Declared(Table, frozen=True):
     cursor: Cursor | None = None
     event: EventMapping | None = None
     items: ItemMapping | None = None
+    catalogue: Join | None = None
+    currency: Exchange | None = None
     contract: tuple[Rule, ...] = ()
 
     def mapping(self) -> FileMapping:
-        """The mapping of its rows; what breaks the contract is left out by it."""
-        event = self.event
-        if event is not None:
-            rules = tuple(Reject(reason=one.rule, when=one.broken) for one in self.contract)
-            event = msgspec.structs.replace(event, reject=(*event.reject, *rules))
-        return FileMapping(name=self.name, event=event, items=self.items)
+        """The mapping of its rows."""
+        return FileMapping(
+            name=self.name,
+            event=self.event,
+            items=self.items,
+            catalogue=self.catalogue,
+            currency=self.currency,
+            contract=self.contract,
+        )
 
 
 def load_declared(path: Path) -> Declared:
@@ -182,7 +174,12 @@ def load_declared(path: Path) -> Declared:
     Raises:
         InvalidArgument: It can't be read, or describes none; names file, key, value and cure.
     """
-    return parse_declared(read_text(path, "homing/sync/ready/hubspot.toml"), str(path))
+    declared = parse_declared(read_text(path, "homing/sync/ready/hubspot.toml"), str(path))
+    if declared.currency is not None:
+        exchange = declared.currency.beside(path)
+        declared = msgspec.structs.replace(declared, currency=exchange)
+        declared.mapping().rates()
+    return declared
 
 
 def parse_declared(text: str, name: str) -> Declared:
@@ -202,7 +199,6 @@ def parse_declared(text: str, name: str) -> Declared:
     check_mapping(declared.mapping(), name)
     _check_rows(declared, name)
     _check_event(declared, name)
-    _check_contract(declared, name)
     _check_cursor(declared, name)
     return declared
 
@@ -240,16 +236,6 @@ def _check_event(declared: Declared, name: str) -> None:
     if not declared.event.id:
         cure = "name the columns that make a row unique: what is fetched again must count once"
         raise refused(name, "event.id", "", "missing", cure)
-
-
-def _check_contract(declared: Declared, name: str) -> None:
-    rules = [one.rule for one in declared.contract]
-    if rules and declared.event is None:
-        raise refused(name, "contract", rules, "it is about events", "add a section [event]")
-    taken = [one.reason for one in declared.event.reject] if declared.event else []
-    if len({*rules, *taken}) < len(rules) + len(set(taken)):
-        cure = "give every rule a name of its own"
-        raise refused(name, "contract.rule", rules, "a name comes twice", cure)
 
 
 def _check_cursor(declared: Declared, name: str) -> None:

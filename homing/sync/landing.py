@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -96,14 +97,23 @@ class Landing(NamedTuple):
         with scratch_folder(self.folder, ".landing-") as scratch:
             path = scratch / "rows.parquet"
             _check(_gather(declared, files, path), fetched, before, self.folder)
-            if declared.event is not None:
-                letters = self._bury(declared.name, _left_out(declared, path, self.clock))
             into = replace(
                 self.into, changed=lambda table: self._changed(declared.name, table, letters)
             )
             report = import_file(path, declared.mapping(), into, self.keys, self.clock, progress)
+            if declared.event is not None:
+                # After the import: items that it brought are known then.
+                letters |= self._bury(declared.name, self._left_out(declared, path))
         self._keep(Landed(fetched=fetched, files=tuple(map(str, files))))
         return report, letters
+
+    def _left_out(self, declared: Declared, path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Rows that should have been events, and why they are none."""
+        meant = [one.reason for one in declared.event.reject] if declared.event else []
+        with closing(SourceFile(path, declared.mapping())) as source:
+            if declared.catalogue is not None:
+                source.join(self.into.items())
+            yield from source.left_out((self.clock.now() + AHEAD).isoformat(), but=meant)
 
     def _changed(self, name: str, table: pa.Table, letters: dict[str, int]) -> None:
         found = (
@@ -177,15 +187,3 @@ def _check(found: tuple[int, int], fetched: Fetched, before: Fetched, folder: Pa
             "which doubles nothing, remove that folder"
         )
         raise ImportDiffers(message)
-
-
-def _left_out(
-    declared: Declared, path: Path, clock: Clock
-) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    """Rows that should have been events, and why they are none."""
-    meant = [one.reason for one in declared.event.reject] if declared.event else []
-    source = SourceFile(path, declared.mapping())
-    try:
-        yield from source.left_out((clock.now() + AHEAD).isoformat(), but=meant)
-    finally:
-        source.close()
