@@ -4,6 +4,8 @@ Two tables lie below one root: `events`, partitioned by UTC day, and `items`. Ev
 commit (Armbrust et al., "Delta Lake", VLDB 2020): readers see all of it or nothing of it, and may
 go on reading the version that they began with.
 
+What a write has returned from outlives a power cut, as the event log relies on.
+
 Events are only ever inserted. An event whose id is there already changes nothing, however often
 and by whomever it is sent. Ids are compared within the days of the batch and `SAME_ID_DAYS` around
 them: this covers what senders do (repeat after a timeout, repeat with a new clock reading, get the
@@ -32,6 +34,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from features import columns as c
 from features.errors import InvalidArgument, LakeMissing, LakeUnavailable, SettingsError
+from features.settling import Settling
 from features.tables import EVENT_SCHEMA, ITEM_SCHEMA, first_of_each
 
 if TYPE_CHECKING:
@@ -104,6 +107,7 @@ class Lake:
             )
             raise SettingsError(message)
         self.root = root.rstrip("/")
+        self._settling = {table: Settling(self.path(table)) for table in (EVENTS, ITEMS)}
 
     def path(self, table: str) -> str:
         """Where a table lies."""
@@ -318,7 +322,7 @@ class Lake:
 
     @contextmanager
     def _turn(self, table: str) -> Iterator[None]:
-        """Wait for the other writers of this machine.
+        """Wait for the other writers of this machine; what was committed is on the disk at the end.
 
         Without it, whoever writes much would lose every race against those who write little.
         """
@@ -329,6 +333,7 @@ class Lake:
                 with suppress(OSError):  # a file system without locks: attempts alone must do
                     fcntl.flock(folder, fcntl.LOCK_EX)
                 yield
+                self._settling[table].settle()
             finally:
                 os.close(folder)
 
