@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -182,15 +183,23 @@ def _moment(value: dt.datetime) -> str:
     return (value if value.tzinfo is None else value.astimezone(dt.UTC)).isoformat()
 
 
+def _encodable(value: str) -> str:
+    # A half of a pair of UTF-16, which JSON may hold alone, is no character.
+    return value.encode("utf-8", "replace").decode()
+
+
 def _json(value: object) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        return _encodable(json.dumps(value, ensure_ascii=False, default=str))
 
 
 _EXACT: Final = 2**53
 
 # The first that fits counts: a truth is a number too, and a moment a date.
 _WRITTEN: Final[Sequence[tuple[Any, Callable[[Any], str]]]] = (
-    (str, str),
+    (str, _encodable),
     (bool, lambda value: str(value).lower()),
     (float, _float),
     (dt.datetime, _moment),

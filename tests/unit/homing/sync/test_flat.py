@@ -65,6 +65,8 @@ def test_the_customer_is_the_first_id_that_is_there_and_else_the_address() -> No
         (b"\x01\xff", "01ff"),
         (["a", Decimal("1.5")], '["a","1.5"]'),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ("a\ud83d", "a?"),
+        ({"a": "\ud83d"}, '{"a": "?"}'),
     ],
 )
 def test_a_value_is_written_so(value: object, written: str | None) -> None:
