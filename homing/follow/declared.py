@@ -11,9 +11,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from features.mapping import Scalar, Table, parse_table, read_text, refused
 from features.sources.generic_mapping import EventPaths, check_event_paths, is_path
+from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 from homing.declaring import check_source_name, find_file
+from homing.follow.tables import Changes, check_changes
 
 PAGE: Final = "docs/following.md"
 CURSOR: Final = "{cursor}"
@@ -85,16 +86,6 @@ class WebSocket(Table, frozen=True):
     most_bytes: int = MOST_BYTES
 
 
-class Changes(Table, frozen=True):
-    """Changes of tables of a database; its address is the variable `HOMING_FOLLOW_<SOURCE>_URL`.
-
-    Attributes:
-        tables: Names with their schema, like `public.orders`.
-    """
-
-    tables: tuple[str, ...]
-
-
 class Declared(Table, frozen=True):
     """A whole file. Exactly one of `sse`, `websocket` and `changes`.
 
@@ -155,6 +146,8 @@ def parse_declared(text: str, name: str) -> Declared:
         _check_sse(declared.sse, name)
     if declared.websocket is not None:
         _check_websocket(declared.websocket, name)
+    if declared.changes is not None:
+        check_changes(declared.changes, declared.event, name)
     return declared
 
 

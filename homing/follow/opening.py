@@ -18,7 +18,15 @@ from homing.follow.tally import Tally
 
 PREFIX: Final = "HOMING_FOLLOW_"
 """What the names of a feed's variables begin with."""
-EXTRA: Final = frozenset({"httpx", "httpx_sse", "websockets"})
+EXTRAS: Final[Mapping[str, str]] = {
+    "httpx": "sync",
+    "httpx_sse": "sync",
+    "websockets": "sync",
+    "jpype": "changes",
+    "psycopg": "changes",
+    "pydbzengine": "changes",
+}
+"""Library that a kind of feed needs → the extra that brings it."""
 
 
 class Around(NamedTuple):
@@ -48,10 +56,11 @@ def open_stream(declared: Declared, around: Around) -> Stream:
     try:
         return _stream(declared, value_of, around)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
         what = "homing follow"
-        raise MissingExtra(what, "sync") from error
+        raise MissingExtra(what, extra) from error
 
 
 def _stream(declared: Declared, value_of: Callable[[str], str], around: Around) -> Stream:
@@ -64,7 +73,9 @@ def _stream(declared: Declared, value_of: Callable[[str], str], around: Around) 
         from homing.follow.websocket import WebSocketStream  # noqa: PLC0415
 
         return WebSocketStream(declared.websocket, value_of, positions, around.clock, lost)
-    raise NotImplementedError
+    from homing.follow.changes import ChangesStream  # noqa: PLC0415
+
+    return ChangesStream(declared, value_of("URL"), around.folder, lost)
 
 
 def feed_readers(folder: Path | None) -> dict[str, Reader]:
