@@ -17,7 +17,6 @@ import structlog
 from features.bursts import Bursts
 from features.clock import Clock
 from features.errors import Unavailable
-from features.event import MAX_EVENTS
 from features.identity import CustomerKeys
 from features.sources.again import FEED
 from features.sources.generic import MappedEvents
@@ -31,6 +30,8 @@ from homing.follow.tally import Tally
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 """Seconds between two tries to keep a batch: doubled from the first to the longest."""
+APPENDED: Final = 500
+"""Events that are appended at once."""
 FAULT: Final = "a fault of its reader, which the log shows; report it"
 
 _log = structlog.get_logger("homing.follow")
@@ -105,8 +106,8 @@ class Taking:
         """Letters first: one that comes again is kept once."""
         for reason, those in letters.items():
             self._into.log.bury(those, reason, self._origin)
-        for start in range(0, len(bodies), MAX_EVENTS):
-            self._into.log.append(bodies[start : start + MAX_EVENTS])
+        for start in range(0, len(bodies), APPENDED):
+            self._into.log.append(bodies[start : start + APPENDED])
 
     def _patiently(self, step: Callable[[], None]) -> None:
         """Do a step again, later and later, until it is done."""

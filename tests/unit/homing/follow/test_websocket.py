@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.http11 import Request
+from websockets.http11 import Response as Answer
+from websockets.sync.server import ServerConnection
+from websockets.utils import accept_key
+
+from features.clock import SystemClock
+from features.errors import SettingsError, StoreUnavailable
+from homing.follow.declared import Auth, WebSocket
+from homing.follow.positions import Positions
+from homing.follow.stream import Message
+from homing.follow.websocket import WebSocketStream
+from tests.followed import Socket, Taken, socket_server, taken, told, wait_for
+
+ANSWER = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %b\r\n\r\n"
+)
+
+
+@pytest.fixture
+def refused() -> list[tuple[int, str]]:
+    """Status and `Retry-After` that the next connections get instead, the first first."""
+    return []
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch, refused: list[tuple[int, str]]) -> Iterator[Socket]:
+    def before(connection: ServerConnection, _: Request) -> Answer | None:
+        if not refused:
+            return None
+        status, after = refused.pop(0)
+        answer = connection.respond(HTTPStatus(status), "")
+        if after:
+            answer.headers["Retry-After"] = after
+        return answer
+
+    monkeypatch.setattr("homing.patience.FIRST_WAIT", 0.01)
+    frames = [json.dumps({**told(number), "seq": number, "what": "view"}) for number in range(6)]
+    with socket_server(Socket(frames), process_request=before, ping_interval=None) as served:
+        yield served
+
+
+class Opened:
+    """A stream of a WebSocket, and how often its connection was lost."""
+
+    def __init__(self, shop: Socket, folder: Path, **fields: Any) -> None:  # noqa: ANN401 - its own
+        self.lost = 0
+        declared = WebSocket(**{"url": shop.url, **fields})
+        values = {"TOKEN": "hush", "API_KEY": "h&sh"}
+        self.positions = Positions(folder)
+        self.stream = WebSocketStream(
+            declared, values.__getitem__, self.positions, SystemClock(), self.lose
+        )
+
+    def lose(self) -> None:
+        self.lost += 1
+
+
+def after(shop: Socket) -> None:
+    """Have the feed begin behind the number that it is sent."""
+    shop.begin = lambda said: json.loads(said)["after"] + 1
+
+
+def test_texts_and_bytes_come_as_they_are_in_order(shop: Socket, tmp_path: Path) -> None:
+    shop.frames = ["one", b"\xff\x00", "drei ä"]
+    found = taken(Opened(shop, tmp_path).stream, 3).messages
+    assert found == [Message("", "", body) for body in (b"one", b"\xff\x00", "drei ä".encode())]
+
+
+def test_what_waits_together_is_taken_together(shop: Socket, tmp_path: Path) -> None:
+    first = threading.Event()
+    take = Taken(6)
+
+    def slow(messages: Sequence[Message]) -> None:
+        if not first.is_set():
+            first.set()
+            time.sleep(0.2)
+        take(messages)
+
+    Opened(shop, tmp_path).stream.run(slow, take.stop)
+    assert len(take.batches) <= 3
+    assert take.numbers() == [f"n{number}" for number in range(6)]
+
+
+def test_a_lost_connection_goes_on_behind_what_was_taken(shop: Socket, tmp_path: Path) -> None:
+    shop.each = 2
+    after(shop)
+    ask = {"op": "subscribe", "after": "{cursor}", "token": "{TOKEN}", "to": ["all", 1]}
+    opened = Opened(shop, tmp_path, subscribe=(ask,), cursor="seq", first=-1)
+    assert taken(opened.stream, 6).numbers() == [f"n{number}" for number in range(6)]
+    assert [json.loads(one[0]) for one in shop.heard] == [
+        {"op": "subscribe", "after": place, "token": "hush", "to": ["all", 1]}
+        for place in (-1, 1, 3)
+    ]
+    assert opened.lost == 2
+    assert Positions(tmp_path).position == "5"
+
+
+def test_a_batch_that_could_not_be_taken_comes_again(shop: Socket, tmp_path: Path) -> None:
+    def refuse(_: Sequence[Message]) -> None:
+        raise StoreUnavailable("the log is away")  # noqa: EM101 - of a test
+
+    with pytest.raises(StoreUnavailable, match="the log is away"):
+        Opened(shop, tmp_path, cursor="seq").stream.run(refuse, threading.Event())
+    assert Positions(tmp_path).position == ""
+
+
+def test_a_place_may_stand_in_the_address_and_in_a_text(shop: Socket, tmp_path: Path) -> None:
+    shop.begin = lambda _: 0
+    shop.frames = ['{"at": {"seq": "a b/3"}}']
+    fields: dict[str, Any] = {
+        "cursor": "at.seq",
+        "first": "the start",
+        "subscribe": ("go {cursor}",),
+    }
+    url = f"{shop.url}?from={{cursor}}"
+    for _ in range(2):
+        taken(Opened(shop, tmp_path, url=url, **fields).stream, 1)
+    assert [one["path"] for one in shop.asked] == ["/feed?from=the%20start", "/feed?from=a%20b%2F3"]
+    assert [one[0] for one in shop.heard] == ["go the start", "go a b/3"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "path", "header"),
+    [
+        (Auth(type="bearer"), "/feed", "Bearer hush"),
+        (Auth(type="api_key", name="key", location="query"), "/feed?key=h%26sh", None),
+        (None, "/feed", None),
+    ],
+)
+def test_it_says_who_we_are(
+    shop: Socket, tmp_path: Path, auth: Auth | None, path: str, header: str | None
+) -> None:
+    taken(Opened(shop, tmp_path, auth=auth, headers={"X-Shop": "{TOKEN}"}).stream, 1)
+    assert shop.asked[0]["path"] == path
+    assert shop.asked[0].get("Authorization") == header
+    assert shop.asked[0]["X-Shop"] == "hush"
+
+
+def test_a_message_says_of_which_kind_it_is(shop: Socket, tmp_path: Path) -> None:
+    shop.frames = ['{"a": {"what": "view"}}', "[]", "no JSON"]
+    first, second, third = taken(Opened(shop, tmp_path, kind="a.what").stream, 3).messages
+    assert (first.kind, second.kind) == ("view", "")
+    assert third.trouble == "not JSON; have the feed send JSON in UTF-8"
+
+
+def test_a_message_that_is_too_long_is_told(
+    shop: Socket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.frames[3] = "x" * 2_000
+    opened = Opened(shop, tmp_path, most_bytes=1_000)
+    stop = threading.Event()
+    take = Taken(99)
+    thread = threading.Thread(target=opened.stream.run, args=(take, stop))
+    thread.start()
+    wait_for(lambda: opened.lost > 0)
+    stop.set()
+    thread.join()
+    assert take.numbers()[:3] == ["n0", "n1", "n2"]
+    assert "longer than 1,000 bytes: raise websocket.most_bytes" in capsys.readouterr().out
+
+
+def test_it_waits_as_long_as_it_is_asked_to(
+    shop: Socket, tmp_path: Path, refused: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, float | None]] = []
+
+    def noted(attempt: int, after: float | None) -> float:
+        asked.append((attempt, after))
+        return 0.0
+
+    monkeypatch.setattr("homing.follow.connecting.seconds_to_wait", noted)
+    refused += [(503, ""), (429, "7")]
+    assert len(taken(Opened(shop, tmp_path).stream, 6).messages) >= 6
+    assert asked == [(1, None), (2, 7.0)]
+
+
+def test_what_will_not_pass_ends_it_with_the_cure(
+    shop: Socket, tmp_path: Path, refused: list[tuple[int, str]]
+) -> None:
+    refused += [(403, "")]
+    with pytest.raises(SettingsError, match=r"answers 403: see to websocket.url"):
+        Opened(shop, tmp_path).stream.run(Taken(1), threading.Event())
+    with pytest.raises(SettingsError, match="the address of the feed can't be used") as caught:
+        Opened(shop, tmp_path, url="ws://{TOKEN}@:x").stream.run(Taken(1), threading.Event())
+    assert "hush" not in str(caught.value)
+
+
+def test_where_nobody_speaks_websockets_it_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homing.patience.FIRST_WAIT", 0.01)
+    shop = Socket()
+    shop.url = "ws://127.0.0.1:9/"
+    opened = Opened(shop, tmp_path)
+    stop = threading.Event()
+    thread = threading.Thread(target=opened.stream.run, args=(Taken(1), stop))
+    thread.start()
+    wait_for(lambda: opened.lost > 1)
+    stop.set()
+    thread.join()
+
+
+def test_a_silent_feed_is_asked_and_stays_where_it_answers(shop: Socket, tmp_path: Path) -> None:
+    opened = Opened(shop, tmp_path, silence=0.1)
+    take = Taken(99)
+    thread = threading.Thread(target=opened.stream.run, args=(take, take.stop))
+    thread.start()
+    time.sleep(1.2)
+    begun = time.monotonic()
+    take.stop.set()
+    thread.join()
+    assert time.monotonic() - begun < 1
+    assert (opened.lost, len(shop.asked)) == (0, 1)
+
+
+def test_a_feed_that_answers_no_ping_is_connected_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homing.patience.FIRST_WAIT", 0.01)
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        deaf = Socket()
+        deaf.url = f"ws://127.0.0.1:{listening.getsockname()[1]}/"
+        opened = Opened(deaf, tmp_path, silence=0.1)
+        thread = threading.Thread(target=opened.stream.run, args=(Taken(1), stop))
+        thread.start()
+        held, _ = listening.accept()
+        with held:
+            [key] = re.findall(rb"Sec-WebSocket-Key: (\S+)", held.recv(9_999))
+            held.sendall(ANSWER % accept_key(key.decode()).encode())
+            wait_for(lambda: opened.lost > 0)
+            stop.set()
+    thread.join()
+
+
+def test_a_socket_that_ends_between_two_batches_loses_nothing(shop: Socket, tmp_path: Path) -> None:
+    shop.each = 6
+    opened = Opened(shop, tmp_path)
+    assert taken(opened.stream, 12).numbers() == [f"n{number}" for number in range(6)] * 2
