@@ -122,8 +122,12 @@ def rabbitmq_server(folder: Path, port: int) -> Iterator[str]:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL server with an empty database; gives its URL, and ends with all that it kept."""
+def postgres_server(*settings: str) -> Iterator[str]:
+    """A PostgreSQL server with an empty database; gives its URL, and ends with all that it kept.
+
+    Args:
+        settings: More of its own, like `wal_level=logical`.
+    """
     places = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
     initdb, control = (require(one, "postgresql", *places) for one in ("initdb", "pg_ctl"))
     # It refuses to run as root.
@@ -134,6 +138,7 @@ def postgres_server() -> Iterator[str]:
             shutil.chown(folder, owner)
         data, log = f"{folder}/data", f"{folder}/log"
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options += "".join(f" -c {setting}" for setting in settings)
         made = [initdb, "--pgdata", data, "--username", "shop", "--auth", "trust", "--no-sync"]
         _run_as(owner, folder, made)
         _run_as(owner, folder, [control, "-D", data, "-o", options, "-l", log, "-w", "start"])

@@ -29,7 +29,7 @@ CLOSE_SECONDS: Final = 2.0
 """How long an engine may take to end; one that takes longer ends with the process."""
 NAME: Final = "homing"
 """Of the engine and of what it calls its server: constant, for they are part of an offset's key."""
-_CURE: Final = "install openjdk-17-jre-headless or a later one, or set JAVA_HOME to it"
+_CURE: Final = "install openjdk-17-jre-headless or a later one, or set JAVA_HOME to one"
 
 _COMPLETION = "io.debezium.engine.DebeziumEngine$CompletionCallback"
 _OURS = f"{NAME}."
