@@ -1,7 +1,8 @@
 """A retrain that is killed with SIGKILL leaves champion and profiles as they were, or goes on.
 
-`python -m tests.integration.test_retrain_killed FOLDER` forks the children that die: it has
-imported what they need, and that is what takes long.
+`python -m tests.integration.test_retrain_killed FOLDER` forks the child that dies: it has imported
+what that needs. The child retrains once, and before it dies it keeps at each earlier moment what
+its death would have left there: all its files, byte for byte, as they stand.
 """
 
 from __future__ import annotations
@@ -36,20 +37,23 @@ WRITING = "writing profiles"
 MOMENTS = (TRAINING, COMPUTING, PROMOTING, WRITING)
 
 
-def die() -> None:
-    """End this process as the kernel would."""
-    os.kill(os.getpid(), signal.SIGKILL)
+def reached(home: Path, moment: str) -> None:
+    """Keep what a death at this moment leaves; at the last one, end as the kernel would."""
+    if moment == MOMENTS[-1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    shutil.copytree(home, home.with_name(moment))
 
 
-def retrain_until(home: Path, moment: str) -> None:
-    """Retrain, and die at that moment: in a stage after its first step, or between two writes."""
+def retrain_until_killed(home: Path) -> None:
+    """Retrain, and reach each moment: in a stage after its first step, or between two writes."""
 
     @contextmanager
     def stage(opened: str) -> Iterator[Advance]:
-        yield lambda _done, _total: die() if opened == moment else None
+        left = [opened] if opened in MOMENTS else []
+        yield lambda _done, _total: reached(home, left.pop()) if left else None
 
-    class Dying(Tracking):
-        """Dies when a champion's history is written and its alias is not."""
+    class Watched(Tracking):
+        """Reaches a moment when a champion's history is written and its alias is not."""
 
         @contextmanager
         def client(self) -> Iterator[Any]:
@@ -57,14 +61,15 @@ def retrain_until(home: Path, moment: str) -> None:
                 become = client.set_registered_model_alias
 
                 def set_alias(name: str, alias: str, version: str) -> None:
-                    if (alias, moment) == (CHAMPION, PROMOTING):
-                        die()
+                    if alias == CHAMPION:
+                        reached(home, PROMOTING)
                     become(name, alias, version)
 
                 client.set_registered_model_alias = set_alias  # type: ignore[method-assign]
                 yield client
+                client.set_registered_model_alias = become  # type: ignore[method-assign]
 
-    pytest.MonkeyPatch().setattr(bootstrap, "Tracking", Dying)
+    pytest.MonkeyPatch().setattr(bootstrap, "Tracking", Watched)
     bootstrap.retrain(settings_at(home), stage, clock_of(SHOP))
 
 
@@ -85,10 +90,7 @@ def champion_of(home: Path) -> str | None:
 def homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """What is left of a home, by the moment of death."""
     folder = tmp_path_factory.mktemp("killed")
-    fill(folder / "whole", SHOP)
-    assert champion_of(folder / "whole") is None  # MLflow has made its tables, once for all
-    for moment in MOMENTS:
-        shutil.copytree(folder / "whole", folder / moment)
+    fill(folder / WRITING, SHOP)
     program = [sys.executable, "-m", __name__, str(folder)]
     subprocess.run(program, cwd=TOP, check=True, timeout=120)  # noqa: S603 - ours
     return {moment: folder / moment for moment in MOMENTS}
@@ -121,10 +123,9 @@ def test_killed_while_profiles_are_written_the_next_publish_writes_the_rest(
 
 if __name__ == "__main__":
     importlib.import_module("mlflow.pyfunc")
-    for moment in MOMENTS:
-        child = os.fork()
-        if not child:
-            retrain_until(Path(sys.argv[1]) / moment, moment)
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, moment
+    child = os.fork()
+    if not child:
+        retrain_until_killed(Path(sys.argv[1]) / WRITING)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
