@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from features.errors import InvalidArgument, SettingsError
 
@@ -24,6 +25,11 @@ _KEY = re.compile(r"ck_[0-9a-f]{32}")
 def is_key(text: str) -> bool:
     """Whether the text is a customer key already."""
     return _KEY.fullmatch(text) is not None
+
+
+def are_keys(texts: Iterable[str]) -> bool:
+    """Whether all texts are customer keys already."""
+    return all(map(_KEY.fullmatch, texts))
 
 
 class CustomerKeys:

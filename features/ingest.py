@@ -8,24 +8,24 @@ is lost and nothing is doubled, whichever line the process dies at.
 from __future__ import annotations
 
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from itertools import groupby
-from operator import attrgetter
 from typing import Final, Protocol
 
 import pyarrow as pa
 import structlog
 
 from features.alias import identified_of
+from features.batch import read_entries
 from features.clock import Clock, SystemClock
-from features.errors import InvalidEvent, Unavailable
-from features.event import Event, check_event
+from features.errors import Unavailable
+from features.event import Event
 from features.freshness import Freshness, listening
 from features.lake import Lake, MergeReport
 from features.profile import History, history_of
 from features.settings import Settings
-from features.stores.codec import decode_event
 from features.stores.opening import open_log, open_stores
 from features.stores.ports import Entry, EventLog, ProfileStore
 from features.tables import event_table
@@ -38,7 +38,12 @@ SOURCE: Final = "ingest"
 """Where dead letters say that they come from."""
 
 FOLD_BATCH: Final = 500
-"""Entries in one fold: small, for serving waits while they are joined."""
+"""Entries in one fold of a loop that keeps up."""
+FOLD_MOST: Final = 8_000
+"""Entries in one fold of a loop that is behind: most of a fold is what it touches on disk, and
+profiles that are folded together lie together."""
+FOLD_SECONDS: Final = 0.25
+"""How long a fold may take for the next one to be larger: other writers of profiles wait for it."""
 MERGE_BATCH: Final = 50_000
 """Entries in one merge at most."""
 MERGE_ENOUGH: Final = 5_000
@@ -94,6 +99,7 @@ class Ingest:
         self._profiles = profiles
         self._lake = lake
         self._clock = clock
+        self._fold_batch = FOLD_BATCH
         self.freshness = Freshness(log, clock, [PROFILES] if lake is None else [PROFILES, LAKE])
 
     def fold_once(self) -> int:
@@ -105,14 +111,17 @@ class Ingest:
         Raises:
             StoreUnavailable: Nothing is lost; the same batch comes again.
         """
-        entries = self._take(PROFILES, FOLD_BATCH)
+        began, limit = time.monotonic(), self._fold_batch
+        entries = self._take(PROFILES, limit)
         if not entries:
             return 0
-        events, poison = self._read(entries)
+        events, poison = read_entries(entries, self._clock.now())
         self._profiles.fold(histories(events), identified_of(events))
         for body, reason in poison:
             self._log.bury([body], reason, SOURCE)
         self._commit(PROFILES, entries, events)
+        behind = len(entries) == limit and time.monotonic() - began < FOLD_SECONDS
+        self._fold_batch = min(2 * limit, FOLD_MOST) if behind else max(limit // 2, FOLD_BATCH)
         _log.debug("folded", entries=len(entries), events=len(events), dead_letters=len(poison))
         return len(entries)
 
@@ -131,7 +140,7 @@ class Ingest:
         entries = self._take(LAKE, MERGE_BATCH)
         if not entries:
             return 0
-        events, _ = self._read(entries)
+        events, _ = read_entries(entries, self._clock.now())
         if events:
             report = self._lake.merge_events(event_table(events))
             _log.info("merged", entries=len(entries), events=len(events), inserted=report.inserted)
@@ -157,30 +166,13 @@ class Ingest:
         self._log.commit(reader, entries[-1].position)
         self.freshness.passed(reader, entries, events)
 
-    def _read(self, entries: Iterable[Entry]) -> tuple[list[Event], list[tuple[bytes, str]]]:
-        """The events, and what can't be read, each with the reason."""
-        now = self._clock.now()
-        events: list[Event] = []
-        poison: list[tuple[bytes, str]] = []
-        for entry in entries:
-            try:
-                event = decode_event(entry.body)
-            except InvalidEvent as error:
-                poison.append((entry.body, str(error)))
-                continue
-            problem = check_event(event, now)
-            if problem is None:
-                events.append(event)
-            else:
-                poison.append((entry.body, str(problem)))
-        return events, poison
-
 
 def histories(events: Iterable[Event]) -> dict[str, History]:
     """Customer key → the history of that customer's events alone; nobody without any."""
-    customer = attrgetter("customer")
-    own = groupby(sorted(events, key=customer), customer)
-    found = {key: history_of(those) for key, those in own}
+    own: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        own[event.customer].append(event)
+    found = {key: history_of(those) for key, those in own.items()}
     return {key: history for key, history in found.items() if history != _NOTHING}
 
 

@@ -10,7 +10,7 @@ after a crash, an event that is sent twice and an import beside the live stream 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from heapq import nlargest
 from operator import attrgetter
 from typing import TypeVar
@@ -25,6 +25,8 @@ MAX_OWNED = 2_000
 """The most recently bought items that a history keeps."""
 MAX_EXPOSURES = 20
 """The most recent ones that a history keeps: some months of weekly mail."""
+MAX_TYPES = len(EventType)
+"""Types that a history knows the latest event of: all."""
 
 CONSENT = frozenset({EventType.EMAIL_BOUNCE, EventType.EMAIL_COMPLAINT, EventType.UNSUBSCRIBE})
 """What ends mail, whoever did it: a robot that follows every link has unsubscribed the address."""
@@ -90,11 +92,11 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
     def join(self, other: History) -> History:
         """The least history that holds both."""
         return History(
-            interactions=_interactions({*self.interactions, *other.interactions}),
+            interactions=_both(self.interactions, other.interactions, _event_of, MAX_INTERACTIONS),
             bought=_latest(self.bought, other.bought, MAX_OWNED),
             returned=_latest(self.returned, other.returned, MAX_OWNED),
-            latest=_latest(self.latest, other.latest, len(EventType)),
-            exposures=_exposures({*self.exposures, *other.exposures}),
+            latest=_latest(self.latest, other.latest, MAX_TYPES),
+            exposures=_both(self.exposures, other.exposures, _slate_of, MAX_EXPOSURES),
         )
 
     def owned(self) -> frozenset[str]:
@@ -256,63 +258,80 @@ def history_of(events: Iterable[Event]) -> History:
 
     What a robot did is left out, but for `CONSENT`, and so is who somebody is.
     """
-    interactions: set[Interaction] = set()
+    interactions: list[Interaction] = []
     bought: dict[str, int] = {}
     returned: dict[str, int] = {}
     latest: dict[str, int] = {}
-    exposures: set[Exposure] = set()
-    for event in filter(_counts, events):
+    exposures: list[Exposure] = []
+    for event in events:
+        kind, item = event.type, event.item
+        if kind is _IDENTIFY or (event.machine and kind not in CONSENT):
+            continue
         at = int(event.occurred_at.timestamp())
-        latest[event.type] = max(at, latest.get(event.type, at))
-        if event.type is EventType.SLATE_SERVED:
+        latest[kind] = max(at, latest.get(kind, at))
+        if kind is _SLATE_SERVED:
             if event.items:
                 slate = event_digest(event.slate or event.id)
-                exposures.add(Exposure(at, slate, event.block or "", event.items))
+                exposures.append(Exposure(at, slate, event.block or "", event.items))
             continue
-        if event.item is None or event.machine:
+        if item is None or event.machine:
             continue
-        digest = event_digest(event.id)
-        interactions.add(Interaction(at, digest, event.item, event.type, event.quantity))
-        if event.type is EventType.PURCHASE:
-            bought[event.item] = max(at, bought.get(event.item, at))
-        elif event.type is EventType.RETURN:
-            returned[event.item] = max(at, returned.get(event.item, at))
+        interactions.append(Interaction(at, event_digest(event.id), item, kind, event.quantity))
+        if kind is _PURCHASE:
+            bought[item] = max(at, bought.get(item, at))
+        elif kind is _RETURN:
+            returned[item] = max(at, returned.get(item, at))
     return History(
-        interactions=_interactions(interactions),
+        interactions=_most_recent(interactions, _event_of, MAX_INTERACTIONS),
         bought=_latest(bought, {}, MAX_OWNED),
         returned=_latest(returned, {}, MAX_OWNED),
         latest=latest,
-        exposures=_exposures(exposures),
+        exposures=_most_recent(exposures, _slate_of, MAX_EXPOSURES),
     )
 
 
-def _counts(event: Event) -> bool:
-    if event.machine:
-        return event.type in CONSENT
-    return event.type is not EventType.IDENTIFY
+# Looked up once: a look at an enumeration takes longer than what is done with it.
+_IDENTIFY = EventType.IDENTIFY
+_SLATE_SERVED = EventType.SLATE_SERVED
+_PURCHASE = EventType.PURCHASE
+_RETURN = EventType.RETURN
+_event_of = attrgetter("event")
+_slate_of = attrgetter("slate")
 
 
-def _interactions(some: set[Interaction]) -> tuple[Interaction, ...]:
-    return _most_recent(some, attrgetter("event"), MAX_INTERACTIONS)
-
-
-def _exposures(some: set[Exposure]) -> tuple[Exposure, ...]:
-    return _most_recent(some, attrgetter("slate"), MAX_EXPOSURES)
+def _both(
+    one: tuple[Recent, ...], other: tuple[Recent, ...], name: Callable[[Recent], int], limit: int
+) -> tuple[Recent, ...]:
+    """The last ones of both, each of them as `_most_recent` gives it."""
+    # Mostly one is empty, or all of the other is later.
+    if not (one and other):
+        joined = one or other
+    elif one[-1] < other[0] and set(map(name, other)).isdisjoint(map(name, one)):
+        joined = one + other
+    else:
+        return _most_recent(one + other, name, limit)
+    return joined if len(joined) <= limit else joined[-limit:]
 
 
 def _most_recent(
-    some: set[Recent], name: Callable[[Recent], int], limit: int
+    some: Collection[Recent], name: Callable[[Recent], int], limit: int
 ) -> tuple[Recent, ...]:
     """The last ones in their order; of several that bear one name, only the last."""
-    latest = {name(one): one for one in sorted(some)}
-    return tuple(sorted(latest.values())[-limit:])
+    ordered = sorted(some) if len(some) > 1 else some
+    latest = {name(one): one for one in ordered}
+    if len(latest) < len(ordered):
+        ordered = sorted(latest.values())
+    return tuple(ordered)[-limit:]
 
 
-def _latest(one: Mapping[str, int], other: Mapping[str, int], limit: int) -> dict[str, int]:
+def _latest(one: dict[str, int], other: dict[str, int], limit: int) -> dict[str, int]:
     """The later time for each name, for the `limit` latest names; ties go to the greater name."""
-    joined = dict(one)
-    for name, at in other.items():
-        joined[name] = max(at, joined.get(name, at))
+    if not (one and other):
+        joined = one or other
+    else:
+        joined = {**one, **other}
+        for name in one.keys() & other.keys():
+            joined[name] = max(one[name], other[name])
     if len(joined) <= limit:
         return joined
     return dict(nlargest(limit, joined.items(), key=lambda pair: (pair[1], pair[0])))

@@ -12,7 +12,7 @@ import msgspec
 
 from features.errors import InputError, InvalidEvent, InvalidItem, Problem, StoreUnavailable
 from features.event import Event
-from features.identity import is_key
+from features.identity import are_keys, is_key
 from features.item import Item
 from features.override import Override
 
@@ -28,6 +28,7 @@ class _Customer(msgspec.Struct):
 
 _DATED: Final = b"\xc1"
 _TIME: Final = Struct(">q")
+_time_of: Final = _TIME.unpack_from
 _BODY: Final = len(_DATED) + _TIME.size
 """Where the body begins behind its time."""
 
@@ -64,6 +65,18 @@ def decode_event(body: bytes) -> Event:
     return event
 
 
+def decode_events(bodies: Iterable[bytes]) -> list[Event] | None:
+    """All events at once; None when `decode_event` refuses any of them, and tells why."""
+    try:
+        events = list(map(_event_decoder.decode, bodies))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    keys = [event.customer for event in events]
+    keys += [event.alias for event in events if event.alias is not None]
+    zones = {event.occurred_at.tzinfo for event in events}
+    return events if are_keys(keys) and None not in zones else None
+
+
 def dated(body: bytes, accepted: int) -> bytes:
     """A body with the time of its acceptance before it, microseconds since 1970."""
     return b"%b%b%b" % (_DATED, _TIME.pack(accepted), body)
@@ -71,9 +84,9 @@ def dated(body: bytes, accepted: int) -> bytes:
 
 def undated(body: bytes) -> tuple[bytes, float | None]:
     """What `dated` got, the time in seconds; a body without one as it is, and None."""
-    if body[:1] != _DATED or len(body) < _BODY:
+    if not body.startswith(_DATED) or len(body) < _BODY:
         return body, None
-    return body[_BODY:], _TIME.unpack_from(body, 1)[0] / 1e6
+    return body[_BODY:], _time_of(body, 1)[0] / 1e6
 
 
 def customer_of(body: bytes) -> str:

@@ -181,6 +181,26 @@ def test_without_a_lake_only_profiles_are_written(log: EventLog, stores: Stores)
     assert ingest.trim() == 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(60.0, [2, 4, 8, 8, 2, 0, 0, 1]), (0.0, [2] * 12 + [0])],
+)
+def test_a_loop_that_is_behind_folds_more_at_once_as_long_as_it_is_quick(
+    log: EventLog,
+    stores: Stores,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    expected: list[int],
+) -> None:
+    for name, value in (("FOLD_BATCH", 2), ("FOLD_MOST", 8), ("FOLD_SECONDS", seconds)):
+        monkeypatch.setattr(loop, name, value)
+    ingest = Ingest(log, stores.profiles, None, FixedClock(NOW))
+    append(log, [bought(number) for number in range(24)])
+    folded = [ingest.fold_once() for _ in expected[:-1]]
+    append(log, [bought(24)] * expected[-1])
+    assert [*folded, ingest.fold_once()] == expected
+
+
 def test_histories_are_told_apart_by_customer() -> None:
     events = [bought(1), bought(2, BOB), bought(3)]
     assert histories(events) == {
