@@ -276,7 +276,7 @@ class SourceFile:
 
 def _delta_files(path: Path) -> list[str]:
     try:
-        return live_files(DeltaTable(path), str(path))
+        return list(live_files(DeltaTable(path), str(path)))
     except DeltaError as error:
         cure = "give the folder that has _delta_log in it"
         reason = "not a Delta table"

@@ -16,7 +16,7 @@ from features.stores.codec import encode_event
 from features.stores.ports import Entry
 from tests.unit.features.making import ANN, BOB, NOW, event
 
-FINE = [
+FINE: list[dict[str, Any]] = [
     {},
     {"type": EventType.SEARCH, "item": None},
     {"type": EventType.SLATE_SERVED, "items": ("a", "b"), "served_by": "model", "model": "m/1"},
@@ -26,7 +26,7 @@ FINE = [
     {"occurred_at": NOW + timedelta(days=1), "machine": True},
     {"occurred_at": NOW.astimezone(timezone(timedelta(hours=3)))},
 ]
-BROKEN = [
+BROKEN: list[dict[str, Any]] = [
     *({name: ""} for name in ("item", "block", "send", "slate", "source", "served_by", "model")),
     *({name: "x"} for name in ("served_by", "model", "alias")),
     {"item": None},
