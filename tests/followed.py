@@ -53,6 +53,8 @@ class Feed:
         open: Whether a connection that has brought all stays open.
         answers: Status and headers that the next connections get instead, the first first.
         asked: Headers and query of every connection.
+        ends: Whether it ends for good where nothing is left.
+        pause: Seconds between two events.
         sent: How many events have left.
         url: Where it is.
     """
@@ -63,6 +65,8 @@ class Feed:
         self.open = True
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.asked: list[dict[str, str]] = []
+        self.ends = False
+        self.pause = 0.0
         self.sent = 0
         self.url = ""
 
@@ -73,6 +77,8 @@ class Feed:
             status, headers = self.answers.pop(0)
             return Response(status_code=status, headers=headers)
         after = int(request.headers.get("last-event-id", "-1"))
+        if self.ends and after + 1 >= len(self.events):
+            return Response(status_code=204)
         return StreamingResponse(self._said(after + 1), media_type="text/event-stream")
 
     async def _said(self, begin: int) -> AsyncIterator[bytes]:
@@ -81,7 +87,9 @@ class Feed:
         for event in self.events[begin:end]:
             yield event
             self.sent += 1
-        while self.open and self.each is None:
+            if self.pause:
+                await asyncio.sleep(self.pause)
+        while self.open and self.each is None:  # noqa: ASYNC110 - told by another thread
             await asyncio.sleep(0.02)
 
 

@@ -58,7 +58,8 @@ def follow(
         held.enter_context(only_one(folder, f"following {name}", clock))
         tally = Tally(declared.name, clock)
         stream = open_stream(declared, Around(environ, folder, clock, tally))
-        log = held.enter_context(closing(open_log(settings.resolved_log_url(), clock)))
+        opened = open_log(settings.resolved_log_url(), clock, settings.log_max_depth)
+        log = held.enter_context(closing(opened))
         host, port = settings.follow_host, settings.follow_port
         held.enter_context(listening(tally, host, port, "HOMING_FOLLOW_PORT"))
         _log.info("follows", feed=declared.name)

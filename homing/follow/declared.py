@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from features.sources.generic_mapping import EventPaths, check_event_paths, is_path
+from features.sources.generic_mapping import EventPaths, check_event_paths, is_path, listed
 from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 from homing.declaring import check_source_name, find_file
 from homing.follow.tables import Changes, check_changes
@@ -145,7 +145,7 @@ def parse_declared(text: str, name: str) -> Declared:
     if declared.sse is not None:
         _check_sse(declared.sse, name)
     if declared.websocket is not None:
-        _check_websocket(declared.websocket, name)
+        _check_websocket(declared.websocket, declared.event, name)
     if declared.changes is not None:
         check_changes(declared.changes, declared.event, name)
     return declared
@@ -157,7 +157,7 @@ def _check_sse(sse: Sse, name: str) -> None:
         raise refused(name, "sse.url", sse.url, "no address", "begin it with https:// or http://")
 
 
-def _check_websocket(socket: WebSocket, name: str) -> None:
+def _check_websocket(socket: WebSocket, event: EventPaths, name: str) -> None:
     _check_limits("websocket", socket.silence, socket.most_bytes, name)
     if not socket.url.startswith(("wss://", "ws://")):
         cure = "begin it with wss:// or ws://"
@@ -166,6 +166,11 @@ def _check_websocket(socket: WebSocket, name: str) -> None:
         if path is not None and not is_path(path):
             cure = "write names with dots between, [0] for a place in a list, like meta.seq"
             raise refused(name, f"websocket.{key}", path, "not a path", cure)
+    whose = {path.removeprefix("$.") for path in (*listed(event.customer), *listed(event.email))}
+    if socket.cursor is not None and socket.cursor.removeprefix("$.") in whose:
+        # The position is kept as it is; a customer's outside id must never be.
+        cure = "give the path of what counts messages"
+        raise refused(name, "websocket.cursor", socket.cursor, "would keep the customer's id", cure)
     asked = CURSOR in socket.url or CURSOR in msgspec.json.encode(socket.subscribe).decode()
     if asked and (socket.cursor is None or socket.first is None):
         cure = "say where the position is, and where to begin"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 def cut(blocks: Blocks, text: bytes, places: list[int]) -> list[Block]:
     """The blocks of a text that comes in several chunks."""
     edges = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
-    chunks = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [text[a:b] for a, b in pairwise(edges)]
     return [block for chunk in chunks for block in blocks.add(chunk)]
 
 

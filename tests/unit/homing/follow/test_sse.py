@@ -71,7 +71,8 @@ def test_a_lost_connection_goes_on_behind_what_was_taken(feed: Feed, tmp_path: P
 
 def test_a_batch_that_could_not_be_taken_comes_again(feed: Feed, tmp_path: Path) -> None:
     def refuse(_: Sequence[Message]) -> None:
-        raise StoreUnavailable("the log is away")  # noqa: EM101 - of a test
+        message = "the log is away"
+        raise StoreUnavailable(message)
 
     with pytest.raises(StoreUnavailable, match="the log is away"):
         Opened(feed, tmp_path).stream.run(refuse, threading.Event())
@@ -187,7 +188,7 @@ def test_in_an_envelope_a_message_has_its_name_and_its_id(feed: Feed, tmp_path: 
 
 
 def test_an_id_that_no_header_can_have_is_no_place(feed: Feed, tmp_path: Path) -> None:
-    feed.events = [sse(0), "id: \x01\ndata: 1\n\n".encode(), b"id: " + b"9" * 2_000 + b"\n\n"]
+    feed.events = [sse(0), b"id: \x01\ndata: 1\n\n", b"id: " + b"9" * 2_000 + b"\n\n"]
     opened = Opened(feed, tmp_path)
     taken(opened.stream, 2)
     assert opened.positions.position == "0"

@@ -111,7 +111,8 @@ def test_a_lost_connection_goes_on_behind_what_was_taken(shop: Socket, tmp_path:
 
 def test_a_batch_that_could_not_be_taken_comes_again(shop: Socket, tmp_path: Path) -> None:
     def refuse(_: Sequence[Message]) -> None:
-        raise StoreUnavailable("the log is away")  # noqa: EM101 - of a test
+        message = "the log is away"
+        raise StoreUnavailable(message)
 
     with pytest.raises(StoreUnavailable, match="the log is away"):
         Opened(shop, tmp_path, cursor="seq").stream.run(refuse, threading.Event())

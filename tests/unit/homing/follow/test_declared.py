@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from features.clock import FixedClock
+from features.errors import InvalidArgument, SettingsError
+from homing.follow.declared import find_declared, parse_declared
+from homing.follow.opening import Around, feed_readers, open_stream
+from homing.follow.tally import Tally
+from tests.followed import EVENT
+from tests.shop import END
+
+SSE = '[sse]\nurl = "https://shop.example/feed"\n'
+SOCKET = '[websocket]\nurl = "wss://shop.example/feed"\n'
+
+
+def text(place: str) -> str:
+    return f'name = "shop"\n{place}{EVENT}'
+
+
+def test_a_feed_is_found_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text(text(SSE))
+    assert find_declared("shop", tmp_path).sse is not None
+    assert set(feed_readers(tmp_path)) == {"follow:shop"}
+    for folder in (tmp_path, None):
+        with pytest.raises(InvalidArgument, match="describe it in HOMING_FOLLOWS_FOLDER"):
+            find_declared("other", folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("", r"not one place; give one of \[sse\], \[websocket\], \[changes\]"),
+        (SSE + SOCKET, "not one place"),
+        ('[sse]\nurl = "shop.example"\n', "begin it with https:// or http://"),
+        ('[websocket]\nurl = "https://shop.example"\n', "begin it with wss:// or ws://"),
+        (SSE + "silence = 0\n", "sse.silence = 0.0: no time"),
+        (SOCKET + "most_bytes = 0\n", "websocket.most_bytes = 0: too small"),
+        (SOCKET + 'cursor = "a..b"\n', "websocket.cursor = 'a..b': not a path"),
+        (SOCKET + 'kind = ""\n', "websocket.kind = '': not a path"),
+        (SOCKET + 'cursor = "$.who"\n', "would keep the customer's id"),
+        (SOCKET + 'subscribe = ["{cursor}"]\n', "say where the position is, and where to begin"),
+        (SOCKET + 'cursor = "seq"\nsubscribe = [{ a = ["{cursor}"] }]\n', "where to begin"),
+        (SSE + "retry = 1\n", "retry"),
+    ],
+)
+def test_what_is_no_feed_is_refused_with_the_cure(given: str, said: str) -> None:
+    with pytest.raises(InvalidArgument, match=said):
+        parse_declared(text(given), "shop.toml")
+
+
+def test_what_can_be_no_event_is_refused_as_in_a_webhook() -> None:
+    with pytest.raises(InvalidArgument, match="give the path of the item's id"):
+        parse_declared(text(SSE).replace('item = "sku"', ""), "shop.toml")
+    with pytest.raises(InvalidArgument, match="not a usable name"):
+        parse_declared(text(SSE).replace('"shop"', '"a:b"'), "shop.toml")
+
+
+@pytest.mark.parametrize("place", [SSE, SOCKET])
+def test_a_missing_secret_is_told_by_its_name(tmp_path: Path, place: str) -> None:
+    declared = parse_declared(text(place + 'auth = { type = "bearer" }\n'), "shop.toml")
+    clock = FixedClock(END)
+    around = Around({}, tmp_path, clock, Tally("shop", clock))
+    with pytest.raises(SettingsError, match="set it, or HOMING_FOLLOW_SHOP_TOKEN_FILE"):
+        open_stream(declared, around)
+    given = Around({"HOMING_FOLLOW_SHOP_TOKEN": "hush"}, tmp_path, clock, Tally("shop", clock))
+    assert open_stream(declared, given) is not None
