@@ -142,10 +142,13 @@ def parse_declared(text: str, name: str) -> Declared:
         cure = "give one of [sse], [websocket], [changes]"
         raise refused(name, "", declared.name, "not one place", cure)
     check_event_paths(declared.event, name)
+    if declared.changes is None and declared.event.time is None:
+        cure = "give the path of when it happened: what comes again must not be dated anew"
+        raise refused(name, "event.time", None, "missing", cure)
     if declared.sse is not None:
         _check_sse(declared.sse, name)
     if declared.websocket is not None:
-        _check_websocket(declared.websocket, declared.event, name)
+        _check_websocket(declared.websocket, declared, name)
     if declared.changes is not None:
         check_changes(declared.changes, declared.event, name)
     return declared
@@ -157,7 +160,7 @@ def _check_sse(sse: Sse, name: str) -> None:
         raise refused(name, "sse.url", sse.url, "no address", "begin it with https:// or http://")
 
 
-def _check_websocket(socket: WebSocket, event: EventPaths, name: str) -> None:
+def _check_websocket(socket: WebSocket, declared: Declared, name: str) -> None:
     _check_limits("websocket", socket.silence, socket.most_bytes, name)
     if not socket.url.startswith(("wss://", "ws://")):
         cure = "begin it with wss:// or ws://"
@@ -166,6 +169,10 @@ def _check_websocket(socket: WebSocket, event: EventPaths, name: str) -> None:
         if path is not None and not is_path(path):
             cure = "write names with dots between, [0] for a place in a list, like meta.seq"
             raise refused(name, f"websocket.{key}", path, "not a path", cure)
+    if declared.kinds and socket.kind is None:
+        cure = "give the path of what says of which kind a message is"
+        raise refused(name, "websocket.kind", None, "kinds are asked for", cure)
+    event = declared.event
     whose = {path.removeprefix("$.") for path in (*listed(event.customer), *listed(event.email))}
     if socket.cursor is not None and socket.cursor.removeprefix("$.") in whose:
         # The position is kept as it is; a customer's outside id must never be.

@@ -43,6 +43,7 @@ def test_a_feed_is_found_by_its_name(tmp_path: Path) -> None:
         (SOCKET + 'cursor = "$.who"\n', "would keep the customer's id"),
         (SOCKET + 'subscribe = ["{cursor}"]\n', "say where the position is, and where to begin"),
         (SOCKET + 'cursor = "seq"\nsubscribe = [{ a = ["{cursor}"] }]\n', "where to begin"),
+        ('kinds = ["a"]\n' + SOCKET, "give the path of what says of which kind a message is"),
         (SSE + "retry = 1\n", "retry"),
     ],
 )
@@ -54,6 +55,8 @@ def test_what_is_no_feed_is_refused_with_the_cure(given: str, said: str) -> None
 def test_what_can_be_no_event_is_refused_as_in_a_webhook() -> None:
     with pytest.raises(InvalidArgument, match="give the path of the item's id"):
         parse_declared(text(SSE).replace('item = "sku"', ""), "shop.toml")
+    with pytest.raises(InvalidArgument, match="what comes again must not be dated anew"):
+        parse_declared(text(SSE).replace('time = "at"', ""), "shop.toml")
     with pytest.raises(InvalidArgument, match="not a usable name"):
         parse_declared(text(SSE).replace('"shop"', '"a:b"'), "shop.toml")
 
