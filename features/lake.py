@@ -2,9 +2,7 @@
 
 Two tables lie below one root: `events`, partitioned by UTC day, and `items`. Every change is one
 commit (Armbrust et al., "Delta Lake", VLDB 2020): readers see all of it or nothing of it, and may
-go on reading the version that they began with.
-
-What a write has returned from outlives a power cut, as the event log relies on.
+go on reading the version that they began with. What a write has returned from outlives a power cut.
 
 Events are only ever inserted. An event whose id is there already changes nothing, however often
 and by whomever it is sent. Ids are compared within the days of the batch and `SAME_ID_DAYS` around
@@ -15,15 +13,12 @@ further off than that is a new event.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -238,7 +233,7 @@ class Lake:
         self.compact()
         for table in self._existing() or [EVENTS]:
             opened = self._open(table)
-            with declared(self.path(table)):
+            with self._turn(table):
                 opened.create_checkpoint()
         after = self._count()
         return MaintenanceReport(before, after, self.vacuum(retention))
@@ -327,20 +322,8 @@ class Lake:
 
     @contextmanager
     def _turn(self, table: str) -> Iterator[None]:
-        """Wait for the other writers of this machine; what was committed is on the disk at the end.
-
-        Without it, whoever writes much would lose every race against those who write little.
-        """
-        with declared(self.path(table)):
-            Path(self.root).mkdir(parents=True, exist_ok=True)
-            folder = os.open(self.root, os.O_RDONLY)
-            try:
-                with suppress(OSError):  # a file system without locks: attempts alone must do
-                    fcntl.flock(folder, fcntl.LOCK_EX)
-                yield
-                self._settling[table].settle()
-            finally:
-                os.close(folder)
+        with declared(self.path(table)), self._settling[table].turn():
+            yield
 
 
 @contextmanager

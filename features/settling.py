@@ -2,32 +2,47 @@
 
 Delta's writer leaves that to the system, which takes its time: a power cut takes the last commits
 away, or leaves their files empty. The event log forgets what the lake has, so the lake must really
-have it by then. Who writes waits for the disk once a commit.
+have it by then. Who writes waits for the disk once a commit; a note beside the table says up to
+which version that was done.
+
+What a cut left of commits behind that note nobody relies on yet: where it is not whole, it is taken
+back before the next write, and comes again from where it came. Nothing before the note is ever
+touched: a file that is missing there is a fault that a person has to look at.
 
 A commit's files are those that its entry in the table's log adds, that entry, and the folders that
 name them; see <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>. That a file's name is
-safe only when its folder is: "Notes" of <https://man7.org/linux/man-pages/man2/fsync.2.html>.
+safe only when its folder is: <https://man7.org/linux/man-pages/man2/fsync.2.html>.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote
 
 import msgspec
+import structlog
+
+_BEFORE_ANY: Final = -1
+_MAGIC: Final = b"PAR1"
+"""What a Parquet file ends with."""
+
+_log = structlog.get_logger(__name__)
 
 
-class _File(msgspec.Struct, frozen=True):
+class _Added(msgspec.Struct, frozen=True):
     path: str
+    size: int
 
 
 class _Action(msgspec.Struct, frozen=True):
-    """A line of an entry, as far as it names a file."""
+    """A line of an entry, as far as it adds a file."""
 
-    add: _File | None = None
+    add: _Added | None = None
 
 
 class _Checkpoint(msgspec.Struct, frozen=True):
@@ -48,47 +63,152 @@ class Settling:
     def __init__(self, table: str) -> None:
         self._table = Path(table)
         self._log = self._table / "_delta_log"
-        self._next: int | None = None
+        self._note = self._table.parent / f".{self._table.name}.settled"
+        self._begun = False
+        self._checkpointed: int | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the other writers of this machine; what was written is on the disk at the end.
+
+        Without turns, whoever writes much would lose every race against those who write little.
+
+        Raises:
+            OSError: The folder can't be written, or does not bring to the disk what is in it.
+        """
+        self._table.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self._table.parent, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a file system without locks: who loses a race tries again
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            self._begin()
+            yield
+            self.settle()
+        finally:
+            os.close(folder)
+
+    def _begin(self) -> None:
+        """Take back what a power cut left half."""
+        if not self._log.exists():
+            self._write(_BEFORE_ANY)
+        elif not self._begun:
+            self._mend(self._settled())
+        self._begun = True
 
     def settle(self) -> None:
-        """Return once all commits are on the disk, whoever made them.
+        """Return once all commits and the last checkpoint are on the disk, whoever made them.
 
         Raises:
             OSError: They can't be brought there.
         """
-        if self._next is None or not self._entry(self._next - 1).exists():
-            # What a checkpoint sums up was on the disk before, for every writer comes by here.
-            self._next = self._last_checkpoint()
-            _sync([*self._table.parents][1::-1])
-        first = self._next
-        while self._entry(self._next).exists():
-            _sync(self._files_of(self._next))
-            self._next += 1
-        if self._next > first:
+        before, checkpoint = self._settled(), self._last_checkpoint()
+        # What a checkpoint sums up was on the disk before, for every writer comes by here.
+        first = (checkpoint or 0) if before is None else before + 1
+        last = first
+        while self._entry(last).exists():
+            _sync(self._files_of(last))
+            last += 1
+        if checkpoint is not None and checkpoint != self._checkpointed:
+            _sync([self._checkpoint(checkpoint), self._log / "_last_checkpoint", self._log])
+            self._checkpointed = checkpoint
+        if last > first:
             _sync([self._log])
+            self._write(last - 1)
+
+    def _settled(self) -> int | None:
+        """The last version that is known to be on the disk; None where nobody has noted any."""
+        try:
+            noted = int(self._note.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        # The table may have been replaced by another one.
+        known = noted == _BEFORE_ANY or self._entry(noted).exists()
+        return noted if known or self._checkpoint(noted).exists() else None
+
+    def _write(self, version: int) -> None:
+        """Note it; in place, so that it is there in a moment."""
+        new = not self._note.exists()
+        opened = os.open(self._note, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.pwrite(opened, b"%20d\n" % version, 0)
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+        if new:
+            _sync([*self._table.parents][:2])
+
+    def _mend(self, settled: int | None) -> None:
+        if settled is None:
+            return
+        later = {number for number in self._entries() if number > settled}
+        last = max(later, default=settled)
+        whole = settled
+        while whole < last and self._is_whole(whole + 1):
+            whole += 1
+        for version in sorted((one for one in later if one > whole), reverse=True):
+            self._entry(version).unlink()
+        for checkpoint in self._log.glob("*.checkpoint.parquet"):
+            if int(checkpoint.name.partition(".")[0]) > whole or not _ends_well(checkpoint):
+                checkpoint.unlink()
+                (self._log / "_last_checkpoint").unlink(missing_ok=True)
+        if last > whole:
+            _sync([self._log])
+            _log.warning("taken back", table=str(self._table), versions=last - whole)
+
+    def _entries(self) -> Iterator[int]:
+        for entry in self._log.glob("*.json"):
+            with suppress(ValueError):  # a file of another kind
+                yield int(entry.stem)
+
+    def _is_whole(self, version: int) -> bool:
+        try:
+            added = self._added(version)
+            return all(file.stat().st_size == size and _ends_well(file) for file, size in added)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return False
 
     def _entry(self, version: int) -> Path:
         return self._log / f"{version:020d}.json"
 
-    def _last_checkpoint(self) -> int:
-        """The version that the last checkpoint sums up; 0 without one."""
+    def _checkpoint(self, version: int) -> Path:
+        return self._log / f"{version:020d}.checkpoint.parquet"
+
+    def _last_checkpoint(self) -> int | None:
+        """The version that the last checkpoint sums up; None without one."""
         try:
             return _CHECKPOINT.decode((self._log / "_last_checkpoint").read_bytes()).version
         except (FileNotFoundError, msgspec.DecodeError):
-            return 0
+            return None
+
+    def _added(self, version: int) -> list[tuple[Path, int]]:
+        """The files that a commit adds, and their sizes in bytes.
+
+        Raises:
+            FileNotFoundError: There is no such commit.
+            msgspec.DecodeError: Its entry is not whole.
+        """
+        actions = _ACTIONS.decode_lines(self._entry(version).read_bytes())
+        if not actions:
+            message = "an entry without actions"
+            raise msgspec.DecodeError(message)
+        return [
+            (self._table / unquote(action.add.path), action.add.size)
+            for action in actions
+            if action.add is not None
+        ]
 
     def _files_of(self, version: int) -> Iterator[Path]:
         """What a commit needs, folders after what lies in them and the entry last."""
-        entry = self._entry(version)
-        added = [
-            self._table / unquote(action.add.path)
-            for action in _ACTIONS.decode_lines(entry.read_bytes())
-            if action.add is not None
-        ]
+        added = [file for file, _ in self._added(version)]
         yield from added
         yield from sorted({file.parent for file in added} | {self._table}, reverse=True)
-        yield self._log / f"{version:020d}.checkpoint.parquet"
-        yield entry
+        yield self._entry(version)
+
+
+def _ends_well(file: Path) -> bool:
+    with file.open("rb") as opened:
+        opened.seek(max(0, file.stat().st_size - len(_MAGIC)))
+        return opened.read() == _MAGIC
 
 
 def _sync(paths: Iterable[Path]) -> None:

@@ -34,6 +34,7 @@ from deltalake.exceptions import CommitFailedError
 from features import columns as c
 from features.clock import Clock
 from features.lake import EVENTS, ITEMS, TARGET_FILE_BYTES, WRITER, Lake, declared
+from features.settling import Settling
 
 SMALL_BYTES: Final = TARGET_FILE_BYTES // 2
 """A smaller file is joined with others; two of these would be more than one is meant to be."""
@@ -129,6 +130,8 @@ class Upkeep:
             if any(known.get(name) != kept for name in _RETENTIONS):
                 opened.alter.set_table_properties(dict.fromkeys(_RETENTIONS, kept))
             opened.create_checkpoint()
+            # A power cut must not leave the table without what the checkpoint sums up.
+            Settling(path).settle()
             opened.cleanup_metadata()
 
     @contextmanager
