@@ -19,7 +19,7 @@ from features.errors import MissingExtra, SettingsError, StoreUnavailable
 
 try:
     import aio_pika
-    from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+    from aio_pika.exceptions import AMQPError, DeliveryError
 except ModuleNotFoundError as error:
     if error.name != "aio_pika":
         raise
@@ -39,7 +39,8 @@ PERSISTENT: Final = aio_pika.DeliveryMode.PERSISTENT
 DIRECT: Final = aio_pika.ExchangeType.DIRECT
 Done = TypeVar("Done")
 
-_FAILURES: Final = (AMQPError, ChannelInvalidStateError, OSError)
+# Of a connection that is just being lost the library says so by a bare RuntimeError.
+_FAILURES: Final = (AMQPError, RuntimeError, OSError)
 _CURES: Final = (
     (DeliveryError, "it did not take them: look at its alarms and its disk; send them again"),
     (TimeoutError, f"no answer within {SECONDS:g} s: look at its load, its alarms and its disk"),

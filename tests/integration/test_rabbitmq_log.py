@@ -210,6 +210,22 @@ def test_a_broker_that_does_not_answer_is_declared_with_what_to_do() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_connection_that_is_just_being_lost_is_declared_and_made_anew(url: str) -> None:
+    async def lose(connection: Connection) -> None:
+        transport = connection.transport
+        assert transport is not None
+        await transport.connection.close()
+        await transport.connection.channel()
+
+    async def use(connection: Connection) -> None:
+        await connection.channel()
+
+    with closing(RabbitServer(url)) as server:
+        with pytest.raises(StoreUnavailable, match="closed"):
+            server.run(lose)
+        server.run(use)
+
+
 @pytest.mark.parametrize("url", ["amqp://", "amqp://:hunter2@", "amqp://u:hunter2@h:port/"])
 def test_a_url_that_cannot_be_used_is_a_setting_without_its_password(url: str) -> None:
     with pytest.raises(SettingsError, match="HOMING_LOG_URL is not a RabbitMQ URL") as caught:
