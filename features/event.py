@@ -58,7 +58,7 @@ class EventType(StrEnum):
 NEEDS_ITEM = frozenset({EventType.VIEW, EventType.CART, EventType.PURCHASE, EventType.RETURN})
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that happened to one customer.
 
     Attributes:
@@ -101,7 +101,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alias: str | None = None
 
 
-class WireEvent(Event, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WireEvent(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """An event as a sender writes it: `customer` and `alias` are its own ids or customer keys."""
 
 

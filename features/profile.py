@@ -68,7 +68,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, order=True, gc=Fals
     items: tuple[str, ...]
 
 
-class History(msgspec.Struct, frozen=True, omit_defaults=True):
+class History(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one customer did: a pure fold of events.
 
     Attributes:
@@ -93,9 +93,9 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
         """The least history that holds both."""
         return History(
             interactions=_both(self.interactions, other.interactions, _event_of, MAX_INTERACTIONS),
-            bought=_latest(self.bought, other.bought, MAX_OWNED),
-            returned=_latest(self.returned, other.returned, MAX_OWNED),
-            latest=_latest(self.latest, other.latest, MAX_TYPES),
+            bought=_later(self.bought, other.bought, MAX_OWNED),
+            returned=_later(self.returned, other.returned, MAX_OWNED),
+            latest=_later(self.latest, other.latest, MAX_TYPES),
             exposures=_both(self.exposures, other.exposures, _slate_of, MAX_EXPOSURES),
         )
 
@@ -283,8 +283,8 @@ def history_of(events: Iterable[Event]) -> History:
             returned[item] = max(at, returned.get(item, at))
     return History(
         interactions=_most_recent(interactions, _event_of, MAX_INTERACTIONS),
-        bought=_latest(bought, {}, MAX_OWNED),
-        returned=_latest(returned, {}, MAX_OWNED),
+        bought=_latest(bought, MAX_OWNED),
+        returned=_latest(returned, MAX_OWNED),
         latest=latest,
         exposures=_most_recent(exposures, _slate_of, MAX_EXPOSURES),
     )
@@ -317,24 +317,30 @@ def _most_recent(
     some: Collection[Recent], name: Callable[[Recent], int], limit: int
 ) -> tuple[Recent, ...]:
     """The last ones in their order; of several that bear one name, only the last."""
-    ordered = sorted(some) if len(some) > 1 else some
+    if len(some) <= 1:
+        return tuple(some)
+    ordered = sorted(some)
     latest = {name(one): one for one in ordered}
     if len(latest) < len(ordered):
         ordered = sorted(latest.values())
     return tuple(ordered)[-limit:]
 
 
-def _latest(one: dict[str, int], other: dict[str, int], limit: int) -> dict[str, int]:
-    """The later time for each name, for the `limit` latest names; ties go to the greater name."""
+def _later(one: dict[str, int], other: dict[str, int], limit: int) -> dict[str, int]:
+    """The later time for each name of both, each of them as `_latest` gives it."""
     if not (one and other):
-        joined = one or other
-    else:
-        joined = {**one, **other}
-        for name in one.keys() & other.keys():
-            joined[name] = max(one[name], other[name])
-    if len(joined) <= limit:
-        return joined
-    return dict(nlargest(limit, joined.items(), key=lambda pair: (pair[1], pair[0])))
+        return _latest(one or other, limit)
+    joined = {**one, **other}
+    for name in one.keys() & other.keys():
+        joined[name] = max(one[name], other[name])
+    return _latest(joined, limit)
+
+
+def _latest(times: dict[str, int], limit: int) -> dict[str, int]:
+    """Those of the `limit` latest names; ties go to the greater name."""
+    if len(times) <= limit:
+        return times
+    return dict(nlargest(limit, times.items(), key=lambda pair: (pair[1], pair[0])))
 
 
 def _digest(body: bytes) -> int:

@@ -45,7 +45,7 @@ def event_table(events: Iterable[Event]) -> pa.Table:
     }
     shown = arrays[c.ITEMS]
     arrays[c.ITEMS] = pc.if_else(pc.equal(pc.list_value_length(shown), 0), None, shown)
-    arrays[c.DATE] = pc.strftime(arrays[c.OCCURRED_AT], format="%Y-%m-%d")
+    arrays[c.DATE] = arrays[c.OCCURRED_AT].cast(pa.date32()).cast(pa.string())
     return pa.table({name: arrays[name] for name in c.EVENT}, schema=EVENT_SCHEMA)
 
 

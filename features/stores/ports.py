@@ -217,7 +217,7 @@ class Lookup(Protocol):
         ...
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One event in the log.
 
     Attributes:
