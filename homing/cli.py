@@ -6,13 +6,8 @@ is imported inside it, so that the image that serves has to hold no training lib
 
 from __future__ import annotations
 
-import gc
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -25,6 +20,7 @@ from features.settings import load_settings
 from homing.key import keys_app
 from homing.output import Output
 from homing.override import override_app
+from homing.process import at_once, stopped_by_signals
 
 app = typer.Typer(
     name="homing",
@@ -108,7 +104,7 @@ def ingest() -> None:
 
     settings = load_settings(Settings)
     configure_logs(settings.log_level)
-    run_ingest(settings, _stopped_by_signals())
+    run_ingest(settings, stopped_by_signals())
 
 
 @app.command(name="import")
@@ -154,7 +150,7 @@ def follow_(
 
     settings = load_settings(FollowSettings)
     configure_logs(settings.log_level)
-    report = follow(settings, name, os.environ, SystemClock(), _stopped_by_signals())
+    report = follow(settings, name, os.environ, SystemClock(), stopped_by_signals())
     Output(as_json=as_json).answer(report, report.lines())
 
 
@@ -229,7 +225,7 @@ def promote(
     from training.settings import TrainingSettings
 
     settings = load_settings(TrainingSettings)
-    with _at_once():
+    with at_once():
         report = promotions.promote(settings, version, reason=reason, force=force)
     Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
 
@@ -244,7 +240,7 @@ def rollback(
     from training import promotions
     from training.settings import TrainingSettings
 
-    with _at_once():
+    with at_once():
         report = promotions.rollback(load_settings(TrainingSettings), model, reason=reason)
     Output(as_json=as_json).answer(report, [f"champion: {report.version} ({report.reason})"])
 
@@ -259,7 +255,7 @@ def promotions_(
     from training import promotions
     from training.settings import TrainingSettings
 
-    with _at_once():
+    with at_once():
         report = promotions.promotions(load_settings(TrainingSettings), model)
     Output(as_json=as_json).answer(report, [promotions_table(report)])
 
@@ -384,28 +380,6 @@ def main() -> None:
             raise
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         _end(f"a fault of its own, {what}; HOMING_LOG_LEVEL=debug shows where, please report it")
-
-
-@contextmanager
-def _at_once() -> Iterator[None]:
-    """Without garbage collection, for a command that ends right after.
-
-    Where a registry on disk needs MLflow's library, the collector would go through all that was
-    imported again and again, and once more at the end: two fifths of the time that it takes.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-
-
-def _stopped_by_signals() -> threading.Event:
-    """What is set once the process is told to end."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def _tuned(seconds: float | None) -> dict[str, float]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from features.clock import FixedClock
-from features.errors import InvalidArgument, SettingsError
+from features.errors import InvalidArgument, MissingExtra, SettingsError
 from homing.follow.declared import find_declared, parse_declared
 from homing.follow.opening import Around, feed_readers, open_stream
 from homing.follow.tally import Tally
@@ -59,6 +59,23 @@ def test_what_can_be_no_event_is_refused_as_in_a_webhook() -> None:
         parse_declared(text(SSE).replace('time = "at"', ""), "shop.toml")
     with pytest.raises(InvalidArgument, match="not a usable name"):
         parse_declared(text(SSE).replace('"shop"', '"a:b"'), "shop.toml")
+
+
+@pytest.mark.parametrize("missing", ["httpx_sse", "something_else"])
+def test_a_missing_library_is_told_by_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    clock = FixedClock(END)
+    around = Around({}, tmp_path, clock, Tally("shop", clock))
+    found = MissingExtra if missing == "httpx_sse" else ModuleNotFoundError
+    said = "pip install 'homing.sync.'" if missing == "httpx_sse" else missing
+
+    def refuse(*_: object) -> None:
+        raise ModuleNotFoundError(missing, name=missing)
+
+    monkeypatch.setattr("homing.follow.opening._stream", refuse)
+    with pytest.raises(found, match=said):
+        open_stream(parse_declared(text(SSE), "shop.toml"), around)
 
 
 @pytest.mark.parametrize("place", [SSE, SOCKET])
