@@ -38,14 +38,7 @@ _log = structlog.get_logger("homing.follow")
 
 
 class Into(NamedTuple):
-    """Where messages go.
-
-    Attributes:
-        log: Keeps events and dead letters.
-        keys: Turns outside ids into customer keys.
-        clock: Dates what has no time of its own.
-        tally: Counts.
-    """
+    """Where messages go, and what makes events of them; the clock dates what was left undated."""
 
     log: EventLog
     keys: CustomerKeys

@@ -1,9 +1,9 @@
 """WebSockets (RFC 6455), as the library `websockets` speaks them.
 
-What is subscribed to is sent after connecting, and where to go on stands in the messages. A batch
-is what waits when one is taken: the library holds a few frames, and leaves the rest with the feed.
-It does not ping by itself here: a pong would not be seen while a batch waits to be kept
-(https://websockets.readthedocs.io/en/stable/topics/keepalive.html).
+What is subscribed to is sent after connecting, and where to go on stands in the messages
+(`frames.py`). A batch is what waits when one is taken: the library holds a few frames, and leaves
+the rest with the feed. It does not ping by itself here: a pong would not be seen while a batch
+waits to be kept (https://websockets.readthedocs.io/en/stable/topics/keepalive.html).
 """
 
 from __future__ import annotations
@@ -12,26 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import quote, urlencode
 
-import msgspec
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import CloseCode
 from websockets.sync.client import ClientConnection, connect
 
 from features.clock import Clock
 from features.errors import SettingsError
-from features.sources.generic_mapping import Route, route
-from features.sources.reading import name_of, text_of
-from homing.declaring import filled
-from homing.follow.connecting import (
-    CONNECT_SECONDS,
-    Lost,
-    credentials,
-    filled_headers,
-    keep_connected,
-)
-from homing.follow.declared import CURSOR, WebSocket
+from homing.follow.connecting import CONNECT_SECONDS, Lost, filled_headers, keep_connected
+from homing.follow.declared import WebSocket
+from homing.follow.frames import Frames
 from homing.follow.positions import Positions
 from homing.follow.stream import Message, Take
 from homing.patience import AGAIN, retry_after
@@ -70,10 +60,7 @@ class WebSocketStream:
     ) -> None:
         self._socket = socket
         self._headers = filled_headers(socket.headers, socket.auth, value_of)
-        self._url = _with(str(filled(socket.url, value_of)), credentials(socket.auth, value_of)[1])
-        self._subscribe = [filled(one, value_of) for one in socket.subscribe]
-        self._cursor = None if socket.cursor is None else route(socket.cursor)
-        self._kind = None if socket.kind is None else route(socket.kind)
+        self._frames = Frames(socket, value_of)
         self._positions = positions
         self._clock = clock
         self._lost = lost
@@ -84,11 +71,10 @@ class WebSocketStream:
 
     def _follow(self, take: Take, stop: threading.Event) -> Lost:
         """Take from one connection until it is lost."""
-        moved = threading.Event()
-        url = self._url.replace(CURSOR, quote(str(self._place()), safe=""))
+        moved, begun = threading.Event(), self._positions.position
         try:
             with connect(
-                url,
+                self._frames.url(begun),
                 additional_headers=self._headers,
                 open_timeout=CONNECT_SECONDS,
                 close_timeout=CLOSE_SECONDS,
@@ -96,8 +82,8 @@ class WebSocketStream:
                 max_size=self._socket.most_bytes,
                 max_queue=QUEUE,
             ) as connection:
-                for message in self._subscribe:
-                    connection.send(_said(message, self._place()))
+                for message in self._frames.subscriptions(begun):
+                    connection.send(message)
                 self._take(connection, take, stop, moved)
             reason = "the feed is silent, and answers no ping"
         except ConnectionClosed as error:
@@ -149,25 +135,9 @@ class WebSocketStream:
                 if messages:
                     break  # what came before it comes first; it is told again
                 raise
-            messages.append(self._message(body))
+            messages.append(self._frames.message(body))
             size, patience = size + len(body), 0.0
         return messages
-
-    def _message(self, body: bytes) -> Message:
-        if self._cursor is None and self._kind is None:
-            return Message("", "", body)
-        try:
-            said = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Message("", "", body, "not JSON; have the feed send JSON in UTF-8")
-        return Message(_text(self._cursor, said), _text(self._kind, said), body)
-
-    def _place(self) -> str | int:
-        """Where to go on; a number where numbers are counted."""
-        position, first = self._positions.position, self._socket.first
-        if not position:
-            return "" if first is None else first
-        return int(position) if isinstance(first, int) and position.isdecimal() else position
 
     def _closed(self, error: ConnectionClosed) -> str:
         """Why a connection was closed; the feed's own words are not repeated."""
@@ -192,32 +162,3 @@ class WebSocketStream:
             raise SettingsError(message)
         shown = next(iter(error.response.headers.get_all("Retry-After")), "")
         return Lost(f"the feed answers {status}", retry_after(shown, self._clock.now()))
-
-
-def _with(url: str, params: dict[str, str]) -> str:
-    """An address with more parameters."""
-    if not params:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
-
-
-def _said(message: object, place: str | int) -> str:
-    """What is sent, with where to go on in it."""
-    if isinstance(message, str):
-        return message.replace(CURSOR, str(place))
-    return msgspec.json.encode(_at(message, place)).decode()
-
-
-def _at(given: object, place: str | int) -> object:
-    if given == CURSOR:
-        return place
-    if isinstance(given, str):
-        return given.replace(CURSOR, str(place))
-    if isinstance(given, dict):
-        return {key: _at(value, place) for key, value in given.items()}
-    return [_at(value, place) for value in given] if isinstance(given, list) else given
-
-
-def _text(way: Route | None, said: object) -> str:
-    """A text or a whole number of a message, as text; empty where there is none."""
-    return "" if way is None else text_of(name_of(way.find(said, said))) or ""

@@ -24,7 +24,8 @@ from features.stores.opening import open_log, open_stores
 from homing.follow.command import follow
 from homing.follow.settings import FollowSettings
 from homing.follow.tally import FollowReport
-from tests.followed import EVENT, Feed, content_of, sse, sse_server, told, wait_for
+from tests.followed import EVENT, content_of, sse, told, wait_for
+from tests.followed_sse import Feed, sse_server
 from tests.pulled import events
 from tests.services import free_port
 from tests.shop import SECRET

@@ -22,7 +22,8 @@ from homing.follow.declared import Auth, WebSocket
 from homing.follow.positions import Positions
 from homing.follow.stream import Message
 from homing.follow.websocket import WebSocketStream
-from tests.followed import Socket, Taken, socket_server, taken, told, wait_for
+from tests.followed import Taken, taken, told, wait_for
+from tests.followed_socket import Socket, socket_server
 
 ANSWER = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
