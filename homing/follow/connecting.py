@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -16,6 +17,8 @@ from homing.patience import seconds_to_wait
 
 CONNECT_SECONDS: Final = 10.0
 """How long connecting may take."""
+STEADY_SECONDS: Final = 30.0
+"""A connection that lasted so long was a good one, though nothing came: feeds may be quiet."""
 
 _log = structlog.get_logger("homing.follow")
 
@@ -46,11 +49,13 @@ def keep_connected(
     """
     attempt = 0
     while not stop.is_set():
+        begun = time.monotonic()
         loss = connect()
         if loss is None or stop.is_set():
             return
         lost()
-        attempt = 1 if loss.moved else attempt + 1
+        steady = time.monotonic() - begun >= STEADY_SECONDS
+        attempt = 1 if loss.moved or steady else attempt + 1
         seconds = seconds_to_wait(attempt, loss.after)
         _log.warning("connects again", reason=loss.reason, seconds=round(seconds, 2))
         stop.wait(seconds)

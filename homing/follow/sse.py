@@ -110,11 +110,13 @@ class SseStream:
                     return passing
                 with _cut_short(response, stop):
                     self._take(response, take, moved)
-        except httpx.TransportError as error:
+        except (httpx.NetworkError, httpx.TimeoutException) as error:
             reason = f"{type(error).__name__}: {error}"
-        except httpx.InvalidURL as error:
-            message = f"the address of the feed can't be used: {error}; mend sse.url"
+        except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
+            message = "the feed can't be asked so: mend sse.url and sse.headers"
             raise SettingsError(message) from error
+        except httpx.TransportError as error:
+            reason = type(error).__name__  # its text may show what came, which may name a person
         else:
             reason = "the feed has closed the connection"
         return Lost(reason, self._retry, moved=moved.is_set())
@@ -213,7 +215,8 @@ def _cut_short(response: httpx.Response, stop: threading.Event) -> Iterator[None
         while not done.wait(LOOK_SECONDS):
             if stop.is_set() and found is not None:
                 with suppress(OSError):
-                    found.shutdown(socket.SHUT_RDWR)
+                    # Not by the method of a socket of TLS, which changes it under its reader.
+                    socket.socket.shutdown(found, socket.SHUT_RDWR)
                 return
 
     thread = threading.Thread(target=watch, name="stop", daemon=True)

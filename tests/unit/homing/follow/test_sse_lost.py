@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -13,6 +14,11 @@ from homing.follow.stream import Message
 from tests.followed import Taken, sse, taken, wait_for
 from tests.followed_sse import Feed
 from tests.unit.homing.follow.opened import Opened
+
+BROKEN = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"ann@example.com\r\n"
+)
 
 
 def numbers(*found: int) -> list[str]:
@@ -96,11 +102,55 @@ def test_what_will_not_pass_ends_it_with_the_cure(
         Opened(feed, tmp_path).stream.run(Taken(1), threading.Event())
 
 
-def test_an_address_that_is_none_ends_it(tmp_path: Path) -> None:
-    opened = Opened(Feed(), tmp_path)
-    opened.stream._asked = opened.stream._asked._replace(url="http://[::1/")
-    with pytest.raises(SettingsError, match=r"can't be used.*mend sse.url"):
-        opened.stream.run(Taken(1), threading.Event())
+def test_what_can_not_be_asked_ends_it_and_shows_no_secret(feed: Feed, tmp_path: Path) -> None:
+    refused = Opened(feed, tmp_path, headers={"X Shop": "{TOKEN}"})
+    nowhere = Opened(feed, tmp_path)
+    nowhere.stream._asked = nowhere.stream._asked._replace(url="http://hush@[::1/")
+    for opened in (refused, nowhere):
+        with pytest.raises(SettingsError, match=r"mend sse.url and sse.headers") as caught:
+            opened.stream.run(Taken(1), threading.Event())
+        assert "hush" not in str(caught.value)
+
+
+def test_a_quiet_feed_that_closes_now_and_then_is_not_left_alone_longer(
+    feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    take = Taken(1)
+
+    def noted(attempt: int, _: float | None) -> float:
+        asked.append(attempt)
+        if len(asked) == 3:
+            take.stop.set()
+        return 0.0
+
+    monkeypatch.setattr("homing.follow.connecting.seconds_to_wait", noted)
+    monkeypatch.setattr("homing.follow.connecting.STEADY_SECONDS", 0.0)
+    feed.each = 0
+    Opened(feed, tmp_path).stream.run(take, take.stop)
+    assert asked == [1, 1, 1]
+
+
+def test_what_breaks_the_protocol_is_told_without_what_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        feed = Feed()
+        feed.url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        opened = Opened(feed, tmp_path)
+        thread = threading.Thread(target=opened.stream.run, args=(Taken(1), stop))
+        thread.start()
+        held, _ = listening.accept()
+        with held:
+            held.recv(9_999)
+            held.sendall(BROKEN)
+            wait_for(lambda: opened.lost > 0)
+            stop.set()
+    thread.join()
+    shown = capsys.readouterr().out
+    assert "RemoteProtocolError" in shown
+    assert "ann" not in shown
 
 
 def test_a_feed_that_is_silent_is_connected_again(feed: Feed, tmp_path: Path) -> None:
