@@ -24,6 +24,8 @@ from homing.declaring import check_source_name, find_file
 PAGE: Final = "docs/pulling.md"
 CURSOR: Final = "{cursor}"
 """Stands in what is asked for where the cursor's last value belongs."""
+BOUND: Final = ":cursor"
+"""The same in a query of a database."""
 SAID: Final = "row_said"
 """The column that bears a row's checksum from the source to the lake."""
 
@@ -77,16 +79,20 @@ class Rest(Table, frozen=True):
 
 
 class Sql(Table, frozen=True):
-    """A table or a view of a database; its URL is the variable `HOMING_SYNC_<SOURCE>_URL`.
+    """What is in a database; its URL is the variable `HOMING_SYNC_<SOURCE>_URL`.
 
     Attributes:
-        table: Its name.
+        table: Name of a table or a view. Exactly one of this and `query`.
         schema: Where it is, if not in the usual one.
+        query: A SELECT; `{NAME}` in it is the variable `HOMING_SYNC_<SOURCE>_NAME`, or `{TODAY}`.
+            Only what is not below the cursor is taken of it, in the cursor's order; `:cursor` in it
+            is where to go on, for databases that then have less to read.
         chunk: Rows that are fetched at once.
     """
 
-    table: str
+    table: str | None = None
     schema: str | None = None
+    query: str | None = None
     chunk: int = 10_000
 
 
@@ -197,6 +203,8 @@ def parse_declared(text: str, name: str) -> Declared:
     if (declared.rest is None) == (declared.sql is None):
         raise refused(name, "", declared.name, "not one place", "give one of [rest], [sql]")
     check_mapping(declared.mapping(), name)
+    if declared.sql is not None:
+        _check_sql(declared.sql, declared.cursor, name)
     _check_rows(declared, name)
     _check_event(declared, name)
     _check_cursor(declared, name)
@@ -236,6 +244,18 @@ def _check_event(declared: Declared, name: str) -> None:
     if not declared.event.id:
         cure = "name the columns that make a row unique: what is fetched again must count once"
         raise refused(name, "event.id", "", "missing", cure)
+
+
+def _check_sql(sql: Sql, cursor: Cursor | None, name: str) -> None:
+    if (sql.table is None) == (sql.query is None):
+        raise refused(name, "sql", sql.table, "not one thing", "give one of table, query")
+    if sql.query is None:
+        return
+    if sql.schema is not None:
+        cure = "name the schema in the query"
+        raise refused(name, "sql.schema", sql.schema, "of a table alone", cure)
+    if BOUND in sql.query and (cursor is None or cursor.first is None):
+        raise refused(name, "cursor.first", None, f"{BOUND} is asked for", "say where to begin")
 
 
 def _check_cursor(declared: Declared, name: str) -> None:

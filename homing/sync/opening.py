@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import msgspec
 from dlt.extract import DltResource
 
 from features.clock import Clock
-from homing.declaring import Variables
-from homing.sync.declared import Declared
+from homing.declaring import Variables, filled
+from homing.sync.declared import Declared, Sql
 from homing.sync.fetching import Opened
 from homing.sync.rest import patient_session, rest_resource
 from homing.sync.sql import open_database, sql_resource
@@ -32,9 +33,13 @@ def open_source(declared: Declared, variables: Variables, clock: Clock) -> Itera
         SettingsError: A variable is missing or can't be used.
     """
     name, cursor = declared.name, declared.cursor
+
+    def value_of(variable: str) -> str:
+        return clock.now().date().isoformat() if variable == TODAY else variables.get(variable)
+
     pages = cursor.pages if cursor is not None and (cursor.ordered or declared.sql) else None
     if declared.sql is not None:
-        sql = declared.sql
+        sql = msgspec.convert(filled(msgspec.to_builtins(declared.sql), value_of), Sql)
         engine = open_database(variables.get("URL"))
         try:
             yield Opened(lambda: sql_resource(name, sql, cursor, engine), pages)
@@ -42,10 +47,6 @@ def open_source(declared: Declared, variables: Variables, clock: Clock) -> Itera
             engine.dispose()
     elif declared.rest is not None:
         rest = declared.rest
-
-        def value_of(variable: str) -> str:
-            return clock.now().date().isoformat() if variable == TODAY else variables.get(variable)
-
         with patient_session(clock, lines=rest.format == "lines") as session:
 
             def resource() -> DltResource:

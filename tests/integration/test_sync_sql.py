@@ -22,6 +22,9 @@ sqlalchemy = pytest.importorskip(
     "sqlalchemy", reason="SQLAlchemy is not installed: pip install 'homing[sync]'"
 )
 
+# BigQuery's driver, if a test had it loaded before, takes the name of a function of PostgreSQL's.
+pytestmark = pytest.mark.filterwarnings("ignore:Class unnest will not make use")
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FILE = """
 name = "till"
@@ -130,6 +133,29 @@ def test_more_rows_of_one_moment_than_a_package_takes_are_all_fetched(
     put(*range(20), same=True)
     assert _sync(tmp_path, url).records == 20
     assert len(events(tmp_path)) == 20
+
+
+def test_rows_of_a_query_in_any_order_become_events_and_new_ones_alone_are_fetched(
+    tmp_path: Path, url: str, put: Put
+) -> None:
+    asked = 'query = "SELECT * FROM lines ORDER BY paid, changed_at DESC"'
+    text = FILE.replace('table = "lines"', asked)
+    put(*range(11))
+    assert _sync(tmp_path, url, text).records == 11
+    put(11, 12)
+    assert _sync(tmp_path, url, text).records == 2
+    assert len(events(tmp_path)) == 13
+
+
+def test_a_query_without_a_cursor_is_asked_for_all_of_it(
+    tmp_path: Path, url: str, put: Put
+) -> None:
+    before, _, after = FILE.partition("[cursor]")
+    text = before.replace('table = "lines"', 'query = "SELECT * FROM lines"')
+    text += "[rows]" + after.partition("[rows]")[2]
+    put(*range(4))
+    assert [_sync(tmp_path, url, text).records for _ in range(2)] == [4, 4]
+    assert len(events(tmp_path)) == 4
 
 
 def test_a_table_that_is_not_there_is_told_without_the_password(tmp_path: Path, url: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ REST = TEXT.replace('[sql]\ntable = "orders"', '[rest]\nurl = "u"\npath = "{curs
 
 def test_what_is_ready_makes_sense() -> None:
     names = {path.stem for path in READY.glob("*.toml")}
-    assert names == {"ga4", "hubspot", "mixpanel", "salesforce", "shopify"}
+    assert names == {"ga4", "ga4-bigquery", "hubspot", "mixpanel", "salesforce", "shopify"}
     for name in names:
         assert load_declared(READY / f"{name}.toml").name == name
 
@@ -42,7 +43,7 @@ def test_a_file_of_the_shops_own_comes_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "../secrets", ""])
 def test_a_source_that_there_is_not_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidArgument, match="choose ga4, hubspot"):
+    with pytest.raises(InvalidArgument, match="choose ga4, ga4-bigquery, hubspot"):
         find_declared(name, tmp_path, READY)
 
 
@@ -52,6 +53,10 @@ def test_a_source_that_there_is_not_is_refused(tmp_path: Path, name: str) -> Non
         ('name = "shop"', 'name = "My Shop"', "not a usable name"),
         ("[sql]", '[rest]\nurl = "u"\npath = "p"\n[sql]', "not one place"),
         ('table = "orders"', 'table = "orders"\nchunk = 0', "too small"),
+        ('table = "orders"', 'table = "orders"\nquery = "SELECT 1"', "not one thing"),
+        ('table = "orders"', "", "not one thing"),
+        ('table = "orders"', 'query = "SELECT 1"\nschema = "s"', "of a table alone"),
+        ('table = "orders"', 'query = "SELECT :cursor"', "say where to begin"),
         ("order_id =", "orderId =", "not a usable name"),
         ("order_id =", "row_said =", "not a usable name"),
         ('at = "at"', 'at = "at..x"', "not a path"),
@@ -66,6 +71,20 @@ def test_a_source_that_there_is_not_is_refused(tmp_path: Path, name: str) -> Non
 def test_what_makes_no_sense_is_refused(old: str, new: str, said: str) -> None:
     with pytest.raises(InvalidArgument, match=said):
         parse_declared(TEXT.replace(old, new), "shop.toml")
+
+
+def test_rates_are_read_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text("date,currency,rate\n2026-01-01,USD,0.8\n")
+    money = (
+        'value = "sku"\ncurrency = {constant = "USD"}\n[currency]\nto = "GBP"\nfile = "rates.csv"'
+    )
+    (tmp_path / "shop.toml").write_text(TEXT + money)
+    rates = load_declared(tmp_path / "shop.toml").mapping().rates()
+    assert rates is not None
+    assert rates.worth(10, "USD", date(2026, 2, 1)) == 8
+    (tmp_path / "rates.csv").unlink()
+    with pytest.raises(InvalidArgument, match=r"rates\.csv"):
+        load_declared(tmp_path / "shop.toml")
 
 
 def test_a_cursor_that_is_asked_for_must_begin_somewhere() -> None:
