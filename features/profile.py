@@ -304,13 +304,13 @@ def _both(
 ) -> tuple[Recent, ...]:
     """The last ones of both, each of them as `_most_recent` gives it."""
     # Mostly one is empty, or all of the other is later.
-    if not (one and other):
-        joined = one or other
-    elif one[-1] < other[0] and set(map(name, other)).isdisjoint(map(name, one)):
-        joined = one + other
-    else:
-        return _most_recent(one + other, name, limit)
-    return joined if len(joined) <= limit else joined[-limit:]
+    if not other:
+        return one
+    if not one:
+        return other
+    if one[-1] < other[0] and set(map(name, other)).isdisjoint(map(name, one)):
+        return (one + other)[-limit:]
+    return _most_recent(one + other, name, limit)
 
 
 def _most_recent(
@@ -328,8 +328,10 @@ def _most_recent(
 
 def _later(one: dict[str, int], other: dict[str, int], limit: int) -> dict[str, int]:
     """The later time for each name of both, each of them as `_latest` gives it."""
-    if not (one and other):
-        return _latest(one or other, limit)
+    if not other:
+        return one
+    if not one:
+        return other
     joined = {**one, **other}
     for name in one.keys() & other.keys():
         joined[name] = max(one[name], other[name])
