@@ -9,11 +9,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+_ELECT = b"""
+[ra:trigger_election(amqqueue:get_pid(Q)) || Q <- rabbit_amqqueue:list(<<"/">>),
+ amqqueue:get_type(Q) =:= rabbit_quorum_queue].
+"""
 
 
 def require(program: str, package: str, *places: str) -> str:
@@ -113,6 +118,7 @@ def rabbitmq_server(folder: Path, port: int) -> Iterator[str]:
         )
     try:
         _await(server, "rabbitmq-server", port, log)
+        _elect(environment)
         yield f"amqp://guest:guest@127.0.0.1:{port}/"
     finally:
         os.killpg(server.pid, signal.SIGKILL)  # with the virtual machine that its script started
@@ -146,6 +152,23 @@ def postgres_server(*settings: str) -> Iterator[str]:
             yield f"postgresql://shop@127.0.0.1:{port}/postgres"
         finally:
             _run_as(owner, folder, [control, "-D", data, "-m", "immediate", "-w", "stop"])
+
+
+def _elect(environment: Mapping[str, str]) -> None:
+    """Have each quorum queue of a server that came back choose its leader.
+
+    One that is asked for something in the moment before it has chosen would be without for ever:
+    <https://github.com/rabbitmq/rabbitmq-server/issues/10070>, still so in Debian's.
+    """
+    cookie = Path(environment["HOME"], ".erlang.cookie").read_text()
+    program = require("erl_call", "erlang-base")
+    subprocess.run(  # noqa: S603 - the program that was found
+        [program, "-sname", environment["RABBITMQ_NODENAME"], "-c", cookie, "-e"],
+        env=environment,
+        input=_ELECT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _run_as(owner: str | None, folder: str, command: list[str]) -> None:

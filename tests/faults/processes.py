@@ -116,7 +116,7 @@ def redis_process(folder: Path) -> Process:
     """A Redis that keeps nothing on disk: killed, it comes back empty."""
     program, port = require("redis-server", "redis-server"), free_port()
     options = ["--port", str(port), "--bind", HOST, "--save", "", "--dir", str(folder)]
-    return Process([program, *options], port, folder / "redis.log", lambda: _listens(port))
+    return Process([program, *options], port, folder / "redis.log", lambda: listens(port))
 
 
 def registry_process(folder: Path) -> Process:
@@ -127,7 +127,7 @@ def registry_process(folder: Path) -> Process:
     """
     port = free_port()
     command = [sys.executable, "-m", "tests.faults.registry", str(folder), str(port)]
-    return Process(command, port, folder / "registry.log", lambda: _listens(port))
+    return Process(command, port, folder / "registry.log", lambda: listens(port))
 
 
 def scorer_process(home: Path, settings: Mapping[str, str]) -> Process:
@@ -157,6 +157,7 @@ def _command_of(pid: int) -> bytes:
         return b"resource_tracker"  # it is gone
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0

@@ -1,8 +1,9 @@
 """The long proof: `python -m tests.faults.soak`, or `make soak`.
 
-Every fault for 100,000 fetches, one after the other; prints the table of docs/reliability.md as it
-grows, and ends with status 1 where an answer was wrong. `--only` takes the faults whose names have
-one of some words in them.
+Every fault for 100,000 fetches, one after the other, and then what events may meet on their way:
+300 kills on each event log, power cuts, a duplicate storm. Prints the tables of docs/reliability.md
+as they grow, and ends with status 1 where something was wrong. `--only` takes what has one of some
+words in its name.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import asyncio
 import gc
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.faults import breaking
+from tests.faults.intake.soak import Size, line, run_stages
 from tests.faults.proxy import Kind, say
 from tests.faults.stack import running_stack
 from tests.faults.trial import EITHER, FALLEN, MODEL, Pace, Row, Trial, run_trial
@@ -129,11 +131,6 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def line(*texts: str) -> str:
-    """A line of a table in Markdown."""
-    return f"| {' | '.join(texts)} |"
-
-
 async def _run(group: Group, home: Path, pace: Pace) -> bool:
     """Whether all went well."""
     well = True
@@ -154,19 +151,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fetches", type=int, default=100_000, help="under each fault")
     parser.add_argument("--rate", type=float, default=400.0, help="fetches in a second")
-    parser.add_argument("--only", nargs="*", default=[""], help="words of faults' names")
+    parser.add_argument("--kills", type=int, default=Size().kills, help="on each event log")
+    parser.add_argument("--requests", type=int, default=Size().requests, help="before power cuts")
+    parser.add_argument("--cuts", type=int, default=Size().cuts, help="of the power")
+    parser.add_argument("--events", type=int, default=Size().events, help="of the duplicate storm")
+    parser.add_argument("--only", nargs="*", default=[""], help="words of names")
     given = parser.parse_args()
+    well = _run_faults(given.only, Pace(given.rate, given.fetches, own_deadline_ms=OWN_DEADLINE_MS))
+    size = Size(given.kills, given.requests, given.cuts, given.events)
+    return 0 if run_stages(given.only, size) and well else 1
+
+
+def _run_faults(only: Sequence[str], pace: Pace) -> bool:
+    """Whether all answers were right."""
+    well, begun = True, False
     gc.disable()  # a pause of ours is no answer's
-    say(line(*HEAD))
-    say(line(*("---" for _ in HEAD)))
-    well, pace = True, Pace(given.rate, given.fetches, own_deadline_ms=OWN_DEADLINE_MS)
     for group in GROUPS:
-        chosen = tuple(t for t in group.trials if any(word in t.name for word in given.only))
-        if chosen:
-            with tempfile.TemporaryDirectory() as home:
-                work = _run(group._replace(trials=chosen), Path(home), pace)
-                well = asyncio.run(work) and well
-    return 0 if well else 1
+        chosen = tuple(t for t in group.trials if any(word in t.name for word in only))
+        if not chosen:
+            continue
+        if not begun:
+            say(line(*HEAD))
+            say(line(*("---" for _ in HEAD)))
+            begun = True
+        with tempfile.TemporaryDirectory() as home:
+            work = _run(group._replace(trials=chosen), Path(home), pace)
+            well = asyncio.run(work) and well
+    gc.enable()
+    return well
 
 
 if __name__ == "__main__":
