@@ -147,6 +147,15 @@ def started(home: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=home.parent)  # noqa: S603 - ours
 
 
+def place(home: Path) -> int:
+    """Where a feed goes on."""
+    try:
+        kept = json.loads((home / "follow/shop/position.json").read_bytes())
+    except FileNotFoundError:
+        return -1
+    return int(kept["position"])
+
+
 def test_who_is_killed_or_stopped_goes_on_and_nothing_is_lost_or_doubled(
     feed: Feed, tmp_path: Path
 ) -> None:
@@ -154,23 +163,23 @@ def test_who_is_killed_or_stopped_goes_on_and_nothing_is_lost_or_doubled(
     feed.events = [sse(number) for number in range(400)]
     feed.each, feed.pause = None, 0.002
     process = started(home)
-    wait_for(lambda: feed.sent > 100, 30)
+    wait_for(lambda: place(home) > 50, 30)
     process.kill()
     process.communicate()
-    feed.sent = 0
-    process = started(home)
-    wait_for(lambda: feed.sent > 100, 30)
+    process, killed = started(home), place(home)
+    wait_for(lambda: place(home) > killed + 50, 30)
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
-    # Python itself takes a while to end.
-    assert time.monotonic() - begun < 2
+    # The stream ends within a second; Python, on a busy machine, takes longer.
+    assert time.monotonic() - begun < 5
     assert process.returncode == 0
     assert 0 < json.loads(out)["messages"] < 400
     feed.open = False
     [last] = followed().reports
     places = [int(one.get("last-event-id", -1)) for one in feed.asked]
-    assert -1 == places[0] < places[1] < places[2] < places[-1] == 399
+    assert (places[0], places[1], places[-1]) == (-1, killed, 399)
+    assert killed + 50 < places[2] < 399
     assert last.messages == 399 - places[2]
     assert ingested(home) == all_of(feed)
 
