@@ -2,7 +2,7 @@
 
 A contract is a list of rules. Each says what a row must be, or what it must not be, and has a name
 of its own, under which the rows that break it are counted or become dead letters. Why they are not
-pandera's: docs/decisions/NNNN-contracts-in-our-own-words.md.
+pandera's: docs/decisions/0021-contracts-in-our-own-words.md.
 """
 
 from __future__ import annotations

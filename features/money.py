@@ -38,7 +38,7 @@ DIGITS: Final[Mapping[str, int]] = (
     dict.fromkeys(_WHOLE, 0) | dict.fromkeys(_THOUSANDTHS, 3) | dict.fromkeys(("CLF", "UYW"), 4)
 )
 """Decimal digits of the smallest unit, where they are not 2: ISO 4217, list one, "minor unit"
-(https://www.six-group.com/en/products-services/financial-information/market-reference-data/data-standards.html)."""
+(https://www.iso.org/iso-4217-currency-codes.html)."""
 USUAL_DIGITS: Final = 2
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ import msgspec
 from features.errors import InputError, SettingsError
 from features.event import Event, EventType
 from features.identity import CustomerKeys
+from features.money import NO_RATE, PLACES, Rates, in_units, read_rates
+from features.sources.contract import PathRule, holds
 from features.sources.generic_mapping import (
     FIELDS,
     TOLD,
@@ -78,7 +80,8 @@ class Generic:
         self._secrets = tuple(_secret(one, mapping) for one in shown)
         algorithm = mapping.signature.algorithm
         self._keyed = None if algorithm == "token" else Keyed(self._secrets, algorithm)
-        self._events = MappedEvents(mapping.name, mapping.event)
+        rates = None if mapping.currency is None else read_rates(mapping.currency, mapping.name)
+        self._events = MappedEvents(mapping.name, mapping.event, rates, mapping.contract)
 
     def verify(self, delivery: Delivery, now: datetime) -> str | None:
         """See Source.verify; the delivery's id, where the mapping names its header."""
@@ -139,11 +142,21 @@ class MappedEvents:
     Args:
         name: The source's; goes into `Event.source` and begins every id.
         paths: Where an event's fields are, checked.
+        rates: Values are turned by them into the shop's currency.
+        contract: What must be at paths of an event, checked.
     """
 
-    def __init__(self, name: str, paths: EventPaths) -> None:
+    def __init__(
+        self,
+        name: str,
+        paths: EventPaths,
+        rates: Rates | None = None,
+        contract: Sequence[PathRule] = (),
+    ) -> None:
         self._name = name
         self._paths = paths
+        self._rates = rates
+        self._contract = contract
         fields = {field: value_of(getattr(paths, field)) for field in FIELDS}
         self._fields = {field: value for field, value in fields.items() if value is not None}
 
@@ -178,21 +191,46 @@ class MappedEvents:
         paths = self._paths
         ids = [_text(place.find(path), "customer") for path in listed(paths.customer)]
         email = None if paths.email is None else _text(place.find(paths.email), "email")
+        self._check(place)
         quantity = self._number("quantity", place)
+        at = self._moment(place, now)
+        value, currency = self._money(place, at)
         yield Event(
             id=f"{self._name}:{self._id(place)}",
             type=kind,
             customer=customer_of(keys, *ids, email=email),
-            occurred_at=self._moment(place, now),
+            occurred_at=at,
             item=self._text("item", place),
             quantity=1.0 if quantity is None else quantity,
-            value=self._number("value", place),
-            currency=currency_of(self._text("currency", place)),
+            value=value,
+            currency=currency,
             block=self._text("block", place),
             send=self._text("send", place),
             slate=self._text("slate", place),
             source=self._name,
         )
+
+    def _check(self, place: _Place) -> None:
+        for one in self._contract:
+            if not holds(one.must, place.find(one.must.path)):
+                cure = "repair it, or mend the contract"
+                raise refused(field="contract", reason=f"broken: {one.rule}", cure=cure)
+
+    def _money(self, place: _Place, at: datetime) -> tuple[float | None, str | None]:
+        """Value and currency, in the shop's own where there are rates."""
+        value, currency = self._number("value", place), currency_of(self._text("currency", place))
+        if value is None or not (self._rates or self._paths.minor_units):
+            return value, currency
+        if currency is None:
+            raise refused(field="currency", reason="missing", cure="send it with the value")
+        if self._paths.minor_units:
+            value = in_units(value, currency)
+        if self._rates is None:
+            return value, currency
+        worth = self._rates.worth(value, currency, at.astimezone(UTC).date())
+        if worth is None:
+            raise refused(field="currency", reason=NO_RATE, cure="add it to the mapping")
+        return worth, self._rates.to
 
     def _type(self, place: _Place) -> EventType | None:
         given = self._paths.type
@@ -238,7 +276,8 @@ class MappedEvents:
         if number is None:
             return None
         value = self._fields[field]
-        return (abs(number) if value.absolute else number) * value.times
+        number = abs(number) if value.absolute else number
+        return number if value.times == 1 else round(number * value.times, PLACES)
 
 
 def _listed(root: object, each: str) -> list[object]:

@@ -20,6 +20,8 @@ import msgspec
 
 from features.event import NEEDS_ITEM, EventType
 from features.mapping import check_currency, check_name
+from features.money import Exchange
+from features.sources.contract import PathRule, check_rules
 from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 
 EXAMPLE: Final = "homing/mappings/webhook-till.toml"
@@ -130,6 +132,7 @@ class EventPaths(Table, frozen=True):
         quantity: Units.
         value: Money of the whole line.
         currency: ISO 4217 code.
+        minor_units: Whether the value is in the smallest unit of its currency, like pence.
         block: Place in the e-mail.
         send: The e-mail's id.
         slate: The slate that it answers to.
@@ -145,6 +148,7 @@ class EventPaths(Table, frozen=True):
     quantity: str | Value | None = None
     value: str | Value | None = None
     currency: str | Value | None = None
+    minor_units: bool = False
     block: str | Value | None = None
     send: str | Value | None = None
     slate: str | Value | None = None
@@ -157,11 +161,15 @@ class WebhookMapping(Table, frozen=True):
         name: The source's name; goes into `Event.source` and begins every id.
         signature: How a delivery is signed.
         event: Where an event's fields are.
+        currency: What every value is turned into.
+        contract: What must be at paths of an event.
     """
 
     name: str
     signature: Signature
     event: EventPaths
+    currency: Exchange | None = None
+    contract: tuple[PathRule, ...] = ()
 
 
 class Route(NamedTuple):
@@ -204,7 +212,10 @@ def load_webhook(path: Path) -> WebhookMapping:
     Raises:
         InvalidArgument: It can't be read, or is not a mapping; names file, key, value and cure.
     """
-    return parse_webhook(read_text(path, EXAMPLE), str(path))
+    mapping = parse_webhook(read_text(path, EXAMPLE), str(path))
+    if mapping.currency is None:
+        return mapping
+    return msgspec.structs.replace(mapping, currency=mapping.currency.beside(path))
 
 
 def parse_webhook(text: str, name: str) -> WebhookMapping:
@@ -221,6 +232,12 @@ def parse_webhook(text: str, name: str) -> WebhookMapping:
     check_name(mapping.name, name)
     _check_signature(mapping.signature, name)
     check_event_paths(mapping.event, name)
+    if mapping.currency is not None and mapping.event.currency is None:
+        cure = "give event.currency, a path or a constant"
+        raise refused(name, "event.currency", None, "values of which currency?", cure)
+    for rule in mapping.contract:
+        _check_path(rule.must.path, "contract.must.path", name)
+    check_rules(mapping.contract, name)
     return mapping
 
 
@@ -264,9 +281,8 @@ def check_event_paths(event: EventPaths, name: str) -> None:
         if (value.path is None) == (value.constant is None):
             cure = "give either a path or a constant"
             raise refused(name, f"event.{key}", value.path, "not one value", cure)
-        if value.path is not None and not is_path(value.path):
-            cure = "write names with dots between, [0] for a place in a list, like lines[0].sku"
-            raise refused(name, f"event.{key}", value.path, "not a path", cure)
+        if value.path is not None:
+            _check_path(value.path, f"event.{key}", name)
     whose = _routes(event, (*listed(event.customer), *listed(event.email)))
     if not whose:
         cure = "give the path of the customer's id, or of the e-mail address"
@@ -277,7 +293,16 @@ def check_event_paths(event: EventPaths, name: str) -> None:
         raise refused(name, "event.id", event.id, "would keep the customer's id", cure)
     if isinstance(event.currency, Value):
         check_currency(event.currency.constant, name)
+    if event.minor_units and event.currency is None:
+        cure = "give event.currency: JPY has none of them, KWD a thousand"
+        raise refused(name, "event.minor_units", "true", "units of which currency?", cure)
     _check_types(event, name)
+
+
+def _check_path(path: str, key: str, name: str) -> None:
+    if not is_path(path):
+        cure = "write names with dots between, [0] for a place in a list, like lines[0].sku"
+        raise refused(name, key, path, "not a path", cure)
 
 
 def _routes(event: EventPaths, paths: Iterable[str]) -> set[Route]:

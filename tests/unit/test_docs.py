@@ -129,14 +129,16 @@ def test_the_examples_of_blocks_and_mappings_are_read(tmp_path: Path) -> None:
     (tmp_path / "blocks.toml").write_text(blocks)
     assert load_blocks(tmp_path / "blocks.toml").keys() == {"hero"}
     mappings = blocks_of("docs/importing.md", "toml")
-    assert mappings
-    for mapping in mappings:
-        parse_mapping(mapping, "docs/importing.md")
+    # The first is a whole one, and the others are sections that it may have besides.
+    mapping = parse_mapping("\n".join(mappings), "docs/importing.md")
+    assert mapping.currency is not None
+    assert mapping.catalogue is not None
+    assert len(mapping.contract) == 2
 
 
 def test_the_page_of_sources_tells_every_word_of_a_mapping_and_its_examples_are_read() -> None:
-    till, repair = blocks_of("docs/sources.md", "toml")
-    assert parse_webhook(till, "docs/sources.md").name == "till"
+    till, rule, repair = blocks_of("docs/sources.md", "toml")
+    assert len(parse_webhook(f"{till}\n{rule}", "docs/sources.md").contract) == 1
     parse_repair(repair, "docs/sources.md")
     page = read("docs/sources.md").split("## Any other sender")[1].split("## Dead letters")[0]
     told = {

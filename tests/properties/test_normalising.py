@@ -1,0 +1,101 @@
+"""Files and webhooks agree: on what a value is worth, and on what keeps a contract."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.column_sql import Columns, quoted
+from features.conditions import Must
+from features.engine import open_duckdb
+from features.enriching_sql import PAID, RATED, RATES, exchanged
+from features.money import Rates
+from features.sources.contract import PathTests, holds
+
+CURRENCIES = st.sampled_from(["GBP", "USD", "EUR", "JPY"])
+DAYS = st.dates(date(2025, 12, 25), date(2026, 1, 10))
+CELLS = st.one_of(
+    st.none(),
+    st.integers(-3, 12).map(str),
+    st.floats(-3, 12, allow_nan=False).map(repr),
+    st.sampled_from(["", " ", "a", "AB", "nan", "inf", " 7 ", "1e1", "true"]),
+)
+LIMITS = st.one_of(st.none(), st.integers(-2, 10).map(float))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rates=st.lists(st.tuples(CURRENCIES, DAYS, st.floats(0.01, 200)), max_size=12),
+    paid=st.lists(
+        st.tuples(st.one_of(st.none(), st.floats(0, 1e6)), st.one_of(st.none(), CURRENCIES), DAYS),
+        min_size=1,
+        max_size=12,
+    ),
+)
+def test_a_value_of_a_file_comes_to_what_that_of_a_webhook_does(
+    rates: list[tuple[str, date, float]], paid: list[tuple[float | None, str | None, date]]
+) -> None:
+    known = Rates("GBP", rates)
+    names = ("value", "currency", "occurred_at")
+    rows = [
+        (value, coin, datetime(d.year, d.month, d.day, 23, tzinfo=UTC)) for value, coin, d in paid
+    ]
+    with closing(open_duckdb()) as con:
+        con.register(RATES, _table(("currency", "day", "rate"), list(known.rows())))
+        kinds = dict(
+            zip(names, (pa.float64(), pa.string(), pa.timestamp("us", "UTC")), strict=True)
+        )
+        con.register(
+            "made", _table((*names, "n"), [(*row, n) for n, row in enumerate(rows)], kinds)
+        )
+        sql = exchanged("SELECT * FROM made", "GBP")
+        found = con.sql(f"SELECT * FROM ({sql}) ORDER BY n").to_arrow_table().to_pylist()  # noqa: S608 - ours
+    assert len(found) == len(paid)
+    for (value, coin, day), row in zip(paid, found, strict=True):
+        worth = None if value is None or coin is None else known.worth(value, coin, day)
+        assert row[RATED] == (value is None or worth is not None)
+        assert row[PAID] == value
+        assert row["value"] == (value if worth is None else worth)
+        assert row["currency"] == (coin if worth is None else "GBP")
+
+
+def _table(
+    names: tuple[str, ...], rows: list[tuple[Any, ...]], kinds: dict[str, pa.DataType] | None = None
+) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    known = kinds or {}
+    return pa.table({n: pa.array(c, known.get(n)) for n, c in zip(names, columns, strict=True)})
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    cells=st.lists(CELLS, min_size=1, max_size=20),
+    present=st.sampled_from([{}, {"present": True}]),
+    limits=st.tuples(LIMITS, LIMITS, LIMITS, LIMITS),
+    one_of=st.one_of(st.none(), st.just(("a", 7, True))),
+    matches=st.one_of(st.none(), st.just("^[A-Z0-9]+$")),
+)
+def test_a_contract_says_the_same_of_a_column_and_of_a_webhook(
+    cells: list[str | None],
+    present: dict[str, bool],
+    limits: tuple[float | None, ...],
+    one_of: tuple[str | int | bool, ...] | None,
+    matches: str | None,
+) -> None:
+    words: dict[str, Any] = {
+        **present,
+        **dict(zip(("at_least", "above", "at_most", "below"), limits, strict=True)),
+        "one_of": one_of,
+        "matches": matches,
+    }
+    sql = Columns("m.toml", {"x": "VARCHAR"}).must(Must(column="x", **words), "must", "2026-01-01")
+    with closing(open_duckdb()) as con:
+        con.register("rows", pa.table({"x": pa.array(cells, pa.string()), "n": range(len(cells))}))
+        asked = f"SELECT {sql} AS kept FROM rows ORDER BY {quoted('n')}"  # noqa: S608 - ours
+        found = con.sql(asked).to_arrow_table().column("kept").to_pylist()
+    assert found == [holds(PathTests(path="x", **words), cell) for cell in cells]
