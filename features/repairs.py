@@ -85,7 +85,7 @@ def repaired(body: bytes, repair: Repair, *, packed: bool) -> bytes:
         packed: Whether it is an event as the log keeps it.
 
     Raises:
-        InvalidArgument: It is neither.
+        InvalidArgument: It is neither, or the repair puts a part of it into itself.
     """
     try:
         root = _PACKED.decode(body) if packed else _JSON.decode(body)
@@ -98,7 +98,12 @@ def repaired(body: bytes, repair: Repair, *, packed: bool) -> bytes:
     for field, found in values.items():
         if found is not None:
             _set(root, field, found)
-    return msgspec.msgpack.encode(root) if packed else msgspec.json.encode(root)
+    try:
+        return msgspec.msgpack.encode(root) if packed else msgspec.json.encode(root)
+    except RecursionError as error:
+        reason, cure = "it has no end: a part would hold itself", "set a field to a part below it"
+        value = f"{len(body)} bytes"
+        raise InvalidArgument.of(value, field="letter", reason=reason, cure=cure) from error
 
 
 def _check_path(name: str, key: str, path: str | None) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -69,11 +69,15 @@ def reshaped(before: Mapping[str, str], now: Mapping[str, str]) -> Reshaped | No
     return found if any(found) else None
 
 
+_LATEST: Final = 250_000_000_000_000_000
+"""Microseconds since 1970 that a calendar has: until the year 9892."""
+
+
 class _Place(msgspec.Struct, frozen=True):
     schema: str
     table: str
-    ts_us: int
-    lsn: int | None = None
+    ts_us: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
+    lsn: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -128,7 +132,7 @@ class Rows:
         """What a change says; None when it says nothing of what a row means."""
         try:
             told = _ENVELOPES.decode(value)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             trouble = "not a change as Debezium writes it: report it"
             return Message("", "", value, trouble)
         op, table = OPS.get(told.op), f"{told.source.schema}.{told.source.table}"
@@ -202,7 +206,7 @@ def _value(value: object, kind: str) -> object:
     if kind in {"json", "jsonb"}:
         try:
             return _ANYTHING.decode(value)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return value
     return value
 

@@ -64,6 +64,11 @@ def test_an_event_of_the_log_is_mended_too() -> None:
     )
 
 
+def test_a_part_that_would_hold_itself_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="a part would hold itself"):
+        mended({"a": {"b": 1}}, '[set]\n"a.b" = "a"')
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_what_has_no_fields_has_to_be_edited(packed: bool) -> None:  # noqa: FBT001 - a case
     repair = parse_repair('remove = ["a"]', "r.toml")

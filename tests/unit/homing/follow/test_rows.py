@@ -172,3 +172,18 @@ def test_a_table_differs_by_columns_that_come_go_or_turn():
     now = {"id": "bigint", "sku": "text", "lines": "jsonb"}
     assert reshaped(before, now) == Reshaped(("lines",), ("note",), ("id",))
     assert reshaped(now, now) is None
+
+
+@pytest.mark.parametrize("value", [b'{"op":"c\xff"}', b"[" * 100_000, b'{"op":' * 100_000])
+def test_what_is_no_envelope_at_all_is_reported(value: bytes):
+    message = rows().message(value)
+    assert message is not None
+    assert message.trouble.startswith("not a change as Debezium writes it")
+
+
+@pytest.mark.parametrize("at", [-1, 10**18, 2**63])
+def test_a_time_that_no_calendar_has_is_reported(at: int):
+    value = envelope("d", ROW).replace(str(AT).encode(), str(at).encode())
+    message = rows().message(value)
+    assert message is not None
+    assert message.trouble.startswith("not a change as Debezium writes it")
