@@ -47,10 +47,15 @@ def check_snapshots(snapshots: Sequence[Snapshot]) -> None:
     Raises:
         NotEnoughData: Fewer than two snapshots, or too few churned or stayed on either side.
     """
-    sides = {"the latest snapshot": snapshots[:1], "the snapshots before it": snapshots[1:]}
+    check_counts([(len(one.churned), int(one.churned.sum())) for one in snapshots])
+
+
+def check_counts(counts: Sequence[tuple[int, int]]) -> None:
+    """The same, of how many were active at each snapshot, and how many of them churned."""
+    sides = {"the latest snapshot": counts[:1], "the snapshots before it": counts[1:]}
     for name, side in sides.items():
-        churned = sum(int(one.churned.sum()) for one in side)
-        stayed = sum(len(one.churned) for one in side) - churned
+        churned = sum(gone for _, gone in side)
+        stayed = sum(active for active, _ in side) - churned
         if min(churned, stayed) < MIN_EACH:
             message = (
                 f"churn: {churned} customers churned and {stayed} stayed in {name}; a model needs "

@@ -27,7 +27,7 @@ from training.churn.fit import (
     fit_silence,
 )
 from training.churn.gate import CHAMPION, Trial, decide
-from training.churn.lessons import Source, check_snapshots
+from training.churn.lessons import Source, check_counts
 from training.churn.metrics import Outcome, judge
 from training.churn.model import ChurnModel
 from training.churn.snapshots import Horizon, Snapshot, joined, load_snapshots, snapshot_times
@@ -95,10 +95,8 @@ def train_churn(
     rival = champion[1].manifest.data.as_of if champion is not None else span.cutoff
     tests = held_out_times(span.unseen_since(rival), horizon)
     all_times = [*reversed(held_out_times(span, horizon)), *before][:SNAPSHOTS]
-    moments = dict.fromkeys([*before, *tests, *all_times])
-    of = load_snapshots(lake, moments, horizon, span.lake_version, advance)
+    of = _loaded(lake, span, horizon, before, [*tests, *all_times], advance)
     fitted_on, tested_on = [of[at] for at in before], [of[at] for at in tests]
-    check_snapshots(fitted_on)
     source = Source(horizon, span.cutoff, span.lake_version)
     judged = fit_blend(fitted_on, BoostingParams(), source, created_at)
     models = {
@@ -129,6 +127,23 @@ def train_churn(
         verdict=decide(trial, champion[0] if champion else None),
         fit_seconds=fit_seconds,
     )
+
+
+def _loaded(
+    lake: Lake,
+    span: Span,
+    horizon: Horizon,
+    before: Sequence[datetime],
+    others: Sequence[datetime],
+    advance: Advance,
+) -> Mapping[datetime, Snapshot]:
+    """The snapshots of all these moments; raises where those before the cutoff say too little."""
+
+    def counted(counts: Mapping[datetime, tuple[int, int]]) -> None:
+        check_counts([counts[at] for at in before])
+
+    moments = dict.fromkeys([*before, *others])
+    return load_snapshots(lake, moments, horizon, span.lake_version, advance, counted)
 
 
 def drivers_of(model: ChurnModel, snapshots: Sequence[Snapshot]) -> dict[str, float]:

@@ -83,6 +83,22 @@ def settings(tmp_path: Path, shop: Shop) -> TrainingSettings:
     return fill(tmp_path / "home", shop)
 
 
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Path:
+    """A home whose first retrain ended when it had written one profile."""
+    home: Path = tmp_path_factory.mktemp("interrupted") / "home"
+    with pytest.raises(Killed):
+        bootstrap.retrain(fill(home, shop), killed_in("writing profiles", after=1), clock_of(shop))
+    return home
+
+
+@pytest.fixture
+def begun(interrupted: Path, tmp_path: Path) -> TrainingSettings:
+    """Of a copy of that home."""
+    shutil.copytree(interrupted, tmp_path / "home")
+    return settings_at(tmp_path / "home")
+
+
 def test_a_retrain_finds_the_planted_tastes_and_promotes_what_found_them(
     retrained: Retrained,
 ) -> None:
@@ -188,17 +204,15 @@ def test_interrupted_before_the_promotion_all_is_as_it_was(
 
 
 def test_interrupted_while_writing_the_next_publish_writes_the_rest(
-    settings: TrainingSettings, shop: Shop
+    begun: TrainingSettings, shop: Shop
 ) -> None:
-    with pytest.raises(Killed):
-        bootstrap.retrain(settings, killed_in("writing profiles", after=1), clock_of(shop))
-    assert champion(settings) == "1"
-    written = [one for one in profiles_of(settings).values() if one.published.slates]
+    assert champion(begun) == "1"
+    written = [one for one in profiles_of(begun).values() if one.published.slates]
     assert 0 < len(written) < len(shop.taste)
-    report = bootstrap.publish(settings, clock=clock_of(shop))
+    report = bootstrap.publish(begun, clock=clock_of(shop))
     assert report.resumed
-    assert all(one.published.slates for one in profiles_of(settings).values())
-    assert not bootstrap.publish(settings, clock=clock_of(shop)).resumed
+    assert all(one.published.slates for one in profiles_of(begun).values())
+    assert not bootstrap.publish(begun, clock=clock_of(shop)).resumed
 
 
 def test_interrupted_while_computing_the_next_publish_goes_on(
@@ -225,13 +239,11 @@ def test_interrupted_while_computing_the_next_publish_goes_on(
 
 
 def test_the_next_retrain_first_writes_what_an_interrupted_one_had_promoted(
-    settings: TrainingSettings, shop: Shop
+    begun: TrainingSettings, shop: Shop
 ) -> None:
     with pytest.raises(Killed):
-        bootstrap.retrain(settings, killed_in("writing profiles"), clock_of(shop))
-    with pytest.raises(Killed):
-        bootstrap.retrain(settings, killed_in("looking at history"), clock_of(shop))
-    assert all(one.published.slates for one in profiles_of(settings).values())
+        bootstrap.retrain(begun, killed_in("looking at history"), clock_of(shop))
+    assert all(one.published.slates for one in profiles_of(begun).values())
 
 
 def test_a_churn_champion_scores_the_active_and_nobody_else(

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,6 +82,18 @@ def test_snapshots_that_are_read_together_are_those_that_are_read_alone(lake: La
         assert together[at].customers == alone.customers
         assert together[at].checksum == alone.checksum
     assert together[moments[1]].customers == ("ck_churns", "ck_gone")
+
+
+def test_who_finds_too_few_of_them_ends_it_before_features_are_read(lake: Lake) -> None:
+    told: list[object] = []
+
+    def counted(counts: Mapping[datetime, tuple[int, int]]) -> None:
+        told.append(dict(counts))
+        raise NotEnoughData
+
+    with pytest.raises(NotEnoughData):
+        load_snapshots(lake, [T], HORIZON, 0, lambda *done: told.append(done), counted)
+    assert told == [{T: (2, 1)}]
 
 
 def test_who_is_active_is_asked_of_the_past_alone(lake: Lake) -> None:
