@@ -41,7 +41,7 @@ from tests.unit.features.stores.log_suite import (
 
 CLOCK = FixedClock(datetime.fromtimestamp(AT, UTC))
 READERS = ("one", "two")
-OPTIONS = "?session.timeout.ms=3000&heartbeat.interval.ms=300"
+OPTIONS = "?session.timeout.ms=3000&heartbeat.interval.ms=100&fetch.wait.max.ms=20"
 
 
 @pytest.fixture(scope="module")
