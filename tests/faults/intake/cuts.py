@@ -171,9 +171,9 @@ def _syncs_noted(recording: Recording) -> Iterator[None]:
     """Note what Python itself brings to the disk, as the lake does."""
     sync = os.fsync
 
-    def noted(number: Any) -> None:  # noqa: ANN401 - as os.fsync has it
-        sync(number)
-        path = Path(f"/proc/self/fd/{number}").readlink()
+    def noted(fd: Any) -> None:  # noqa: ANN401 - as os.fsync has it
+        sync(fd)
+        path = Path(f"/proc/self/fd/{fd}").readlink()
         recording.synced.append((recording.journal.now(), path))
         if path.suffix == NOTE.suffix:
             recording.noted.append((recording.journal.now(), path.read_bytes()))
