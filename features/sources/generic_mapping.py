@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -232,13 +232,30 @@ def parse_webhook(text: str, name: str) -> WebhookMapping:
     check_name(mapping.name, name)
     _check_signature(mapping.signature, name)
     check_event_paths(mapping.event, name)
-    if mapping.currency is not None and mapping.event.currency is None:
+    check_beside(mapping.event, mapping.currency, mapping.contract, name)
+    return mapping
+
+
+def check_beside(
+    event: EventPaths, currency: Exchange | None, contract: Sequence[PathRule], name: str
+) -> None:
+    """Return if what stands beside `[event]` fits it.
+
+    Args:
+        event: Of a TOML file.
+        currency: What its values are turned into.
+        contract: What must be at its paths.
+        name: Of the file, for messages.
+
+    Raises:
+        InvalidArgument: It doesn't; names file, key, value and cure.
+    """
+    if currency is not None and event.currency is None:
         cure = "give event.currency, a path or a constant"
         raise refused(name, "event.currency", None, "values of which currency?", cure)
-    for rule in mapping.contract:
+    for rule in contract:
         _check_path(rule.must.path, "contract.must.path", name)
-    check_rules(mapping.contract, name)
-    return mapping
+    check_rules(contract, name)
 
 
 def _check_signature(signature: Signature, name: str) -> None:

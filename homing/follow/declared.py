@@ -11,7 +11,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from features.sources.generic_mapping import EventPaths, check_event_paths, is_path, listed
+from features.money import Exchange, read_rates
+from features.sources.contract import PathRule
+from features.sources.generic import MappedEvents
+from features.sources.generic_mapping import (
+    EventPaths,
+    check_beside,
+    check_event_paths,
+    is_path,
+    listed,
+)
 from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 from homing.declaring import check_source_name, find_file
 from homing.follow.tables import Changes, check_changes
@@ -96,6 +105,8 @@ class Declared(Table, frozen=True):
         websocket: The WebSocket that it follows.
         changes: The tables that it follows.
         kinds: Of messages that are read; the others are left out. All are read without it.
+        currency: What every value is turned into.
+        contract: What must be at paths of an event.
     """
 
     name: str
@@ -104,6 +115,17 @@ class Declared(Table, frozen=True):
     websocket: WebSocket | None = None
     changes: Changes | None = None
     kinds: tuple[str, ...] = ()
+    currency: Exchange | None = None
+    contract: tuple[PathRule, ...] = ()
+
+    def reader(self) -> MappedEvents:
+        """What reads its messages.
+
+        Raises:
+            InvalidArgument: Its rates can't be read.
+        """
+        rates = None if self.currency is None else read_rates(self.currency, self.name)
+        return MappedEvents(self.name, self.event, rates, self.contract)
 
 
 def find_declared(name: str, folder: Path | None) -> Declared:
@@ -122,7 +144,10 @@ def load_declared(path: Path) -> Declared:
     Raises:
         InvalidArgument: It can't be read, or describes none; names file, key, value and cure.
     """
-    return parse_declared(read_text(path, PAGE), str(path))
+    declared = parse_declared(read_text(path, PAGE), str(path))
+    if declared.currency is None:
+        return declared
+    return msgspec.structs.replace(declared, currency=declared.currency.beside(path))
 
 
 def parse_declared(text: str, name: str) -> Declared:
@@ -142,6 +167,7 @@ def parse_declared(text: str, name: str) -> Declared:
         cure = "give one of [sse], [websocket], [changes]"
         raise refused(name, "", declared.name, "not one place", cure)
     check_event_paths(declared.event, name)
+    check_beside(declared.event, declared.currency, declared.contract, name)
     if declared.changes is None and declared.event.time is None:
         cure = "give the path of when it happened: what comes again must not be dated anew"
         raise refused(name, "event.time", None, "missing", cure)

@@ -87,7 +87,7 @@ def feed_readers(folder: Path | None) -> dict[str, Reader]:
     found: dict[str, Reader] = {}
     for path in sorted(folder.glob("*.toml")) if folder is not None else []:
         declared = load_declared(path)
-        found[FEED + declared.name] = _reader(MappedEvents(declared.name, declared.event))
+        found[FEED + declared.name] = _reader(declared.reader())
     return found
 
 

@@ -19,7 +19,6 @@ from features.clock import Clock
 from features.errors import Unavailable
 from features.identity import CustomerKeys
 from features.sources.again import FEED
-from features.sources.generic import MappedEvents
 from features.sources.source import Received, Unreadable
 from features.stores.codec import encode_event
 from features.stores.ports import EventLog
@@ -58,7 +57,7 @@ class Taking:
     def __init__(self, declared: Declared, into: Into, stop: threading.Event) -> None:
         self._origin = FEED + declared.name
         self._kinds = frozenset(declared.kinds)
-        self._events = MappedEvents(declared.name, declared.event)
+        self._events = declared.reader()
         self._into = into
         self._stop = stop
         self._bursts = Bursts()

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from features.clock import FixedClock
 from features.errors import InvalidArgument, MissingExtra, SettingsError
-from homing.follow.declared import find_declared, parse_declared
+from features.identity import CustomerKeys
+from homing.follow.declared import find_declared, load_declared, parse_declared
 from homing.follow.opening import Around, feed_readers, open_stream
 from homing.follow.tally import Tally
-from tests.followed import EVENT
-from tests.shop import END
+from tests.followed import EVENT, told
+from tests.shop import END, SECRET
 
 SSE = '[sse]\nurl = "https://shop.example/feed"\n'
 SOCKET = '[websocket]\nurl = "wss://shop.example/feed"\n'
@@ -87,3 +89,21 @@ def test_a_missing_secret_is_told_by_its_name(tmp_path: Path, place: str) -> Non
         open_stream(declared, around)
     given = Around({"HOMING_FOLLOW_SHOP_TOKEN": "hush"}, tmp_path, clock, Tally("shop", clock))
     assert open_stream(declared, given) is not None
+
+
+def test_money_is_turned_and_contracts_are_held_as_of_a_webhook(tmp_path: Path) -> None:
+    event = EVENT + 'value = "paid"\ncurrency = { constant = "EUR" }\n'
+    (tmp_path / "rates.csv").write_text("date,currency,rate\n2025-12-31,EUR,0.5\n")
+    beside = '[currency]\nto = "GBP"\nfile = "rates.csv"\n'
+    rule = '[[contract]]\nrule = "it costs something"\nmust = { path = "paid", above = 0 }\n'
+    file = tmp_path / "shop.toml"
+    file.write_text(f'name = "shop"\n{SSE}{event}{beside}{rule}')
+    read = load_declared(file).reader().read
+    keys = CustomerKeys(SECRET.encode())
+    [sold] = read(json.dumps({**told(1), "paid": 10}).encode(), keys, END).events
+    assert (sold.value, sold.currency) == (5.0, "GBP")
+    [letter] = read(json.dumps({**told(1), "paid": 0}).encode(), keys, END).unreadable
+    assert "broken: it costs something" in letter.reason
+    file.write_text(f'name = "shop"\n{SSE}{EVENT}{beside}')
+    with pytest.raises(InvalidArgument, match="values of which currency"):
+        load_declared(file)
