@@ -31,7 +31,7 @@ RUN /opt/homing/bin/pip install --quiet --no-compile --no-deps /wheels/*.whl \
  && /opt/homing/bin/pip uninstall --quiet --yes pip \
  && find /opt/homing/lib -type d -name tests -prune -exec rm -rf {} + \
  && env --unset=PYTHONDONTWRITEBYTECODE /opt/homing/bin/python -c \
-      "import mlflow.artifacts, redis, homing.cli, serving.bootstrap"
+      "import mlflow.artifacts, aio_pika, confluent_kafka, redis, homing.cli, serving.bootstrap"
 
 FROM environment AS ingest-environment
 COPY requirements/ingest.lock /locks/
@@ -41,7 +41,7 @@ RUN /opt/homing/bin/pip install --quiet --no-compile --no-deps /wheels/*.whl \
  && /opt/homing/bin/pip uninstall --quiet --yes pip \
  && find /opt/homing/lib -type d -name tests -prune -exec rm -rf {} + \
  && env --unset=PYTHONDONTWRITEBYTECODE /opt/homing/bin/python -c \
-      "import redis, homing.cli, features.ingest, features.lake"
+      "import aio_pika, confluent_kafka, redis, homing.cli, features.ingest, features.lake"
 
 FROM ${BASE_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="homing" \
@@ -82,7 +82,7 @@ RUN /opt/homing/bin/pip install --quiet --no-compile --require-hashes -r /locks/
 COPY --from=wheel /wheels /wheels
 RUN /opt/homing/bin/pip install --quiet --no-compile --no-deps /wheels/*.whl \
  && env --unset=PYTHONDONTWRITEBYTECODE /opt/homing/bin/python -c \
-      "import redis, homing.cli, training.bootstrap"
+      "import aio_pika, confluent_kafka, redis, homing.cli, training.bootstrap"
 
 FROM train-runtime AS train
 COPY --from=train-environment /opt/homing /opt/homing

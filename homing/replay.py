@@ -136,7 +136,7 @@ def replay_dead(
 
 def _open(settings: Settings, feeds: Path | None, open_things: ExitStack) -> Letters:
     clock = SystemClock()
-    log = open_log(settings.resolved_log_url(), clock)
+    log = open_log(settings.resolved_log_url(), clock, settings.log_max_depth)
     open_things.callback(log.close)
 
     def catalogue() -> Catalogue:

@@ -63,8 +63,11 @@ def _apply(manifest: Manifest, step: dict[str, Any]) -> None:
     for part in way:
         node = node[int(part) if isinstance(node, list) else part]
     if isinstance(node, list):
-        assert (step["op"], last) == ("add", "-"), f"{step}: only appending to lists is known"
-        node.append(step["value"])
+        if (step["op"], last) == ("add", "-"):
+            node.append(step["value"])
+            return
+        assert step["op"] == "replace", f"{step}: only appending to lists and replacing is known"
+        node[int(last)] = step["value"]
         return
     assert step["op"] == "add" or last in node, f"{step}: nothing there to replace"
     node[last] = step["value"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -122,6 +123,26 @@ def test_the_event_log_has_one_writer_and_training_never_runs_twice(folder: Path
     assert (ingest["replicas"], ingest["strategy"]) == (1, {"type": "Recreate"})
     for job in named(manifests, "CronJob").values():
         assert job["spec"]["concurrencyPolicy"] == "Forbid"
+
+
+def test_with_a_log_on_a_server_every_pod_takes_events_in_and_keeps_none(tmp_path: Path) -> None:
+    page = (K8S.parent / "docs" / "operations.md").read_text()
+    (overlay,) = re.findall(r"```yaml\n(apiVersion: kustomize.*?)```", page, re.DOTALL)
+    written = overlay.replace("[../production]", f"[{K8S / 'overlays' / 'production'}]")
+    (tmp_path / "kustomization.yaml").write_text(written)
+    manifests = build(tmp_path)
+    for manifest in manifests:
+        assert kubernetes_validate.validate(manifest, NEWEST, strict=True)
+    deployed = named(manifests, "Deployment")
+    for one in containers([deployed["homing-serve"], deployed["homing-ingest"]]):
+        urls = [given for given in one["env"] if given["name"] == "HOMING_LOG_URL"]
+        assert [url["valueFrom"]["secretKeyRef"]["key"] for url in urls] == ["log-url"]
+    ingest = deployed["homing-ingest"]["spec"]
+    assert (ingest["replicas"], ingest["strategy"]["type"]) == (3, "RollingUpdate")
+    claims = [
+        volume.get("persistentVolumeClaim") for volume in ingest["template"]["spec"]["volumes"]
+    ]
+    assert [claim["claimName"] for claim in claims if claim] == ["homing-lake"]
 
 
 @each_folder

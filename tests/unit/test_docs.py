@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from features.clock import FixedClock
@@ -20,6 +21,8 @@ from features.repairs import parse_repair
 from features.settings import Settings
 from features.sources.generic_mapping import EventPaths, Signature, parse_webhook
 from homing.cli import app
+from homing.follow.settings import FollowSettings
+from homing.sync.settings import SyncSettings
 from serving.keys import KeyFile
 from serving.ranking.blocks import load_blocks
 from serving.settings import ServeSettings
@@ -36,16 +39,19 @@ def read(name: str) -> str:
     return (TOP / name).read_text()
 
 
+def fields_of_settings() -> dict[str, FieldInfo]:
+    kinds = (Settings, ServeSettings, TrainingSettings, SyncSettings, FollowSettings)
+    return {name: field for kind in kinds for name, field in kind.model_fields.items()}
+
+
 def test_the_tables_of_settings_name_every_setting_and_no_other() -> None:
-    fields = Settings.model_fields | ServeSettings.model_fields | TrainingSettings.model_fields
     told = [name for name, _ in ROW.findall(read("docs/operations.md"))]
-    assert sorted(told) == sorted(f"HOMING_{name.upper()}" for name in fields)
+    assert sorted(told) == sorted(f"HOMING_{name.upper()}" for name in fields_of_settings())
 
 
 def test_the_tables_of_settings_give_the_defaults() -> None:
-    fields = Settings.model_fields | ServeSettings.model_fields | TrainingSettings.model_fields
     told = dict(ROW.findall(read("docs/operations.md")))
-    for name, field in fields.items():
+    for name, field in fields_of_settings().items():
         # What is computed from others, or has no default, is told in words.
         if field.default not in {None, ""}:
             assert told[f"HOMING_{name.upper()}"] == f"`{field.default}`"
