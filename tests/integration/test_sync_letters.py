@@ -13,6 +13,7 @@ from features.clock import SystemClock
 from features.importing import CHANGED
 from features.ingest import Ingest
 from features.lake import Lake
+from features.money import NO_RATE
 from features.stores.opening import open_log, open_stores
 from tests.integration.test_sync_rest import FILE
 from tests.pulled import Shop, events, order, shop_server
@@ -117,3 +118,46 @@ def test_what_a_sync_set_aside_is_shown_repaired_and_sent(shop: Shop, shell: She
         "shop:4:1": ("lamp", 1.0, 5.0),
         "shop:4:1:again": ("lamp", 1.0, 7.0),
     }
+
+
+ENRICHED = """
+[catalogue]
+fill_value = true
+
+[currency]
+to = "EUR"
+rates = { GBP = 1.2 }
+
+[[contract]]
+rule = "what is sold is known"
+must = { known = true }
+"""
+
+
+def test_money_without_a_rate_and_items_that_nobody_knows_are_letters_as_they_came(
+    tmp_path: Path, shop: Shop, shell: Shell
+) -> None:
+    unnamed = FILE.replace('title = "sku"', "title = { sql = \"nullif(sku, 'ghost')\" }")
+    (tmp_path / "shop.toml").write_text(unnamed + ENRICHED)
+    shop.orders = [
+        order(1, lines=line()),
+        order(2, lines=line(sku="cup", price=2), currency="CHF"),
+        order(3, lines=line(sku="ghost")),
+        order(4, lines=line(price=None)),
+    ]
+    report = shell("sync", "shop")
+    unknown = "what is sold is known"
+    assert report["letters"] == {NO_RATE: 1, unknown: 1}
+    assert report["landed"]["exchanged"] == {"GBP": {"rows": 2, "paid": 10.0, "value": 12.0}}
+    waiting = shell.waiting()
+    shell.repaired(
+        waiting[f"{NO_RATE}{SEND}"], "value = {constant = 2.1}", 'currency = {constant = "EUR"}'
+    )
+    shell.repaired(waiting[f"{unknown}{SEND}"], 'item = {constant = "lamp"}')
+    found = [(one["item"], one["value"], one["currency"]) for one in shell.ingested()]
+    assert found == [
+        ("lamp", 6.0, "EUR"),
+        ("cup", 2.1, "EUR"),
+        ("lamp", 6.0, "EUR"),
+        ("lamp", 6.0, "EUR"),
+    ]

@@ -67,6 +67,13 @@ def test_what_is_rejected_is_not_held_to_the_contract(tmp_path: Path) -> None:
     assert len(events(into.lake)) == 1
 
 
+def test_a_rule_may_say_what_must_not_be(tmp_path: Path) -> None:
+    mapping = f'{EVENT}\n[[contract]]\nrule = "sound"\nbroken = {{column = "n", below = 0}}\n'
+    into = Destination(Lake(str(tmp_path / "lake")))
+    report = run(parquet(tmp_path, rows({"n": 0}, {"n": -1})), mapping, into)
+    assert dict(report.rejected) == {"sound": 1}
+
+
 def test_a_column_that_a_rule_needs_and_the_file_lacks_is_named(tmp_path: Path) -> None:
     into = Destination(Lake(str(tmp_path / "lake")))
     with pytest.raises(InvalidArgument, match=r"contract\[0\].must = 'prize'"):

@@ -120,6 +120,7 @@ def shelf(into: Destination) -> None:
         [
             item("lamp-1", price=2.5, currency="GBP", attributes={"barcode": "17"}),
             item("hat-1", attributes={"barcode": " 18 "}),
+            item("bag-1"),
             item("cup-1", price=3.0, attributes={"barcode": "19"}),
             item("cup-2", price=4.0, attributes={"barcode": "19"}),
         ]

@@ -91,6 +91,22 @@ def test_what_breaks_the_contract_is_a_dead_letter_with_the_rules_name() -> None
     assert len(of(LEAST + PAID + RULE, paid=1000, coin="GBP").events) == 1
 
 
+@pytest.mark.parametrize(
+    ("must", "good", "bad"),
+    [
+        ("present = true", ["a", 0, False], [None, "", " ", [1], {}]),
+        ("above = 0, below = 10", [5, "5", 0.5, None], [0, "ten", "nan", 10, True]),
+        ("at_least = 0, at_most = 10", [0, 10.0], [-1, 10.5]),
+        ('one_of = ["a", 7, true]', ["a", 7, "7", 7.0, True, " a "], ["b", 8, False]),
+        ('matches = "^[A-Z]{2}$"', ["AB"], ["ABC", 7]),
+    ],
+)
+def test_a_rule_tells_good_from_bad(must: str, good: list[object], bad: list[object]) -> None:
+    mapping = f'{LEAST}\n[[contract]]\nrule = "sound"\nmust = {{path = "x", {must}}}'
+    assert [len(of(mapping, x=one).events) for one in good] == [1] * len(good)
+    assert [len(of(mapping, x=one).events) for one in bad] == [0] * len(bad)
+
+
 def test_pence_are_not_tenths_of_pence() -> None:
     mapping = LEAST + 'value = {path = "paid", times = 0.01}\n'
     assert paid(of(mapping, paid=1999)) == (19.99, None)
