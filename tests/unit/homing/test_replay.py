@@ -169,3 +169,17 @@ def test_check_tells_which_sources_are_set_up_and_no_secret(
     assert run(monkeypatch, "check") == 1
     assert "FAIL  webhooks: HOMING_WEBHOOK_STRIP_SECRET" in capsys.readouterr().out
     assert shell.kept() == []
+
+
+def test_no_more_is_sent_than_the_log_may_hold(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mend.toml").write_text(MEND)
+    monkeypatch.setenv("HOMING_LOG_MAX_DEPTH", "1")
+    log = open_log(f"sqlite:///{tmp_path / 'events.db'}")
+    log.append([b"1", b"2"])
+    log.close()
+    shell.bury()
+    told = shell.refusal("--repair", str(tmp_path / "mend.toml"), "--send")
+    assert "2 events wait" in told
+    assert len(shell.replay()["waiting"]) == 1

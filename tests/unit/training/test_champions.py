@@ -13,6 +13,7 @@ from features.errors import (
     Refused,
     RegistryUnavailable,
 )
+from tests.unit.training.home import registry
 from training import champions
 from training.champions import Act
 from training.metrics import Interval
@@ -55,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tracking(folder: Path) -> Tracking:
+    (folder / "mlflow.db").write_bytes(registry())
     return Tracking(f"sqlite:///{folder}/mlflow.db", folder / "artifacts")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from features.clock import FixedClock
 from serving.model.bundle import Bundle
+from tests.unit.training.home import registry
 from tests.unit.training.samples import AT
 from tests.unit.training.tuning.changing import changing_ground
 from training.recommenders.recipe import default_recipe
@@ -42,9 +43,9 @@ def ground() -> Ground:
 
 @pytest.fixture(scope="module")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
-    """One for all: MLflow takes seconds to make its database."""
     pytest.importorskip("mlflow")
     home = tmp_path_factory.mktemp("mlflow")
+    (home / "mlflow.db").write_bytes(registry())
     return Tracking(f"sqlite:///{home}/mlflow.db", home / "artifacts")
 
 
