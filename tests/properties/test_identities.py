@@ -184,5 +184,5 @@ def test_a_robot_leaves_nothing_but_that_mail_must_stop(told: list[Event]) -> No
     assert identified_of(robots) == {}
     history = history_of(robots)
     stops = [one.occurred_at for one in robots if one.type is EventType.UNSUBSCRIBE]
-    latest = {EventType.UNSUBSCRIBE: int(max(stops).timestamp())} if stops else {}
+    latest: dict[str, int] = {EventType.UNSUBSCRIBE: int(max(stops).timestamp())} if stops else {}
     assert history == History(latest=latest)
