@@ -40,6 +40,8 @@ DIGITS: Final[Mapping[str, int]] = (
 """Decimal digits of the smallest unit, where they are not 2: ISO 4217, list one, "minor unit"
 (https://www.iso.org/iso-4217-currency-codes.html)."""
 USUAL_DIGITS: Final = 2
+_MARK: Final = "\ufeff"
+"""What spreadsheets put before the first name."""
 
 
 class Exchange(Table, frozen=True):
@@ -144,7 +146,7 @@ def _read(path: Path) -> Iterator[tuple[str, dt.date, float]]:
         for one in parse_table(text, str(path), _File, PAGE).rates:
             yield one.currency, one.date, one.rate
         return
-    lines = csv.DictReader(text.splitlines())
+    lines = csv.DictReader(text.removeprefix(_MARK).splitlines())
     for number, line in enumerate(lines, start=2):
         try:
             day = dt.date.fromisoformat((line["date"] or "").strip())

@@ -23,9 +23,11 @@ rate = 0.8
 """
 
 
-@pytest.mark.parametrize(("name", "text"), [("rates.csv", CSV), ("rates.toml", TOML)])
+@pytest.mark.parametrize(
+    ("name", "text"), [("rates.csv", CSV), ("rates.csv", f"\ufeff{CSV}"), ("rates.toml", TOML)]
+)
 def test_the_last_rate_before_the_day_counts(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_text(text, encoding="utf-8")
     exchange = Exchange(to="GBP", file=name, rates={"EUR": 0.9})
     rates = read_rates(exchange.beside(tmp_path / "m.toml"), "m.toml")
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 1, 31), date(2026, 2, 1)]
