@@ -12,7 +12,9 @@ its completion callback, of which only the kind of error is repeated.
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -31,12 +33,25 @@ NAME: Final = "homing"
 """Of the engine and of what it calls its server: constant, for they are part of an offset's key."""
 _CURE: Final = "install openjdk-17-jre-headless or a later one, or set JAVA_HOME to one"
 
+_OPTIONS: Final = (
+    "-XX:+UseSerialGC",  # with this and the next it takes the least memory and time
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",  # the whole process, which goes on where it was
+    "-XX:-UsePerfData",  # writes no files
+    "-Xrs",  # signals are Python's
+    "-Dlog4j2.level=OFF",
+)
+_CONSUMER = "io.debezium.engine.DebeziumEngine$ChangeConsumer"
 _COMPLETION = "io.debezium.engine.DebeziumEngine$CompletionCallback"
 _OURS = f"{NAME}."
 """What names of topics begin with, but for those of heartbeats."""
+_LEAVE_SECONDS = 0.05
+"""In which a thread that has left our code has left JPype's too."""
 _CAUSES = 10
 """Of an error, how many are told."""
 _starting = threading.Lock()
+_running: set[Engine] = set()
+"""Those whose threads have not ended."""
 
 
 class Batch(NamedTuple):
@@ -54,9 +69,6 @@ class Batch(NamedTuple):
 def start_java(memory: int) -> None:
     """Start Java in this process, if it does not run yet.
 
-    It takes no signals: those are Python's. `SerialGC` and the first compiler alone take the least
-    memory and time for what is little work.
-
     Args:
         memory: MiB for what it holds.
 
@@ -72,14 +84,13 @@ def start_java(memory: int) -> None:
             message = f"following changes needs Java {OLDEST}, and there is none: {_CURE}"
             raise SettingsError(message) from None
         jars = sorted(str(jar) for jar in DEBEZIUM_JAVA_LIBS_DIR.glob("*.jar"))
-        options = [f"-Xmx{memory}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xrs"]
+        options = [f"-Xmx{memory}m", *_OPTIONS]
         try:
-            # The process's end does not wait for threads of Java's.
-            jpype.config.destroy_jvm = False
-            jpype.startJVM(path, *options, "-Dlog4j2.level=OFF", classpath=jars, interrupt=False)
+            jpype.startJVM(path, *options, classpath=jars, interrupt=False)
             version = int(jpype.JClass("java.lang.Runtime").version().feature())
         except (OSError, RuntimeError):
             version = 0
+        atexit.register(_let_end)
     if version < OLDEST:
         message = f"following changes needs Java {OLDEST}, and {path} is no such: {_CURE}"
         raise SettingsError(message)
@@ -123,6 +134,12 @@ class Engine:
     def __init__(self, properties: Mapping[str, str], handle: Callable[[Batch], None]) -> None:
         self.ended = threading.Event()
         self.reason = ""
+        self._handle = handle
+        self._mapper = jpype.JClass("com.fasterxml.jackson.databind.ObjectMapper")()
+        self._idle = threading.Event()
+        self._idle.set()
+        # Deletions are not to be said twice: that is for Kafka's compaction.
+        consumer = {"handleBatch": self._take, "supportsTombstoneEvents": lambda: False}
         settings = jpype.JClass("java.util.Properties")()
         for key, value in properties.items():
             settings.setProperty(key, value)
@@ -131,20 +148,46 @@ class Engine:
             .create(jpype.JClass("io.debezium.engine.format.Json"))
             .using(settings)
             .using(jpype.JProxy(_COMPLETION, dict={"handle": self._hear}))
-            .notifying(_consumer(handle))
+            .notifying(jpype.JProxy(_CONSUMER, dict=consumer))
             .build()
         )
         self._thread = threading.Thread(target=self._run, name="debezium", daemon=True)
+        self._closing: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin; returns at once."""
+        _running.add(self)
         self._thread.start()
 
     def close(self) -> None:
-        """End it, within `CLOSE_SECONDS` or never."""
-        closing = threading.Thread(target=self._close, name="debezium-close", daemon=True)
-        closing.start()
-        self.ended.wait(CLOSE_SECONDS)
+        """End it, and wait for that, `CLOSE_SECONDS` at most."""
+        if self._closing is None:
+            self._closing = threading.Thread(target=self._close, name="debezium-end", daemon=True)
+            self._closing.start()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for thread in (self._thread, self._closing):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                return
+        if self._idle.wait(max(0.0, deadline - time.monotonic())):
+            _running.discard(self)
+
+    def _take(self, records: Any, committer: Any) -> None:  # noqa: ANN401 - Java's
+        self._idle.clear()
+        try:
+            given = list(records)
+            values = [
+                str(record.value()).encode()
+                for record in given
+                if str(record.destination()).startswith(_OURS)
+            ]
+            last = given[-1].sourceRecord().sourceOffset()
+            self._handle(Batch(values, str(self._mapper.writeValueAsString(last))))
+            for record in given:
+                committer.markProcessed(record)
+            committer.markBatchFinished()
+        finally:
+            self._idle.set()
 
     def _hear(self, success: Any, message: Any, error: Any) -> None:  # noqa: ANN401, ARG002 - Java's
         """Keep the kinds of errors; the message may have a row's values in it."""
@@ -166,26 +209,15 @@ class Engine:
             return  # it has ended already
 
 
-def _consumer(handle: Callable[[Batch], None]) -> Any:  # noqa: ANN401 - Java's
-    """What the engine gives its batches to."""
-    mapper = jpype.JClass("com.fasterxml.jackson.databind.ObjectMapper")()
+def _let_end() -> None:
+    """Let engines end before Python does: a thread of theirs that comes back later would abort it.
 
-    def take(records: Any, committer: Any) -> None:  # noqa: ANN401 - Java's
-        given = list(records)
-        values = [
-            str(record.value()).encode()
-            for record in given
-            if str(record.destination()).startswith(_OURS)
-        ]
-        offset = mapper.writeValueAsString(given[-1].sourceRecord().sourceOffset())
-        handle(Batch(values, str(offset)))
-        for record in given:
-            committer.markProcessed(record)
-        committer.markBatchFinished()
-
-    # Deletions are not to be said twice: that is for Kafka's compaction.
-    methods = {"handleBatch": take, "supportsTombstoneEvents": lambda: False}
-    return jpype.JProxy("io.debezium.engine.DebeziumEngine$ChangeConsumer", dict=methods)
+    The process then ends without Java's leave, which waits for threads that engines forget.
+    """
+    for engine in list(_running):
+        engine.close()
+    time.sleep(_LEAVE_SECONDS)
+    jpype.config.destroy_jvm = False
 
 
 def _kinds(error: Any) -> str:  # noqa: ANN401 - Java's

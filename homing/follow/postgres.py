@@ -234,7 +234,7 @@ def connected(address: Address) -> Iterator[Database]:
         if any(part in text for part in _FOR_GOOD):
             message = f"{where} refuses the user {address.user}: see to the URL and to pg_hba.conf"
             raise SettingsError(message) from None
-        message = f"{where} does not answer: {text.strip().splitlines()[-1] if text else 'no word'}"
+        message = f"{where} does not answer: {text.partition(chr(10))[0]}"
         raise StoreUnavailable(message) from error
     except psycopg.Error as error:
         message = f"the database refuses what is asked of it: {type(error).__name__}"
