@@ -14,7 +14,7 @@ from tests.faults.intake.killing import Pace, run_kills
 from tests.faults.intake.storm import run_storm
 from tests.faults.intake.victims import BROKERS
 
-PACE = Pace(kills=5, life=0.6, rate=10)
+PACE = Pace(kills=3, life=0.5, rate=10)
 
 
 @pytest.mark.parametrize("log", BROKERS)
@@ -36,9 +36,9 @@ def test_a_storm_of_duplicates_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_what_was_acknowledged_outlives_a_power_cut(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.faults.intake.cuts", str(tmp_path), "24", "12"]
+    command = [sys.executable, "-m", "tests.faults.intake.cuts", str(tmp_path), "16", "8"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=60)  # noqa: S603 - ours
     cuts = msgspec.json.decode(done.stdout, type=Cuts)
-    assert cuts.cuts == 12
-    assert cuts.acknowledged > 200
+    assert cuts.cuts == 8
+    assert cuts.acknowledged > 100
     assert cuts.spoilt == cuts.missing == cuts.wrong == 0
