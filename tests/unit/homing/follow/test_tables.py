@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from features.errors import InvalidArgument
@@ -123,3 +126,15 @@ def test_what_the_type_leaves_out_is_not_told():
     assert is_told("any", "created", by_op)
     assert not is_told("any", "deleted", by_op)
     assert is_told("any", "deleted", declared((', others = "leave out"', "")).event)
+
+
+def test_the_file_of_the_page_can_be_used_and_its_table_has_every_key():
+    page = (Path(__file__).parents[4] / "docs" / "following.md").read_text()
+    section = page.partition("## A database's changes")[2].partition("\n## ")[0]
+    text = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)[0]
+    assert parse_declared(text, "shop.toml").changes is not None
+    keys = section.partition("| key |")[2]
+    told = {
+        key for cell in re.findall(r"^\| (`.*?) \|", keys, re.MULTILINE) for key in cell.split(", ")
+    }
+    assert {key.strip("`") for key in told} == set(Changes.__struct_fields__)
