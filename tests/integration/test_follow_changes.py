@@ -169,7 +169,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
             shop.sql.close()
 
 
-def test_every_change_counts_once_in_order_though_it_is_killed(shop: Shop, tmp_path: Path):
+def test_every_change_counts_once_in_order_though_it_is_killed(shop: Shop, tmp_path: Path) -> None:
     shop.put(1, 2, 3)
     shop.put(4, status="cancelled")
     many = list(range(100, 100 + MANY))

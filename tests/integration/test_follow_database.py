@@ -92,21 +92,23 @@ def look(server: str, sql: Sql, tmp_path: Path) -> Look:
     return call
 
 
-def test_the_first_start_makes_the_slot_and_others_find_it(sql: Sql, look: Look):
+def test_the_first_start_makes_the_slot_and_others_find_it(sql: Sql, look: Look) -> None:
     first = look()
     assert (first.slot, first.read, first.position()) == ("homing_shop", False, first.begin)
     assert sql("SELECT plugin FROM pg_replication_slots") == ("pgoutput",)
     assert look() == first
 
 
-def test_a_lost_folder_begins_anew_in_the_slot_that_is_there(sql: Sql, look: Look, tmp_path: Path):
+def test_a_lost_folder_begins_anew_in_the_slot_that_is_there(
+    sql: Sql, look: Look, tmp_path: Path
+) -> None:
     first = look()
     (tmp_path / "position.json").unlink()
     sql("INSERT INTO orders VALUES (1)")
     assert look() == first
 
 
-def test_columns_of_another_type_are_noted(sql: Sql, look: Look):
+def test_columns_of_another_type_are_noted(sql: Sql, look: Look) -> None:
     look()
     sql("ALTER TABLE orders ALTER COLUMN id TYPE bigint")
     assert look().columns["public.orders"]["id"] == "bigint"
@@ -126,20 +128,20 @@ def test_columns_of_another_type_are_noted(sql: Sql, look: Look):
 )
 def test_what_is_missing_is_told_with_its_cure(
     sql: Sql, look: Look, statements: list[str], words: str
-):
+) -> None:
     sql(*statements)
     with pytest.raises(SettingsError, match=words):
         look()
 
 
-def test_a_slot_that_is_gone_took_changes_with_it(sql: Sql, look: Look, tmp_path: Path):
+def test_a_slot_that_is_gone_took_changes_with_it(sql: Sql, look: Look, tmp_path: Path) -> None:
     look()
     sql("SELECT pg_drop_replication_slot('homing_shop')")
     with pytest.raises(SettingsError, match=f"homing_shop is gone.* remove {tmp_path}"):
         look()
 
 
-def test_a_slot_that_the_server_gave_up_is_lost(sql: Sql, look: Look):
+def test_a_slot_that_the_server_gave_up_is_lost(sql: Sql, look: Look) -> None:
     look()
     sql("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'", "SELECT pg_reload_conf()")
     for _ in range(4):
@@ -149,7 +151,7 @@ def test_a_slot_that_the_server_gave_up_is_lost(sql: Sql, look: Look):
         look()
 
 
-def test_what_was_read_elsewhere_is_missing_here(sql: Sql, look: Look):
+def test_what_was_read_elsewhere_is_missing_here(sql: Sql, look: Look) -> None:
     look()
     sql(
         "INSERT INTO orders VALUES (1)",
@@ -159,14 +161,14 @@ def test_what_was_read_elsewhere_is_missing_here(sql: Sql, look: Look):
         look()
 
 
-def test_another_slot_than_before_has_to_be_meant(server: str, look: Look, tmp_path: Path):
+def test_another_slot_than_before_has_to_be_meant(server: str, look: Look, tmp_path: Path) -> None:
     look()
     other = stream(server, tmp_path, FILE.replace("[changes]", '[changes]\nslot = "other"'))
     with connected(address_of(server)) as database, pytest.raises(SettingsError, match="not in o"):
         other._prepare(database)
 
 
-def test_a_user_who_may_not_replicate_is_told(server: str, sql: Sql, tmp_path: Path):
+def test_a_user_who_may_not_replicate_is_told(server: str, sql: Sql, tmp_path: Path) -> None:
     sql("CREATE ROLE reader LOGIN", "GRANT SELECT ON orders TO reader")
     try:
         url = server.replace("shop@", "reader@")
@@ -176,7 +178,7 @@ def test_a_user_who_may_not_replicate_is_told(server: str, sql: Sql, tmp_path: P
         sql("DROP OWNED BY reader", "DROP ROLE reader")
 
 
-def test_who_is_refused_for_good_is_told_and_who_gets_no_answer_comes_again(server: str):
+def test_who_is_refused_for_good_is_told_and_who_gets_no_answer_comes_again(server: str) -> None:
     unknown = server.replace("shop@", "nobody:very-secret@")
     refuses = pytest.raises(SettingsError, match="refuses the user nobody")
     with refuses as refused, connected(address_of(unknown)):
@@ -189,13 +191,13 @@ def test_who_is_refused_for_good_is_told_and_who_gets_no_answer_comes_again(serv
     assert "very-secret" not in str(lost.value)
 
 
-def test_what_the_server_refuses_is_told_by_its_kind(server: str):
+def test_what_the_server_refuses_is_told_by_its_kind(server: str) -> None:
     told = pytest.raises(SettingsError, match="UndefinedTable")
     with told, connected(address_of(server)) as database:
         database._one("SELECT * FROM nowhere")
 
 
-def test_a_server_that_logs_too_little_is_told():
+def test_a_server_that_logs_too_little_is_told() -> None:
     class Answer:
         def fetchone(self) -> tuple[str]:
             return ("replica",)
@@ -220,25 +222,25 @@ def test_a_server_that_logs_too_little_is_told():
         "postgresql://shop@db:port/shop",
     ],
 )
-def test_a_url_that_leads_nowhere_is_refused_and_not_shown(url: str):
+def test_a_url_that_leads_nowhere_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(SettingsError, match="write one like") as error:
         address_of(url)
     assert url not in str(error.value)
 
 
-def test_a_url_says_where_who_and_how():
+def test_a_url_says_where_who_and_how() -> None:
     found = address_of("postgresql+psycopg://me:pass%20word@db:5433/shop?sslmode=verify-full")
     assert found[1:] == ("db", 5433, "shop", "me", "pass word", {"sslmode": "verify-full"})
     assert address_of("postgresql://me@db")[1:4] == ("db", 5432, "me")
 
 
-def test_a_place_of_another_kind_is_told(tmp_path: Path):
+def test_a_place_of_another_kind_is_told(tmp_path: Path) -> None:
     (tmp_path / "position.json").write_text('{"position": "17"}')
     with pytest.raises(StoreUnavailable, match="no place of a database: remove"):
         Places(tmp_path)
 
 
-def test_without_java_the_cure_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_without_java_the_cure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> str:
         raise jpype.JVMNotFoundException
 
@@ -247,7 +249,7 @@ def test_without_java_the_cure_is_told(monkeypatch: pytest.MonkeyPatch):
         debezium.start_java(128)
 
 
-def test_a_java_that_can_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_a_java_that_can_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jpype, "getDefaultJVMPath", lambda: "/opt/java-8/libjvm.so")
     with pytest.raises(SettingsError, match=r"/opt/java-8/libjvm.so is no such"):
         debezium.start_java(128)
