@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,3 @@ class Places:
         """
         self._positions.keep(msgspec.json.encode(place).decode())
         self._place = place
-
-    def columns(self) -> Mapping[str, Mapping[str, str]]:
-        """Table → column → type, when it was last looked."""
-        return self.place.columns
