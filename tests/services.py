@@ -162,13 +162,13 @@ def _elect(environment: Mapping[str, str]) -> None:
     """
     cookie = Path(environment["HOME"], ".erlang.cookie").read_text()
     program = require("erl_call", "erlang-base")
-    subprocess.run(  # noqa: S603 - the program that was found
-        [program, "-sname", environment["RABBITMQ_NODENAME"], "-c", cookie, "-e"],
-        env=environment,
-        input=_ELECT,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    command = [program, "-sname", environment["RABBITMQ_NODENAME"], "-c", cookie, "-e"]
+    for _ in range(20):  # on a busy machine it gives up at once
+        done = subprocess.run(command, env=environment, input=_ELECT, capture_output=True)  # noqa: PLW1510, S603 - the program that was found
+        if done.returncode == 0:
+            return
+        time.sleep(0.25)
+    raise RuntimeError(done.stderr.decode())
 
 
 def _run_as(owner: str | None, folder: str, command: list[str]) -> None:

@@ -158,7 +158,9 @@ class RabbitLog(RabbitLetters):
     async def _publish(self, bodies: Sequence[bytes], connection: Connection) -> None:
         from features.stores.rabbitmq import PERSISTENT, Message  # noqa: PLC0415 - see opening
 
-        for reader in self._readers if self._publishing is None else ():
+        # Also of a server that came back: it may have died before its queues were on its disk.
+        lost = self._publishing is None or self._publishing.is_closed
+        for reader in self._readers if lost else ():
             await self._declared(connection, reader)
         async with self._preparing:
             if self._publishing is None or self._publishing.is_closed:
