@@ -210,6 +210,25 @@ def test_a_broker_that_does_not_answer_is_declared_with_what_to_do() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_what_a_server_forgot_of_its_queues_is_made_again_before_anything_is_confirmed(
+    url: str, log: EventLog
+) -> None:
+    server = RabbitServer(url)
+    with closing(RabbitLog(server, CLOCK, readers=READERS)) as other:
+        other.append([body_of(1, 1)])
+
+        async def forget(connection: Connection) -> None:
+            async with await connection.channel() as channel:
+                for partition in range(PARTITIONS):
+                    queue = await channel.get_queue(f"homing.two.{partition}")
+                    await queue.unbind(rabbitmq_log.EXCHANGE, str(partition))
+            await connection.close()
+
+        server.run(forget)
+        other.append([body_of(1, 2)])
+    assert bodies(log, "two", 2) == [body_of(1, 1), body_of(1, 2)]
+
+
 def test_a_connection_that_is_just_being_lost_is_declared_and_made_anew(url: str) -> None:
     async def lose(connection: Connection) -> None:
         transport = connection.transport
