@@ -61,7 +61,8 @@ def _changes(reader: Rows, envelope: bytes) -> None:
 
 def targets() -> list[Target]:
     """All of them."""
-    frames = Frames(_SOCKET, {}.__getitem__)
+    unset: dict[str, str] = {}
+    frames = Frames(_SOCKET, unset.__getitem__)
     event = b'id: 7\nevent: sold\ndata: {"sku": "lamp"}\ndata: 2\n\n: hush\r\n\r\nretry: 3\n\n'
     told = {"seq": 7, "a": {"kind": "sold"}, "sku": "lamp"}
     changes = [envelope("c", None, ROW), envelope("u", ROW, {**ROW, "status": "refunded"})]
