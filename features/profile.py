@@ -218,7 +218,8 @@ class Profile(msgspec.Struct, frozen=True):
 
 def event_digest(event_id: str) -> int:
     """64 bits that stand for an id, of an event or a slate (BLAKE2b, RFC 7693)."""
-    return _digest(event_id.encode())
+    digest = hashlib.blake2b(event_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
 
 
 def history_digest(stored: bytes | None) -> int:
@@ -343,10 +344,6 @@ def _latest(times: dict[str, int], limit: int) -> dict[str, int]:
     if len(times) <= limit:
         return times
     return dict(nlargest(limit, times.items(), key=lambda pair: (pair[1], pair[0])))
-
-
-def _digest(body: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(body, digest_size=8).digest(), "big")
 
 
 _PIECE = 2_000
