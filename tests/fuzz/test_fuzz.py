@@ -61,7 +61,7 @@ def test_an_error_that_nobody_declared_is_found_and_its_case_is_kept(
 ) -> None:
     broken = Target("broken", burst, [b'{"a": [1, 2, "b"]}'])
     monkeypatch.setattr(drawn, "targets", lambda: {"broken": broken})
-    monkeypatch.setattr(sys, "argv", ["drawn", "broken", str(tmp_path), "2000"])
+    monkeypatch.setattr(sys, "argv", ["drawn", "broken", str(tmp_path), "300"])
     assert drawn.main() == drawn.FOUND
     (kept,) = tmp_path.iterdir()
     told = undeclared(broken, kept.read_bytes())
