@@ -30,9 +30,11 @@ test: lint
 bench: install
 	$(BIN)/python -m benchmarks.loop --json
 
-# A few minutes a fault: --only WORD… takes some of them, --fetches N makes them shorter.
+# A few minutes a fault: --only WORD… takes some of them, --fetches N makes them shorter. Without any ARGS
+# every parser is fuzzed as well.
 soak: install
 	$(BIN)/python -m tests.faults.soak $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.fuzz)
 
 # One lock for development, and one for each container image with the same versions.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url

@@ -19,7 +19,7 @@ from features.errors import MissingExtra, SettingsError, StoreUnavailable
 
 try:
     import aio_pika
-    from aio_pika.exceptions import AMQPError, DeliveryError
+    from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, DeliveryError
 except ModuleNotFoundError as error:
     if error.name != "aio_pika":
         raise
@@ -140,6 +140,17 @@ class RabbitServer:
         with suppress(*_FAILURES):  # it may be lost already
             async with asyncio.timeout(1):
                 await connection.close()
+
+
+async def is_there(connection: Connection, queue: str) -> bool:
+    """Whether a queue has been made."""
+    channel = await connection.channel()
+    try:
+        await channel.declare_queue(queue, passive=True)
+    except ChannelNotFoundEntity:
+        return False  # and the server has closed the channel
+    await channel.close()
+    return True
 
 
 def _place(url: str) -> str:

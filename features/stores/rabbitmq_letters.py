@@ -76,7 +76,7 @@ async def _put(letters: Sequence[DeadLetter], connection: Connection) -> None:
     from features.stores.rabbitmq import PERSISTENT, Message  # noqa: PLC0415 - see opening
 
     async with await connection.channel() as channel:
-        await _queue(channel)
+        await dead_queue(channel)
         for letter in letters:
             message = Message(
                 letter.body,
@@ -90,7 +90,7 @@ async def _put(letters: Sequence[DeadLetter], connection: Connection) -> None:
 async def _look(gone: Collection[bytes], connection: Connection) -> list[DeadLetter]:
     """All letters that lie there; those of these digests are dropped, the others put back."""
     async with await connection.channel() as channel:
-        queue = await _queue(channel)
+        queue = await dead_queue(channel)
         taken: list[tuple[Incoming, DeadLetter]] = []
         while message := await queue.get(fail=False):
             taken.append((message, _letter(message)))
@@ -102,7 +102,8 @@ async def _look(gone: Collection[bytes], connection: Connection) -> list[DeadLet
     return [letter for _, letter in taken]
 
 
-async def _queue(channel: Channel) -> Queue:
+async def dead_queue(channel: Channel) -> Queue:
+    """The queue of dead letters, made when it is missing."""
     return await channel.declare_queue(DEAD, durable=True, arguments=dict(QUORUM))
 
 

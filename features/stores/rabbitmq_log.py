@@ -21,7 +21,7 @@ from features.clock import Clock
 from features.stores.held import Held, partition_of
 from features.stores.ports import Entry
 from features.stores.pressure import MAX_DEPTH, Pressure
-from features.stores.rabbitmq_letters import QUORUM, RabbitLetters
+from features.stores.rabbitmq_letters import QUORUM, RabbitLetters, dead_queue
 
 if TYPE_CHECKING:
     from features.stores.rabbitmq import (
@@ -43,7 +43,12 @@ SHARE_SECONDS: Final = 2.0
 """How often a process looks whether its part of the queues is still fair."""
 TAKE_SECONDS: Final = 0.05
 """How long taking waits for entries that are under way."""
+NEW_SECONDS: Final = 3.0
+"""How long new queues are left alone before anything is confirmed in them: RabbitMQ 3.10, killed
+within two seconds of making some, was seen to forget them with all that they had confirmed."""
 EXCHANGE: Final = "homing.events"
+MADE: Final = "homing.made"
+"""A queue that is made when all others have been there for so long; nobody writes to it."""
 ORDERED: Final[dict[str, str | int | bool]] = {**QUORUM, "x-single-active-consumer": True}
 
 
@@ -158,10 +163,9 @@ class RabbitLog(RabbitLetters):
     async def _publish(self, bodies: Sequence[bytes], connection: Connection) -> None:
         from features.stores.rabbitmq import PERSISTENT, Message  # noqa: PLC0415 - see opening
 
-        # Also of a server that came back: it may have died before its queues were on its disk.
-        lost = self._publishing is None or self._publishing.is_closed
-        for reader in self._readers if lost else ():
-            await self._declared(connection, reader)
+        if self._publishing is None or self._publishing.is_closed:
+            # Also of a server that came back: it may have died before its queues were on its disk.
+            await self._prepare(connection)
         async with self._preparing:
             if self._publishing is None or self._publishing.is_closed:
                 self._publishing = await connection.channel()
@@ -174,6 +178,19 @@ class RabbitLog(RabbitLetters):
             for body in bodies
         ]
         await asyncio.gather(*sent)
+
+    async def _prepare(self, connection: Connection) -> None:
+        """See to it that all queues are there, and will be there after a death of the server."""
+        for reader in self._readers:
+            await self._declared(connection, reader)
+        from features.stores.rabbitmq import is_there  # noqa: PLC0415 - see opening
+
+        if await is_there(connection, MADE):
+            return
+        async with await connection.channel() as channel:
+            await dead_queue(channel)
+            await asyncio.sleep(NEW_SECONDS)
+            await channel.declare_queue(MADE, durable=True)
 
     def _deepest(self) -> int:
         return max(self._server.run(partial(self._waiting, reader)) for reader in self._readers)

@@ -49,6 +49,7 @@ def another(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
     """Opens the log once more, as another process does."""
     monkeypatch.setattr(rabbitmq_log, "PARTITIONS", PARTITIONS)  # making a queue takes its time
     monkeypatch.setattr(rabbitmq_log, "SHARE_SECONDS", 0.05)
+    monkeypatch.setattr(rabbitmq_log, "NEW_SECONDS", 0.0)
     with closing(RabbitServer(url)) as server:
         server.run(empty)
     opened: list[EventLog] = []
@@ -65,8 +66,9 @@ def another(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
 async def empty(connection: Connection) -> None:
     """Drop all that an earlier test made."""
     queues = [f"homing.{reader}.{number}" for reader in READERS for number in range(PARTITIONS)]
+    others = (*(f"homing.{reader}" for reader in READERS), "homing.dead", rabbitmq_log.MADE)
     async with await connection.channel() as channel:
-        for name in (*queues, *(f"homing.{reader}" for reader in READERS), "homing.dead"):
+        for name in (*queues, *others):
             await channel.queue_delete(name)
 
 
@@ -154,6 +156,19 @@ def test_at_its_stated_depth_the_log_keeps_nothing_more(
             small.append([b"%d" % number for number in range(3)])
         small.append([b"3", b"4"])
     assert depth(log, "one", 5) == 5
+
+
+def test_nothing_is_confirmed_in_queues_that_are_new(
+    another: Callable[[], EventLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is killed may have forgotten queues that it has just made."""
+    monkeypatch.setattr(rabbitmq_log, "NEW_SECONDS", 0.5)
+    reader, first, second = another(), another(), another()
+    assert reader.take("one", 1) == []  # makes its queues, as a loop does that is sooner
+    for log, waits in ((first, True), (first, False), (second, False)):
+        began = time.monotonic()
+        log.append([b"1"])
+        assert (time.monotonic() - began >= 0.5) is waits
 
 
 def test_what_was_acknowledged_survives_the_death_of_the_server(
