@@ -236,7 +236,7 @@ def _store(run: _Run) -> tuple[int, int | None]:
     else:
         inserted, version = created.inserted, created.version
         run.steps.add(rows)
-    found = staging.found_in(lake.files(EVENTS, version))
+    found = staging.found_in(lake.files(EVENTS, version), alone=created is not None)
     if found != staging.summary:
         message = (
             f"the lake at {lake.root} holds {found}, and the source says {staging.summary}: "

@@ -28,6 +28,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from features import columns as c
+from features.day_files import create_by_day
 from features.errors import InvalidArgument, LakeMissing, LakeUnavailable, SettingsError
 from features.known_ids import KnownIds
 from features.settling import Settling
@@ -154,9 +155,7 @@ class Lake:
         files = self.files(ITEMS, version if version is not None else as_of) if known else []
         return _scan(con, files, ITEM_SCHEMA)
 
-    def create_events(
-        self, events: pa.Table | pa.RecordBatchReader, rows: int
-    ) -> MergeReport | None:
+    def create_events(self, events: pa.RecordBatchReader, rows: int) -> MergeReport | None:
         """The table's first commit, streamed; all of it or nothing.
 
         Args:
@@ -167,7 +166,8 @@ class Lake:
             What it did; None when the table exists, even if only since just now: merge then.
         """
         with self._turn(EVENTS):
-            created = self._created(EVENTS, events, [c.DATE])
+            create = partial(create_by_day, self.path(EVENTS), events)
+            created = not self.exists() and self._created(EVENTS, create)
         return MergeReport(rows, rows, self.version()) if created else None
 
     def merge_events(self, events: pa.Table) -> MergeReport:
@@ -180,7 +180,7 @@ class Lake:
         fresh = first_of_each(events)
 
         def attempt() -> int:
-            if not self.exists() and self._created(EVENTS, fresh, [c.DATE]):
+            if not self.exists() and self._created(EVENTS, self._writing(EVENTS, fresh)):
                 return int(fresh.num_rows)
             return self._insert(fresh) if rows else 0
 
@@ -197,7 +197,7 @@ class Lake:
         latest = first_of_each(items.take(pa.array(range(rows - 1, -1, -1), pa.int64())))
 
         def attempt() -> int:
-            if not self.exists(ITEMS) and self._created(ITEMS, latest, None):
+            if not self.exists(ITEMS) and self._created(ITEMS, self._writing(ITEMS, latest)):
                 return int(latest.num_rows)
             return self._upsert(latest) if rows else 0
 
@@ -255,25 +255,27 @@ class Lake:
                 opened.load_as_version(version)
             return opened
 
-    def _created(
-        self, table: str, rows: pa.Table | pa.RecordBatchReader, partition_by: list[str] | None
-    ) -> bool:
-        """Make the table with these rows; False when another writer made it first."""
+    def _created(self, table: str, create: Callable[[], None]) -> bool:
+        """Make the table; False when another writer made it first."""
         try:
             with declared(self.path(table)):
-                write_deltalake(
-                    self.path(table),
-                    rows,
-                    mode="error",
-                    partition_by=partition_by,
-                    target_file_size=TARGET_FILE_BYTES,
-                    writer_properties=WRITER,
-                )
+                create()
         except LakeUnavailable:
             if self.exists(table):
                 return False
             raise
         return True
+
+    def _writing(self, table: str, rows: pa.Table) -> Callable[[], None]:
+        return partial(
+            write_deltalake,
+            self.path(table),
+            rows,
+            mode="error",
+            partition_by=[c.DATE] if table == EVENTS else None,
+            target_file_size=TARGET_FILE_BYTES,
+            writer_properties=WRITER,
+        )
 
     def _insert(self, fresh: pa.Table) -> int:
         opened, around = self._open(EVENTS), _days_around(fresh.column(c.DATE))

@@ -32,6 +32,16 @@ CONTENT = "content"
 """64-bit hash of what an event says; summed up, it checks source against lake."""
 CONTENT_HASH = f"hash({c.TYPE}, {c.ITEM}, {c.QUANTITY}, {c.VALUE}, epoch_us({c.OCCURRED_AT}))"
 
+UNSAID: Mapping[str, bool | None] = {
+    c.SLATE: None,
+    c.ITEMS: None,
+    c.SERVED_BY: None,
+    c.MODEL: None,
+    c.MACHINE: False,
+    c.ALIAS: None,
+}
+"""Column → what all events of a file have there: no mapping has it from a row."""
+
 # What `str.isprintable` refuses: other characters, and separators but for the space.
 _UNPRINTABLE = r"'[\p{C}\p{Zl}\p{Zp}]|[^\P{Z} ]'"
 _HAS_OFFSET = r"'(Z|[+-]\d{2}(:?\d{2})?)$'"

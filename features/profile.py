@@ -283,11 +283,11 @@ def history_of(events: Iterable[Event]) -> History:
         elif kind is _RETURN:
             returned[item] = max(at, returned.get(item, at))
     return History(
-        interactions=_most_recent(interactions, _event_of, MAX_INTERACTIONS),
-        bought=_latest(bought, MAX_OWNED),
-        returned=_latest(returned, MAX_OWNED),
+        interactions=most_recent(interactions, _event_of, MAX_INTERACTIONS),
+        bought=latest_of(bought, MAX_OWNED),
+        returned=latest_of(returned, MAX_OWNED),
         latest=latest,
-        exposures=_most_recent(exposures, _slate_of, MAX_EXPOSURES),
+        exposures=most_recent(exposures, _slate_of, MAX_EXPOSURES),
     )
 
 
@@ -303,7 +303,7 @@ _slate_of = attrgetter("slate")
 def _both(
     one: tuple[Recent, ...], other: tuple[Recent, ...], name: Callable[[Recent], int], limit: int
 ) -> tuple[Recent, ...]:
-    """The last ones of both, each of them as `_most_recent` gives it."""
+    """The last ones of both, each of them as `most_recent` gives it."""
     # Mostly one is empty, or all of the other is later.
     if not other:
         return one
@@ -311,10 +311,10 @@ def _both(
         return other
     if one[-1] < other[0] and set(map(name, other)).isdisjoint(map(name, one)):
         return (one + other)[-limit:]
-    return _most_recent(one + other, name, limit)
+    return most_recent(one + other, name, limit)
 
 
-def _most_recent(
+def most_recent(
     some: Collection[Recent], name: Callable[[Recent], int], limit: int
 ) -> tuple[Recent, ...]:
     """The last ones in their order; of several that bear one name, only the last."""
@@ -328,7 +328,7 @@ def _most_recent(
 
 
 def _later(one: dict[str, int], other: dict[str, int], limit: int) -> dict[str, int]:
-    """The later time for each name of both, each of them as `_latest` gives it."""
+    """The later time for each name of both, each of them as `latest_of` gives it."""
     if not other:
         return one
     if not one:
@@ -336,10 +336,10 @@ def _later(one: dict[str, int], other: dict[str, int], limit: int) -> dict[str, 
     joined = {**one, **other}
     for name in one.keys() & other.keys():
         joined[name] = max(one[name], other[name])
-    return _latest(joined, limit)
+    return latest_of(joined, limit)
 
 
-def _latest(times: dict[str, int], limit: int) -> dict[str, int]:
+def latest_of(times: dict[str, int], limit: int) -> dict[str, int]:
     """Those of the `limit` latest names; ties go to the greater name."""
     if len(times) <= limit:
         return times

@@ -304,9 +304,9 @@ def _with_keys(batch: pa.RecordBatch, keys: CustomerKeys, known: dict[str, str |
     rejected = Counter(dict(_counts(reasons)))
     kept = batch.filter(pc.is_null(reasons))
     encoded = pc.dictionary_encode(kept.column(c.CUSTOMER))
-    distinct = pa.array(
-        [_key(one, keys, known) for one in encoded.dictionary.to_pylist()], pa.string()
-    )
+    outside = encoded.dictionary.to_pylist()
+    known |= {one: _key(one, keys) for one in outside if one not in known}
+    distinct = pa.array([known[one] for one in outside], pa.string())
     made = distinct.take(encoded.indices)
     kept = kept.set_column(kept.schema.get_field_index(c.CUSTOMER), c.CUSTOMER, made)
     if made.null_count:
@@ -350,10 +350,8 @@ def _counts(reasons: pa.Array) -> Iterator[tuple[str, int]]:
             yield pair["values"], pair["counts"]
 
 
-def _key(outside: str, keys: CustomerKeys, known: dict[str, str | None]) -> str | None:
-    if outside not in known:
-        try:
-            known[outside] = keys.resolve(outside)
-        except HomingError:
-            known[outside] = None
-    return known[outside]
+def _key(outside: str, keys: CustomerKeys) -> str | None:
+    try:
+        return keys.resolve(outside)
+    except HomingError:
+        return None

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,17 +19,18 @@ import pyarrow.parquet as pq
 from features import columns as c
 from features.column_sql import literal
 from features.engine import open_duckdb
-from features.event import Event, EventType
-from features.mapping_sql import CONTENT, CONTENT_HASH, ID_TEXT
-from features.profile import History, history_of
+from features.histories import COLUMNS, SECONDS, histories_of
+from features.mapping_sql import CONTENT, CONTENT_HASH, ID_TEXT, UNSAID
+from features.profile import History
 from features.source_file import BATCH_ROWS, Batch
 from features.tables import EVENT_SCHEMA
 
 CHUNK_ROWS = 250_000
 """Events of one merge, more or less: whole days."""
-CUSTOMERS_AT_ONCE = 500
+CUSTOMERS_AT_ONCE = 1_000
 _MODULUS = 2**64
-_TYPES = {str(one): one for one in EventType}
+_DAY = 86_400_000_000
+"""Microseconds."""
 _SAYS = (
     c.CUSTOMER,
     c.TYPE,
@@ -77,6 +76,7 @@ class Staging:
         self._events = folder / "events.parquet"
         self._source = source
         self._con = open_duckdb(spill=folder / "spill")
+        self._unsaid = {c.SOURCE: source, **UNSAID}
         self._writer: pq.ParquetWriter | None = None
         self._said = 0
         self._rows = 0
@@ -90,16 +90,19 @@ class Staging:
 
     def add(self, batch: Batch) -> None:
         """Keep the accepted rows of a batch, and add them to what the source says."""
-        accepted = batch.accepted
+        accepted = batch.accepted.drop_columns(list(self._unsaid))
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._raw, accepted.schema, compression="zstd")
+            repeated = [name for name in accepted.schema.names if name not in (ID_TEXT, CONTENT)]
+            self._writer = pq.ParquetWriter(
+                self._raw, accepted.schema, compression="lz4", use_dictionary=repeated
+            )
         self._writer.write_batch(accepted)
         said: int | None = pc.sum(accepted.column(CONTENT)).as_py()
         self._said += said or 0
         self._rows += accepted.num_rows
 
     def settle(self) -> int:
-        """Give every row its id and its day; call once, after all batches.
+        """Give every row its id; call once, after all batches.
 
         Returns:
             How many rows were dropped because the file has their id twice.
@@ -108,18 +111,18 @@ class Staging:
             return 0
         self._writer.close()
         self._writer = None
-        self._con.execute(f"CREATE TEMP TABLE numbered AS {self._numbered()}")
-        columns = ", ".join(name for name in c.EVENT)
-        self._con.execute(
-            f"COPY (SELECT {columns}, {CONTENT} FROM numbered WHERE NOT again "
-            f"ORDER BY {c.DATE}, {c.CUSTOMER}, {c.OCCURRED_AT}, {c.ID}) "
-            f"TO {literal(str(self._events))} (FORMAT parquet, COMPRESSION zstd)"
-        )
-        dropped = self._one(
-            f"SELECT count(*) AS rows, {_summed(CONTENT)} AS said FROM numbered WHERE again"
-        )
-        left = self._one(f"SELECT count(DISTINCT {c.CUSTOMER}) AS n FROM numbered WHERE NOT again")
-        self._con.execute("DROP TABLE numbered")
+        dropped = {"rows": 0, "said": 0}
+        if self._has_ids():
+            rest = ", ".join(name for name in self._stored() if name != c.ID)
+            self._stage(f"SELECT {ID_TEXT} AS {c.ID}, {rest} FROM {_parquet(self._raw)}")
+        else:
+            self._copy(self._numbered(), self._events)
+            dropped = self._one(
+                f"SELECT count(*) AS rows, {_summed(CONTENT)} AS said "
+                f"FROM {_parquet(self._events)} WHERE again"
+            )
+            self._stage(f"SELECT * EXCLUDE (again) FROM {_parquet(self._events)} WHERE NOT again")
+        left = self._one(f"SELECT count(DISTINCT {c.CUSTOMER}) AS n FROM staged")
         checksum = (self._said - dropped["said"]) % _MODULUS
         self.summary = Summary(self._rows - dropped["rows"], left["n"], f"{checksum:016x}")
         return int(dropped["rows"])
@@ -145,10 +148,7 @@ class Staging:
         Args:
             files: Of the lake's events.
         """
-        found = self._one(
-            f"SELECT count(*) AS n FROM (SELECT {c.ID}, {CONTENT_HASH} AS there "
-            f"FROM {_lake(files)}) JOIN {self._staged()} USING ({c.ID}) WHERE there <> {CONTENT}"
-        )
+        found = self._one(f"SELECT count(*) AS n FROM ({_changed(files)})")
         return int(found["n"])
 
     def take_differing(self, files: Sequence[str]) -> pa.Table:
@@ -160,86 +160,96 @@ class Staging:
         Returns:
             They, `EVENT_SCHEMA`.
         """
-        found = (
-            f"SELECT {c.ID} FROM (SELECT {c.ID}, {CONTENT_HASH} AS there FROM {_lake(files)}) "
-            f"JOIN {self._staged()} USING ({c.ID}) WHERE there <> {CONTENT}"
-        )
-        self._con.execute(f"CREATE TEMP TABLE taken AS {found}")
-        staged = f"read_parquet({literal(str(self._events))})"
-        columns = ", ".join(name for name in c.EVENT)
-        taken = self._con.sql(f"SELECT {columns} FROM {staged} SEMI JOIN taken USING ({c.ID})")
-        table = taken.to_arrow_table().cast(EVENT_SCHEMA)
+        self._con.execute(f"CREATE TEMP TABLE taken AS {_changed(files)}")
+        batches = self._batches(f"SELECT * FROM staged SEMI JOIN taken USING ({c.ID})")
+        table = pa.Table.from_batches(batches, EVENT_SCHEMA)
         kept = self._events.with_name("kept.parquet")
-        self._con.execute(
-            f"COPY (SELECT * FROM {staged} ANTI JOIN taken USING ({c.ID}) "
-            f"ORDER BY {c.DATE}, {c.CUSTOMER}, {c.OCCURRED_AT}, {c.ID}) "
-            f"TO {literal(str(kept))} (FORMAT parquet, COMPRESSION zstd)"
-        )
-        self._events = kept
+        self._copy(f"SELECT * FROM staged ANTI JOIN taken USING ({c.ID})", kept)
+        self._stage(f"SELECT * FROM {_parquet(kept)}")
         left = self._one(
             f"SELECT count(*) AS rows, count(DISTINCT {c.CUSTOMER}) AS customers, "
-            f"{_summed(CONTENT)} AS said FROM read_parquet({literal(str(kept))})"
+            f"{_summed(CONTENT)} AS said FROM staged"
         )
         checksum = f"{left['said'] % _MODULUS:016x}"
         self.summary = Summary(left["rows"], left["customers"], checksum)
         return table
 
-    def found_in(self, files: Sequence[str]) -> Summary:
-        """What the lake says of the staged ids, read from its own files."""
+    def found_in(self, files: Sequence[str], *, alone: bool) -> Summary:
+        """What the lake says of the staged ids, read from its own files.
+
+        Args:
+            files: Of the lake's events.
+            alone: There is to be nothing else in them.
+        """
+        among = "" if alone else f"SEMI JOIN staged USING ({c.ID})"
         found = self._one(
             f"SELECT count(*) AS rows, count(DISTINCT {c.CUSTOMER}) AS customers, "
-            f"{_summed(CONTENT_HASH)} AS said FROM {_lake(files)} "
-            f"SEMI JOIN {self._staged()} USING ({c.ID})"
+            f"{_summed(CONTENT_HASH)} AS said FROM {_lake(files)} {among}"
         )
         checksum = found["said"] % _MODULUS
         return Summary(found["rows"], found["customers"], f"{checksum:016x}")
 
     def histories(self) -> Iterator[tuple[dict[str, History], int]]:
         """Histories of some `CUSTOMERS_AT_ONCE` customers at a time, and of how many events."""
-        held: dict[str, History] = {}
-        events = 0
         if not self.summary.rows:
             return
-        for customer, rows in groupby(self._by_customer(), key=itemgetter(0)):
-            mine = [_event(row) for row in rows]
-            held[customer] = history_of(mine)
-            events += len(mine)
-            if len(held) >= CUSTOMERS_AT_ONCE:
-                yield held, events
-                held, events = {}, 0
-        if held:
-            yield held, events
+        seconds = f"epoch_us({c.OCCURRED_AT}) // 1000000 AS {SECONDS}"
+        columns = ", ".join(seconds if name == SECONDS else name for name in COLUMNS)
+        ordered = self._con.sql(f"SELECT {columns} FROM staged ORDER BY {c.CUSTOMER}, {SECONDS}")
+        yield from histories_of(ordered.to_arrow_reader(BATCH_ROWS), CUSTOMERS_AT_ONCE)
+
+    def _has_ids(self) -> bool:
+        """Whether each row has an id that no other has."""
+        found = self._con.sql(
+            f"SELECT hash({ID_TEXT}) AS hashed FROM {_parquet(self._raw)} "
+            f"WHERE {ID_TEXT} IS NOT NULL"
+        )
+        hashes = found.to_arrow_table().column(0).to_numpy()
+        # Two ids that share a hash are told apart below, which takes longer, and that is all.
+        return len(hashes) == self._rows and bool(np.diff(np.sort(hashes)).all())
+
+    def _stored(self) -> list[str]:
+        """Columns of `staged`."""
+        return [*(one for one in c.EVENT if one not in (*self._unsaid, c.DATE)), CONTENT]
+
+    def _stage(self, sql: str) -> None:
+        self._con.execute(f"CREATE OR REPLACE TEMP VIEW staged AS {sql}")
+
+    def _copy(self, sql: str, file: Path) -> None:
+        self._con.execute(
+            f"COPY ({sql}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION lz4_raw)"
+        )
 
     def _numbered(self) -> str:
         said = ", ".join(f"coalesce(CAST({part} AS VARCHAR), chr(0))" for part in _SAYS)
         made = f"left(sha256(concat_ws(chr(31), {said})), 32)"
         key = f"coalesce({ID_TEXT}, concat({literal(self._source + ':')}, {made}))"
         suffix = "CASE WHEN nth > 1 THEN concat('-', nth) ELSE '' END"
-        rest = ", ".join(name for name in c.EVENT if name not in (c.ID, c.DATE))
+        rest = ", ".join(name for name in self._stored() if name != c.ID)
         return (
             f"SELECT CASE WHEN {ID_TEXT} IS NULL THEN concat(key, {suffix}) ELSE key END "
-            f"AS {c.ID}, {rest}, strftime({c.OCCURRED_AT}, '%Y-%m-%d') AS {c.DATE}, {CONTENT}, "
-            f"{ID_TEXT} IS NOT NULL AND nth > 1 AS again "
+            f"AS {c.ID}, {rest}, {ID_TEXT} IS NOT NULL AND nth > 1 AS again "
             f"FROM (SELECT *, row_number() OVER (PARTITION BY key ORDER BY {CONTENT}) AS nth "
-            f"FROM (SELECT *, {key} AS key FROM read_parquet({literal(str(self._raw))})))"
+            f"FROM (SELECT *, {key} AS key FROM {_parquet(self._raw)}))"
         )
 
-    def _staged(self) -> str:
-        return f"(SELECT {c.ID}, {CONTENT} FROM read_parquet({literal(str(self._events))}))"
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self._events) as staged:
-            for batch in staged.iter_batches(BATCH_ROWS, columns=list(c.EVENT)):
-                yield batch.cast(EVENT_SCHEMA)
-
-    def _by_customer(self) -> Iterator[tuple[str, str, str, int, str | None, float]]:
-        columns = (c.CUSTOMER, c.ID, c.TYPE, "at", c.ITEM, c.QUANTITY)
-        ordered = self._con.sql(
-            f"SELECT {c.CUSTOMER}, {c.ID}, {c.TYPE}, epoch_us({c.OCCURRED_AT}) AS at, {c.ITEM}, "
-            f"{c.QUANTITY} FROM read_parquet({literal(str(self._events))}) ORDER BY {c.CUSTOMER}"
-        )
+    def _batches(self, sql: str = "SELECT * FROM staged") -> Iterator[pa.RecordBatch]:
+        """In the order of days, and of each in that of customers."""
+        day = f"epoch_us({c.OCCURRED_AT}) // {_DAY}"
+        order = ", ".join((day, c.CUSTOMER, c.OCCURRED_AT, c.ID))
+        ordered = self._con.sql(f"SELECT * EXCLUDE ({CONTENT}) FROM ({sql}) ORDER BY {order}")
         for batch in ordered.to_arrow_reader(BATCH_ROWS):
-            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+            yield self._whole(batch)
+
+    def _whole(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """With the columns that are not staged: `EVENT_SCHEMA`."""
+        arrays = dict(zip(batch.schema.names, batch.columns, strict=True))
+        arrays[c.DATE] = batch.column(c.OCCURRED_AT).cast(pa.date32()).cast(pa.string())
+        for name, value in self._unsaid.items():
+            kind = EVENT_SCHEMA.field(name).type
+            arrays[name] = pa.repeat(pa.scalar(value, kind), batch.num_rows)
+        columns = [arrays[name].cast(EVENT_SCHEMA.field(name).type) for name in c.EVENT]
+        return pa.record_batch(columns, EVENT_SCHEMA)
 
     def _one(self, sql: str) -> dict[str, int]:
         row: dict[str, int] = self._con.sql(sql).to_arrow_table().to_pylist()[0]
@@ -251,18 +261,18 @@ def _summed(value: str) -> str:
     return f"CAST(coalesce(sum(CAST({value} AS HUGEINT)), 0) % {_MODULUS} AS UBIGINT)"
 
 
+def _changed(files: Sequence[str]) -> str:
+    """The staged ids that the lake has with other content."""
+    return (
+        f"SELECT {c.ID} FROM (SELECT {c.ID}, {CONTENT_HASH} AS there FROM {_lake(files)}) "
+        f"JOIN staged USING ({c.ID}) WHERE there <> {CONTENT}"
+    )
+
+
+def _parquet(file: Path) -> str:
+    return f"read_parquet({literal(str(file))})"
+
+
 def _lake(files: Sequence[str]) -> str:
     listed = ", ".join(literal(one) for one in files)
     return f"read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)"
-
-
-def _event(row: tuple[str, str, str, int, str | None, float]) -> Event:
-    customer, event_id, kind, micros, item, quantity = row
-    return Event(
-        id=event_id,
-        type=_TYPES[kind],
-        customer=customer,
-        occurred_at=datetime.fromtimestamp(micros // 1_000_000, UTC),
-        item=item,
-        quantity=quantity,
-    )

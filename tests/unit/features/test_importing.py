@@ -215,7 +215,7 @@ def test_what_the_lake_lost_is_noticed(
     tmp_path: Path, into: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = Summary(1, 1, "0" * 16)
-    monkeypatch.setattr(Staging, "found_in", lambda *_: lost)
+    monkeypatch.setattr(Staging, "found_in", lambda *_, **__: lost)
     with pytest.raises(ImportDiffers, match="holds 1 events of 1 customers"):
         run(parquet(tmp_path, rows({}, {"what": "hat"})), EVENT, into)
 

@@ -92,7 +92,7 @@ def test_a_stream_becomes_the_first_version_as_a_whole(lake: Lake) -> None:
 
 def test_creating_what_exists_changes_nothing_and_says_so(lake: Lake) -> None:
     put(lake, event("a"))
-    assert lake.create_events(event_table([event("b")]), 1) is None
+    assert lake.create_events(event_table([event("b")]).to_reader(), 1) is None
     assert ids(lake) == ["a"]
 
 

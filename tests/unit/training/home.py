@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
+from features import columns as c
 from features.clock import FixedClock
 from features.lake import Lake
 from features.stores.opening import Stores, open_stores
@@ -48,8 +49,8 @@ def fill(home: Path, shop: Shop) -> TrainingSettings:
     home.mkdir(parents=True, exist_ok=True)
     (home / "mlflow.db").write_bytes(registry())
     lake = Lake(settings.resolved_lake_path())
-    events = event_table(shop.events)
-    lake.create_events(events, events.num_rows)
+    events = event_table(shop.events).sort_by(c.DATE)
+    lake.create_events(events.to_reader(), events.num_rows)
     lake.merge_items(item_table(shop.items))
     stores = stores_of(home)
     stores.catalogue.put_many(shop.items)

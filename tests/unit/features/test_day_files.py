@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from features import columns as c
+from features.day_files import create_by_day
+from features.engine import open_engine
+from features.lake import Lake
+from features.tables import EVENT_SCHEMA, event_table
+from tests.unit.features.making import NOW, event
+
+DAY = timedelta(days=1)
+
+
+def batches(*days: int, size: int = 100) -> list[pa.RecordBatch]:
+    """An event for each of these days."""
+    table = event_table(
+        event(f"e-{number}", NOW + day * DAY, items=("a", "b") if day else ())
+        for number, day in enumerate(days)
+    )
+    return list(table.to_batches(max_chunksize=size))
+
+
+def test_each_day_is_a_file_whatever_the_batches(tmp_path: Path) -> None:
+    create_by_day(str(tmp_path / "events"), batches(0, 0, 0, 1, 1, 2, size=2))
+    actions = pa.table(DeltaTable(tmp_path / "events").get_add_actions(flatten=True)).to_pylist()
+    found = {one[f"partition.{c.DATE}"]: one["num_records"] for one in actions}
+    assert found == {"2026-03-01": 3, "2026-03-02": 2, "2026-03-03": 1}
+
+
+def test_a_day_with_many_events_gets_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("features.day_files.MOST_ROWS", 2)
+    create_by_day(str(tmp_path / "events"), batches(0, 0, 0, size=1))
+    assert len(DeltaTable(tmp_path / "events").file_uris()) == 2
+
+
+def test_delta_reads_adds_to_and_joins_what_was_written(tmp_path: Path) -> None:
+    first = pa.Table.from_batches(batches(0, 0, 1, 1))
+    lake = Lake(str(tmp_path))
+    create_by_day(lake.path("events"), batches(0, 0, 1, 1, size=2))
+    delta = DeltaTable(lake.path("events"))
+    assert delta.to_pyarrow_table().sort_by(c.ID).select(EVENT_SCHEMA.names).to_pylist() == (
+        first.to_pylist()
+    )
+    more = event_table([event("more", NOW, value=2.0)])
+    assert lake.merge_events(more).inserted == 1
+    lake.compact()
+    assert len(lake.files()) == 2
+    engine = open_engine()
+    with closing(engine.con):
+        found = lake.events(engine).order_by(c.ID).to_pyarrow()
+    assert found.cast(EVENT_SCHEMA).to_pylist() == pa.concat_tables([first, more]).to_pylist()
+
+
+def test_a_table_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    path = str(tmp_path / "events")
+    create_by_day(path, batches(0))
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(DeltaError):
+        create_by_day(path, batches(0, 1))
+    assert {one for one in tmp_path.rglob("*") if one.is_file()} == {
+        one for one in before if one.is_file()
+    }
