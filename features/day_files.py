@@ -29,8 +29,9 @@ from features.tables import EVENT_SCHEMA
 MOST_ROWS: Final = 1_000_000
 """Of a file, more or less: some 40 MB."""
 _WRITTEN: Final = pa.schema([field for field in EVENT_SCHEMA if field.name != c.DATE])
-_REPEATED: Final = [name for name in _WRITTEN.names if name != c.ID]
-"""Columns that are worth a dictionary."""
+_SELDOM: Final = (c.ID, c.CUSTOMER, c.OCCURRED_AT)
+_REPEATED: Final = [name for name in _WRITTEN.names if name not in _SELDOM]
+"""Columns that are worth a dictionary, which those are not that hardly repeat within a day."""
 
 
 def create_by_day(path: str, events: Iterable[pa.RecordBatch]) -> None:

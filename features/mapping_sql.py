@@ -44,6 +44,7 @@ UNSAID: Mapping[str, bool | None] = {
 
 # What `str.isprintable` refuses: other characters, and separators but for the space.
 _UNPRINTABLE = r"'[\p{C}\p{Zl}\p{Zp}]|[^\P{Z} ]'"
+_NUMBERS = ("DOUBLE", "FLOAT", "INTEGER", "BIGINT")
 _HAS_OFFSET = r"'(Z|[+-]\d{2}(:?\d{2})?)$'"
 
 
@@ -181,7 +182,11 @@ class Compiler:
 
     def _given(self, given: str | Value | None, key: str) -> str:
         """Whether there is anything where the amount should be, readable or not."""
-        return "FALSE" if given is None else f"({self._columns.text(given, key)}) IS NOT NULL"
+        if given is None:
+            return "FALSE"
+        sql, kind = self._columns.value(given, key)
+        said = sql if kind in _NUMBERS else self._columns.text(given, key)
+        return f"({said}) IS NOT NULL"
 
     def _moment(self, given: str | Moment) -> str:
         moment = Moment(column=given) if isinstance(given, str) else given

@@ -25,9 +25,10 @@ from features import columns as c
 from features.column_sql import literal, quoted
 from features.engine import open_duckdb
 from features.enriching_sql import ITEMS, PAID, PAID_IN, RATES
-from features.errors import HomingError, InvalidArgument
+from features.errors import InvalidArgument
 from features.identity import CustomerKeys
 from features.item import Item, check_item
+from features.key_column import KeyColumns
 from features.lake import live_files
 from features.mapping import FileMapping
 from features.mapping_sql import ID_TEXT, REASON, Compiler
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
 BATCH_ROWS = 100_000
+READ_ROWS = 250_000
+"""Of a file at once: a look at the customers of more rows takes hardly longer."""
 UNUSABLE_CUSTOMER = "customer id not usable"
-_REMEMBERED = 1_000_000
-"""Keys kept, so that a customer is hashed once and not once a row."""
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,11 @@ class SourceFile:
         Raises:
             InvalidArgument: The mapping does not fit the file, or a row can't be read.
         """
-        known: dict[str, str | None] = {}
+        columns = KeyColumns(keys)
         sql = self._compiler().events(latest)
         with self._declared("event"):
-            for batch in self._select("event", sql).to_arrow_reader(BATCH_ROWS):
-                if len(known) > _REMEMBERED:
-                    known.clear()
-                yield _with_keys(batch, keys, known)
+            for batch in self._select("event", sql).to_arrow_reader(READ_ROWS):
+                yield _with_keys(batch, columns)
 
     def left_out(
         self, latest: str, *, but: Collection[str]
@@ -299,15 +298,11 @@ def _item(row: dict[str, Any]) -> tuple[Item | None, str]:
     return (item, "") if problem is None else (None, f"{problem.field}: {problem.reason}")
 
 
-def _with_keys(batch: pa.RecordBatch, keys: CustomerKeys, known: dict[str, str | None]) -> Batch:
+def _with_keys(batch: pa.RecordBatch, keys: KeyColumns) -> Batch:
     reasons = batch.column(REASON)
     rejected = Counter(dict(_counts(reasons)))
-    kept = batch.filter(pc.is_null(reasons))
-    encoded = pc.dictionary_encode(kept.column(c.CUSTOMER))
-    outside = encoded.dictionary.to_pylist()
-    known |= {one: _key(one, keys) for one in outside if one not in known}
-    distinct = pa.array([known[one] for one in outside], pa.string())
-    made = distinct.take(encoded.indices)
+    kept = batch.filter(pc.is_null(reasons)) if rejected else batch
+    made = keys.of(kept.column(c.CUSTOMER))
     kept = kept.set_column(kept.schema.get_field_index(c.CUSTOMER), c.CUSTOMER, made)
     if made.null_count:
         rejected[UNUSABLE_CUSTOMER] += made.null_count
@@ -348,10 +343,3 @@ def _counts(reasons: pa.Array) -> Iterator[tuple[str, int]]:
     for pair in pc.value_counts(reasons).to_pylist():
         if pair["values"] is not None:
             yield pair["values"], pair["counts"]
-
-
-def _key(outside: str, keys: CustomerKeys) -> str | None:
-    try:
-        return keys.resolve(outside)
-    except HomingError:
-        return None

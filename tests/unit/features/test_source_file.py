@@ -305,7 +305,7 @@ def test_a_customer_is_hashed_once_for_all_rows(
         return real(keys, text)
 
     monkeypatch.setattr(CustomerKeys, "resolve", resolve)
-    monkeypatch.setattr(source_file, "BATCH_ROWS", 2048)  # several batches
+    monkeypatch.setattr(source_file, "READ_ROWS", 2048)  # several batches
     run(parquet(tmp_path, rows(*({"what": str(number)} for number in range(5000)))), EVENT, into)
     assert asked == ["7"]
 
@@ -313,7 +313,7 @@ def test_a_customer_is_hashed_once_for_all_rows(
 def test_memory_of_customers_is_bounded(
     tmp_path: Path, into: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_file, "_REMEMBERED", 1)
-    monkeypatch.setattr(source_file, "BATCH_ROWS", 2048)
+    monkeypatch.setattr("features.key_column.REMEMBERED", 1)
+    monkeypatch.setattr(source_file, "READ_ROWS", 2048)
     given = rows(*({"who": str(number)} for number in range(5000)))
     assert run(parquet(tmp_path, given), EVENT, into).customers == 5000
