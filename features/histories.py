@@ -7,7 +7,7 @@ and an interaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Final, TypeVar
@@ -36,6 +36,7 @@ what a slate showed, or what a robot did. `SECONDS` is whole seconds since 1970,
 _Mask = NDArray[np.bool_]
 _Value = TypeVar("_Value")
 _event_of = attrgetter("event")
+_NEVER: Final = np.iinfo(np.int64).min
 
 
 def histories_of(
@@ -84,7 +85,7 @@ def _each(rows: pa.RecordBatch) -> Iterator[tuple[str, History, int]]:
     types, items, seconds = rows.column(c.TYPE), rows.column(c.ITEM), rows.column(SECONDS)
     about = _mask(pc.and_(pc.is_valid(items), pc.not_equal(types, EventType.SLATE_SERVED)))
     joined = _split(_interactions(rows.filter(pa.array(about))), _ends(about, ends))
-    latest = _times(types, seconds, ends)
+    latest = _latest(types, seconds, ends)
     owned = []
     for kind in (EventType.PURCHASE, EventType.RETURN):
         these = about & _mask(pc.equal(types, kind))
@@ -103,9 +104,23 @@ def _each(rows: pa.RecordBatch) -> Iterator[tuple[str, History, int]]:
         yield customer, history, size
 
 
+def _latest(
+    types: pa.Array, seconds: pa.Array, ends: NDArray[np.int64]
+) -> Iterator[dict[str, int]]:
+    """Of each customer, type → when last."""
+    coded = pc.dictionary_encode(types)
+    names = coded.dictionary.to_pylist()
+    times = np.full((len(ends), len(names)), _NEVER)
+    customers = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+    np.maximum.at(times, (customers, coded.indices.to_numpy()), seconds.to_numpy())
+    for row in times.tolist():
+        yield {name: at for name, at in zip(names, row, strict=True) if at != _NEVER}
+
+
 def _times(names: pa.Array, seconds: pa.Array, ends: NDArray[np.int64]) -> Iterator[dict[str, int]]:
     """Of each customer, name → when last: what is in order has the latest of a name at the end."""
-    each = zip(_split(names.to_pylist(), ends), _split(seconds.to_pylist(), ends), strict=True)
+    texts = _shared(names, str)
+    each = zip(_split(texts, ends), _split(seconds.to_pylist(), ends), strict=True)
     return (dict(zip(some, times, strict=True)) for some, times in each)
 
 
@@ -115,8 +130,8 @@ def _interactions(rows: pa.RecordBatch) -> list[Interaction]:
     parts = (
         rows.column(SECONDS).to_pylist(),
         np.frombuffer(digests, ">u8").tolist(),  # as `features.profile.event_digest`
-        rows.column(c.ITEM).to_pylist(),
-        _types(rows.column(c.TYPE)),
+        _shared(rows.column(c.ITEM), str),
+        _shared(rows.column(c.TYPE), EventType),
         rows.column(c.QUANTITY).to_pylist(),
     )
     return list(map(Interaction, *parts))
@@ -138,10 +153,11 @@ def _split(values: list[_Value], ends: NDArray[np.int64]) -> Iterator[list[_Valu
     return map(values.__getitem__, map(slice, [0, *cuts], cuts))
 
 
-def _types(kinds: pa.Array) -> list[EventType]:
-    coded = pc.dictionary_encode(kinds)
-    types = list(map(EventType, coded.dictionary.to_pylist()))
-    return [types[code] for code in coded.indices.to_pylist()]
+def _shared(texts: pa.Array, kind: Callable[[str], _Value]) -> list[_Value]:
+    """What is made of each text, once for all that are the same: they are looked up sooner."""
+    coded = pc.dictionary_encode(texts)
+    made = list(map(kind, coded.dictionary.to_pylist()))
+    return list(map(made.__getitem__, coded.indices.to_pylist()))
 
 
 def _mask(which: pa.Array) -> _Mask:

@@ -29,8 +29,8 @@ CHUNK_ROWS = 250_000
 """Events of one merge, more or less: whole days."""
 CUSTOMERS_AT_ONCE = 1_000
 _MODULUS = 2**64
-_DAY = 86_400_000_000
-"""Microseconds."""
+_SELDOM = (ID_TEXT, CONTENT, c.CUSTOMER, c.OCCURRED_AT)
+"""Columns that are not worth a dictionary."""
 _SAYS = (
     c.CUSTOMER,
     c.TYPE,
@@ -92,9 +92,12 @@ class Staging:
         """Keep the accepted rows of a batch, and add them to what the source says."""
         accepted = batch.accepted.drop_columns(list(self._unsaid))
         if self._writer is None:
-            repeated = [name for name in accepted.schema.names if name not in (ID_TEXT, CONTENT)]
+            names = accepted.schema.names
             self._writer = pq.ParquetWriter(
-                self._raw, accepted.schema, compression="lz4", use_dictionary=repeated
+                self._raw,
+                accepted.schema,
+                compression="lz4",
+                use_dictionary=[name for name in names if name not in _SELDOM],
             )
         self._writer.write_batch(accepted)
         said: int | None = pc.sum(accepted.column(CONTENT)).as_py()
@@ -234,9 +237,8 @@ class Staging:
         )
 
     def _batches(self, sql: str = "SELECT * FROM staged") -> Iterator[pa.RecordBatch]:
-        """In the order of days, and of each in that of customers."""
-        day = f"epoch_us({c.OCCURRED_AT}) // {_DAY}"
-        order = ", ".join((day, c.CUSTOMER, c.OCCURRED_AT, c.ID))
+        """In the order of time, which is that of days."""
+        order = f"{c.OCCURRED_AT}, {c.ID}"
         ordered = self._con.sql(f"SELECT * EXCLUDE ({CONTENT}) FROM ({sql}) ORDER BY {order}")
         for batch in ordered.to_arrow_reader(BATCH_ROWS):
             yield self._whole(batch)
