@@ -45,17 +45,17 @@ def create_by_day(path: str, events: Iterable[pa.RecordBatch]) -> None:
         DeltaError: Another writer made the table first.
         OSError: The disk refuses.
     """
-    table = Path(path)
+    files: list[Path] = []
     added: list[AddAction] = []
     try:
         for day, rows in groupby(_days(events), key=itemgetter(0)):
-            added += _written(table, day, (some for _, some in rows))
+            added += _written(Path(path), day, (some for _, some in rows), files)
         schema = Schema.from_arrow(EVENT_SCHEMA)
         create_table_with_add_actions(path, schema, added, mode="error", partition_by=[c.DATE])
     except BaseException:
-        for one in added:
+        for file in files:
             with suppress(OSError):
-                (table / one.path).unlink()
+                file.unlink()
         raise
 
 
@@ -68,12 +68,15 @@ def _days(events: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.RecordBatc
             yield day, rows.slice(start, end - start)
 
 
-def _written(table: Path, day: str, rows: Iterator[pa.RecordBatch]) -> Iterator[AddAction]:
-    """The files of one day, each told of once it is whole."""
+def _written(
+    table: Path, day: str, rows: Iterator[pa.RecordBatch], files: list[Path]
+) -> Iterator[AddAction]:
+    """The files of one day, each told of once it is whole; `files` gets it before."""
     for first in rows:
         name = f"{c.DATE}={day}/part-00000-{uuid4()}-c000.zstd.parquet"
         file = table / name
         file.parent.mkdir(parents=True, exist_ok=True)
+        files.append(file)
         count = 0
         with pq.ParquetWriter(
             file, _WRITTEN, compression="zstd", compression_level=1, use_dictionary=_REPEATED

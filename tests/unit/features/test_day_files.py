@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -61,12 +62,26 @@ def test_delta_reads_adds_to_and_joins_what_was_written(tmp_path: Path) -> None:
     assert found.cast(EVENT_SCHEMA).to_pylist() == pa.concat_tables([first, more]).to_pylist()
 
 
+def broken() -> Iterator[pa.RecordBatch]:
+    yield from batches(0, 1)
+    message = "the source broke off"
+    raise OSError(message)
+
+
+def test_rows_that_break_off_leave_no_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="broke off"):
+        create_by_day(str(tmp_path / "events"), broken())
+    assert files_below(tmp_path) == set()
+
+
 def test_a_table_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     path = str(tmp_path / "events")
     create_by_day(path, batches(0))
-    before = set(tmp_path.rglob("*"))
+    before = files_below(tmp_path)
     with pytest.raises(DeltaError):
         create_by_day(path, batches(0, 1))
-    assert {one for one in tmp_path.rglob("*") if one.is_file()} == {
-        one for one in before if one.is_file()
-    }
+    assert files_below(tmp_path) == before
+
+
+def files_below(folder: Path) -> set[Path]:
+    return {one for one in folder.rglob("*") if one.is_file()}
