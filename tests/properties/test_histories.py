@@ -89,3 +89,7 @@ def test_no_more_is_kept_than_a_history_holds() -> None:
     history = made(many, 100, 1)[ANN]
     assert history == history_of(many)
     assert (len(history.interactions), len(history.bought)) == (MAX_INTERACTIONS, MAX_OWNED)
+
+
+def test_no_events_are_no_histories() -> None:
+    assert list(histories_of([], 1)) == []
