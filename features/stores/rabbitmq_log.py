@@ -11,6 +11,7 @@ See <https://www.rabbitmq.com/docs/consumers#single-active-consumer>.
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ PREFETCH: Final = 2_000
 """Entries of a queue that a process may hold before it commits."""
 SHARE_SECONDS: Final = 2.0
 """How often a process looks whether its part of the queues is still fair."""
+MOVES: Final = 0.5
+"""How likely one moves to a queue that nobody consumes: two that always did would meet again."""
 TAKE_SECONDS: Final = 0.05
 """How long taking waits for entries that are under way."""
 NEW_SECONDS: Final = 3.0
@@ -221,22 +224,30 @@ class RabbitLog(RabbitLetters):
         """Consume a fair part of the reader's queues."""
         channel = reading.channel
         if channel is None or channel.is_closed:
-            channel = await connection.channel(publisher_confirms=False)
-            await channel.set_qos(prefetch_count=PREFETCH)
-            members = await channel.declare_queue(f"homing.{reader}", durable=True)
-            await members.consume(_nothing, no_ack=True)
-            reading.restart(channel)
+            channel = await _join(reader, reading, connection)
         if time.monotonic() - reading.looked < SHARE_SECONDS:
             return
         queues = await self._declared(connection, reader)
+        if any(not queues[one].declaration_result.consumer_count for one in reading.consumed):
+            # A server that is just coming back may forget who consumes, and tell nobody.
+            await channel.close()
+            channel = await _join(reader, reading, connection)
         members = await channel.declare_queue(f"homing.{reader}", durable=True)
         fair = -(-PARTITIONS // max(1, members.declaration_result.consumer_count or 0))
         while len(reading.consumed) > fair:
-            await _give_back(reading, channel)
-        for partition, queue in enumerate(queues):
-            free = not queue.declaration_result.consumer_count
-            if free and len(reading.consumed) < fair:
-                await _consume(reading, channel, partition, queue.name)
+            await _give_back(reading, channel, next(reversed(reading.consumed)))
+        free = [
+            one for one, queue in enumerate(queues) if not queue.declaration_result.consumer_count
+        ]
+        random.shuffle(free)
+        room = fair - len(reading.consumed)
+        if free and not room and random.random() < MOVES:  # noqa: S311 - no secret
+            # Everybody has his part, and still some have nobody: who came at the same moment as we
+            # consumes what we do, and one of us gets nothing of it.
+            await _give_back(reading, channel, next(iter(reading.consumed)))
+            room = 1
+        for partition in free[:room]:
+            await _consume(reading, channel, partition, queues[partition].name)
         reading.looked = time.monotonic()
 
 
@@ -244,6 +255,16 @@ async def _routing(channel: Channel) -> Exchange:
     from features.stores.rabbitmq import DIRECT  # noqa: PLC0415 - see opening
 
     return await channel.declare_exchange(EXCHANGE, DIRECT, durable=True)
+
+
+async def _join(reader: str, reading: _Reading, connection: Connection) -> Channel:
+    """Be one of those among whom the reader's queues are shared, on a new channel."""
+    channel = await connection.channel(publisher_confirms=False)
+    await channel.set_qos(prefetch_count=PREFETCH)
+    members = await channel.declare_queue(f"homing.{reader}", durable=True)
+    await members.consume(_nothing, no_ack=True)
+    reading.restart(channel)
+    return channel
 
 
 async def _consume(reading: _Reading, channel: Channel, partition: int, name: str) -> None:
@@ -261,9 +282,9 @@ async def _consume(reading: _Reading, channel: Channel, partition: int, name: st
     reading.consumed[partition] = (queue, await queue.consume(arrived))
 
 
-async def _give_back(reading: _Reading, channel: Channel) -> None:
+async def _give_back(reading: _Reading, channel: Channel, partition: int) -> None:
     """Stop consuming one queue, and return what is held of it to where it was."""
-    partition, (queue, tag) = reading.consumed.popitem()
+    queue, tag = reading.consumed.pop(partition)
     await queue.cancel(tag)
     underlay = await channel.get_underlay_channel()
     with reading.held.lock:

@@ -21,6 +21,8 @@ from tests.unit.features.making import KEYS, NOW
 TARGETS = targets()
 CHANGED = 40
 """Cases of each target."""
+MANY = 10
+"""Bytes; some of the cases that are drawn have fewer, and no seed has."""
 
 
 def test_every_source_is_fuzzed() -> None:
@@ -51,7 +53,7 @@ def test_any_case_ends_well_or_in_an_error_that_is_declared(target: Target) -> N
 
 
 def burst(case: bytes) -> None:
-    if b"nan" in case.lower():
+    if len(case) < MANY:
         raise ZeroDivisionError
     raise InvalidArgument.of(case, field="case", reason="none", cure="send another")
 

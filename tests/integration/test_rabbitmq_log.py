@@ -126,6 +126,48 @@ def test_several_processes_get_a_part_each_and_take_over_when_one_leaves(
     assert set(bodies(one, "one", len(second))) == second
 
 
+def test_two_that_came_at_the_same_moment_leave_no_queue_to_nobody(
+    another: Callable[[], EventLog],
+) -> None:
+    one, two = another(), another()
+    one.append([b"%d" % number for number in range(100)])
+    for log in (one, two):
+        assert isinstance(log, RabbitLog)
+        log._server.run(partial(_consume_the_first, log))
+    everything = {entry.body for entry in (*one.take("one", 1_000), *two.take("one", 1_000))}
+
+    def taken_by_both() -> bool:
+        everything.update(entry.body for log in (one, two) for entry in log.take("one", 1_000))
+        return len(everything) == 100
+
+    assert within(SOON, taken_by_both)
+
+
+async def _consume_the_first(log: RabbitLog, connection: Connection) -> None:
+    reading = log._reading.setdefault("one", rabbitmq_log._Reading())
+    channel = await rabbitmq_log._join("one", reading, connection)
+    queues = await log._declared(connection, "one")
+    for partition in range(PARTITIONS // 2):
+        await rabbitmq_log._consume(reading, channel, partition, queues[partition].name)
+
+
+def test_a_consumer_that_the_server_forgot_is_told_to_it_again(log: EventLog) -> None:
+    log.append([b"1"])
+    assert bodies(log, "one", 1) == [b"1"]
+    assert isinstance(log, RabbitLog)
+    reading = log._reading["one"]
+
+    async def forget(_: Connection) -> None:
+        assert reading.channel is not None
+        underlay = await reading.channel.get_underlay_channel()
+        for _, tag in reading.consumed.values():
+            await underlay.basic_cancel(tag)
+
+    log._server.run(forget)
+    log.append([b"2"])
+    assert within(SOON, lambda: sorted(bodies(log, "one", 2)) == [b"1", b"2"])
+
+
 def test_what_arrives_after_its_queue_was_given_back_is_returned(log: EventLog) -> None:
     """A delivery may be under way while a process stops consuming."""
     log.append([b"1"])
