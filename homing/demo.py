@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -29,12 +29,13 @@ from homing.output import wide_console
 from homing.progress import Stages
 from homing.show import at_longest, figures_table, retrain_lines
 from serving.keys import KeyFile, Scope
+from serving.slate import Rung
 from training import bootstrap
 from training.settings import TrainingSettings
 
 BLOCK = "hero"
-CHANGES = 1.0
-"""Seconds in which an event must change the next slate."""
+PATIENCE = 10.0
+"""Seconds for a slate to be as expected; mostly a fraction of one is enough."""
 
 
 def run_demo(*, once: bool, port: int) -> None:
@@ -122,7 +123,8 @@ def _client(address: str, settings: TrainingSettings) -> Iterator[httpx.Client]:
 
 def _ask_and_buy(client: httpx.Client, settings: TrainingSettings, console: Console) -> None:
     customer, titles = _regular_customer(settings)
-    before = _ask(client, customer)
+    # A machine that has just trained may be too slow for a first answer by the model.
+    before = _ask(client, customer, lambda slate: slate["served_by"] == Rung.MODEL)
     console.print(_slate_table("What the template gets", before, titles))
     first = before["items"][0]
     event = Event(
@@ -142,19 +144,25 @@ def _ask_and_buy(client: httpx.Client, settings: TrainingSettings, console: Cons
     ).raise_for_status()
     console.print(f"\nBought: {first['title']}", markup=False)
     began = time.perf_counter()
-    after = _ask(client, customer)
-    while _ids(after) == _ids(before) and time.perf_counter() - began < 10 * CHANGES:
-        time.sleep(0.02)
-        after = _ask(client, customer)
+    after = _ask(client, customer, lambda slate: _ids(slate) != _ids(before))
     spent = (time.perf_counter() - began) * 1_000
     console.print(_slate_table(f"What the next template gets, {spent:.0f} ms later", after, titles))
 
 
-def _ask(client: httpx.Client, customer: str) -> dict[str, Any]:
-    """One slate, asked as a template does, for a send of its own."""
-    query = {"customer": customer, "block": BLOCK, "send": f"demo-{secrets.token_hex(4)}"}
-    answer: dict[str, Any] = client.get("/v1/recommendations", params=query).json()
-    return answer
+def _ask(
+    client: httpx.Client, customer: str, expected: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """A slate, asked as a template does, each time for a send of its own, until it is as expected.
+
+    What comes after `PATIENCE` is shown whatever it is.
+    """
+    until = time.perf_counter() + PATIENCE
+    while True:
+        query = {"customer": customer, "block": BLOCK, "send": f"demo-{secrets.token_hex(4)}"}
+        slate: dict[str, Any] = client.get("/v1/recommendations", params=query).json()
+        if expected(slate) or time.perf_counter() > until:
+            return slate
+        time.sleep(0.02)
 
 
 def _ids(slate: dict[str, Any]) -> list[str]:

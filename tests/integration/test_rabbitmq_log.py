@@ -160,7 +160,7 @@ def test_a_consumer_that_the_server_forgot_is_told_to_it_again(log: EventLog) ->
     async def forget(_: Connection) -> None:
         assert reading.channel is not None
         underlay = await reading.channel.get_underlay_channel()
-        for _, tag in reading.consumed.values():
+        for _queue, tag in reading.consumed.values():
             await underlay.basic_cancel(tag)
 
     log._server.run(forget)
