@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake.exceptions import CommitFailedError
 
 from features.clock import FixedClock
 from features.errors import LakeUnavailable
@@ -244,6 +245,22 @@ def test_merges_go_on_meanwhile_and_nothing_is_lost_or_doubled(lake: Lake, upkee
     assert joined > 0
     assert ids(lake) == {"first", *names}
     assert sum(pq.ParquetFile(file).metadata.num_rows for file in lake.files()) == 16
+
+
+def test_who_joins_later_than_another_leaves_it_to_that_one(
+    lake: Lake, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        merge(lake, f"e-{number}")
+    rounded(lake)
+
+    def too_late(*_: object, **__: object) -> dict[str, int]:
+        message = "somebody was faster"
+        raise CommitFailedError(message)
+
+    monkeypatch.setattr("deltalake.table.TableOptimizer.compact", too_late)
+    assert upkeep.look() == UpkeepReport()
+    assert ids(lake) == {"e-0", "e-1", "e-2"}
 
 
 def test_a_lake_that_cannot_be_read_says_so(lake: Lake, upkeep: Upkeep) -> None:

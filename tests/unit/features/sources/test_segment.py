@@ -217,6 +217,7 @@ def test_nobody_can_call_a_customer_an_anonymous_visitor() -> None:
         ("identify", message(traits={"email": "ann@example.com"})),
         ("identify", {"anonymousId": "507f191e810c19729de860ea"}),
         ("alias", message()),
+        ("alias", message(userId="anonymous:one", previousId="one")),
         ("group", message(groupId="8e9df332ac")),
         ("page", message(name="Home", properties={"url": "https://shop.example"})),
         ("screen", message(name="Home", properties=None)),
