@@ -184,15 +184,14 @@ class RabbitLog(RabbitLetters):
 
     async def _prepare(self, connection: Connection) -> None:
         """See to it that all queues are there, and will be there after a death of the server."""
-        for reader in self._readers:
-            await self._declared(connection, reader)
         from features.stores.rabbitmq import is_there  # noqa: PLC0415 - see opening
 
-        if await is_there(connection, MADE):
-            return
+        for reader in self._readers:
+            await self._declared(connection, reader)
+        are_old = await is_there(connection, MADE)
         async with await connection.channel() as channel:
             await dead_queue(channel)
-            await asyncio.sleep(NEW_SECONDS)
+            await asyncio.sleep(0 if are_old else NEW_SECONDS)
             await channel.declare_queue(MADE, durable=True)
 
     def _deepest(self) -> int:
