@@ -1,29 +1,36 @@
-"""Entries of the log read as events, many at once.
+"""Events read many at once: entries of the log, and lists that senders send.
 
-What can't be an event is rare, so a slice of entries is first looked at as a whole: decoded in one
-go and held against the limits column by column, which takes a third of the time. Only a slice in
-which something is wrong is gone through one by one, to tell what it is.
+What can't be an event is rare, so many are first looked at as a whole: decoded in one go and held
+against the limits column by column, which takes a part of the time. Only where something is wrong
+they are gone through one by one, to tell what it is.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Final
 
-from features.errors import InvalidEvent
+import msgspec
+from msgspec.structs import replace
+
+from features.errors import InvalidArgument, InvalidEvent
 from features.event import (
     AHEAD,
     EARLIEST,
+    MAX_EVENTS,
     MAX_TEXT,
     NEEDS_ITEM,
     Event,
     EventType,
+    WireEvent,
     check_event,
     is_currency,
+    parse_events,
 )
+from features.identity import CustomerKeys
 from features.stores.codec import decode_event, decode_events
 from features.stores.ports import Entry
 
@@ -59,6 +66,43 @@ def read_entries(entries: Sequence[Entry], now: datetime) -> tuple[list[Event], 
         else:
             _read_each(bodies, now, events, poison)
     return events, poison
+
+
+def parse_many(raw: object, keys: CustomerKeys, now: datetime) -> list[Event]:
+    """The same as `features.event.parse_events`, of a good list in two thirds of the time.
+
+    Args:
+        raw: What `decode_json` gave.
+        keys: Turns the senders' customer ids into keys.
+        now: Our clock, aware.
+
+    Raises:
+        InvalidEvent: As `parse_events`.
+        TooLarge: As `parse_events`.
+    """
+    fine = isinstance(raw, list) and 0 < len(raw) <= MAX_EVENTS
+    events = _parse_together(raw, keys, now) if fine else None
+    return parse_events(raw, keys, now) if events is None else events
+
+
+def _parse_together(raw: object, keys: CustomerKeys, now: datetime) -> list[Event] | None:
+    """The events of a list; None when anything is wrong with any of them."""
+    try:
+        if not keep_limits(msgspec.convert(raw, list[WireEvent]), now):
+            return None
+        # What is no field of an event was refused by now.
+        events = msgspec.convert(raw, list[Event])
+        return [
+            replace(
+                event,
+                customer=keys.resolve(event.customer),
+                alias=None if event.alias is None else keys.resolve(event.alias),
+                occurred_at=event.occurred_at.astimezone(UTC),
+            )
+            for event in events
+        ]
+    except (msgspec.ValidationError, InvalidArgument):
+        return None
 
 
 def keep_limits(events: Sequence[Event], now: datetime) -> bool:

@@ -10,10 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from features.batch import parse_many
 from features.clock import Clock
 from features.cloudevents import CLOUDEVENT, CLOUDEVENT_BATCH, parse_cloudevents
 from features.errors import InputError, InvalidArgument, Problem
-from features.event import Event, decode_json, parse_events
+from features.event import Event, decode_json
 from features.identity import CustomerKeys
 from features.item import parse_items
 from serving.attempt import Answer
@@ -138,7 +139,7 @@ class Api:
 
     def _parse(self, request: Request, raw: object) -> list[Event]:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        parse = parse_cloudevents if kind in {CLOUDEVENT, CLOUDEVENT_BATCH} else parse_events
+        parse = parse_cloudevents if kind in {CLOUDEVENT, CLOUDEVENT_BATCH} else parse_many
         return parse(raw, self._customers, self._clock.now())
 
     def _resolved(self, customers: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,11 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features import batch
-from features.batch import keep_limits, read_entries
-from features.event import EARLIEST, MAX_TEXT, Event, EventType, check_event
+from features.batch import keep_limits, parse_many, read_entries
+from features.errors import InvalidEvent, TooLarge
+from features.event import (
+    EARLIEST,
+    MAX_EVENTS,
+    MAX_TEXT,
+    Event,
+    EventType,
+    check_event,
+    parse_events,
+)
+from features.identity import CustomerKeys
 from features.stores.codec import encode_event
 from features.stores.ports import Entry
-from tests.unit.features.making import ANN, BOB, NOW, event
+from tests.unit.features.making import ANN, BOB, KEYS, NOW, event
 
 FINE: list[dict[str, Any]] = [
     {},
@@ -103,3 +114,47 @@ def test_bytes_that_are_no_event_are_told_apart_from_their_neighbours(body: byte
         ("e-1", ANN, UTC)
     ] * 2
     assert [those for those, _ in poison] == [body]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                {},
+                {"occurred_at": "2026-01-02T03:04:05+03:00"},
+                {"type": "identify", "item": None, "alias": "visitor-7"},
+                {"customer": ANN, "value": 1, "currency": "GBP"},
+                {"customer": ""},
+                {"type": "identify", "item": None, "alias": ""},
+                {"email": "x"},
+                {"item": 7},
+                {"currency": "pounds"},
+                {"occurred_at": "2026-01-02T03:04:05"},
+                {"occurred_at": "9999-12-31T23:59:59-12:00"},
+            ]
+        ),
+        max_size=3,
+    )
+)
+def test_a_list_is_parsed_as_one_by_one(changes: list[dict[str, Any]]) -> None:
+    plain = {"id": "e", "type": "view", "customer": "7", "occurred_at": "2026-01-02T03:04:05Z"}
+    for raw in ([{**plain, "item": "lamp", **one} for one in changes], plain, [7], {"id": []}):
+        assert told_by(parse_many, raw) == told_by(parse_events, raw)
+
+
+def test_a_good_list_is_not_gone_through_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(batch, "parse_events")
+    wire = {"id": "e", "type": "search", "customer": "7", "occurred_at": "2026-01-02T03:04:05Z"}
+    assert [one.id for one in parse_many([wire] * MAX_EVENTS, KEYS, NOW)] == ["e"] * MAX_EVENTS
+
+
+def test_a_list_that_is_too_long_is_refused_as_before() -> None:
+    with pytest.raises(TooLarge):
+        parse_many([{}] * (MAX_EVENTS + 1), KEYS, NOW)
+
+
+def told_by(parse: Callable[[object, CustomerKeys, datetime], list[Event]], raw: object) -> object:
+    try:
+        return parse(raw, KEYS, NOW)
+    except InvalidEvent as error:
+        return error.problems
