@@ -26,6 +26,8 @@ psycopg = pytest.importorskip(
 )
 pytest.importorskip("jpype", reason="JPype is not installed: pip install 'homing[changes]'")
 
+from homing.follow.places import Place, Places  # noqa: E402 - after what it needs
+
 MANY = 1_500
 """Rows of the insert in whose middle the first process is killed."""
 FILE = """
@@ -237,3 +239,23 @@ def _check_letters(letters: list[Any]) -> None:
     assert "does not log customer, sku of a row before its change" in deleted.reason.replace(
         "price, ", ""
     )
+
+
+def test_it_goes_on_behind_its_own_place_whatever_slot_and_engine_know(
+    shop: Shop, tmp_path: Path
+) -> None:
+    begun = "SELECT lsn - '0/0' FROM pg_create_logical_replication_slot('homing_shop', 'pgoutput')"
+    [begin] = shop.sql.execute(begun).fetchone()
+    shop.put(1)
+    [behind] = shop.sql.execute("SELECT pg_current_wal_lsn() - '0/0'").fetchone()
+    shop.put(2)
+    offset = Place("homing_shop", int(behind), read=True).engine_offset()
+    folder = shop.home / "follow" / "shop"
+    folder.mkdir(parents=True)
+    Places(folder).keep(Place("homing_shop", int(begin), read=True, offset=offset))
+    half_a_file = b"\xac\xed\x00\x05sr"
+    (folder / "engine.offset").write_bytes(half_a_file)
+
+    with following(shop, tmp_path / "output") as process:
+        process.until(lambda: ("purchase", 2) in shop.told(), "what came after its place")
+    assert shop.told() == [("purchase", 2)]
