@@ -39,10 +39,15 @@ class _Added(msgspec.Struct, frozen=True):
     size: int
 
 
+class _Removed(msgspec.Struct, frozen=True):
+    path: str
+
+
 class _Action(msgspec.Struct, frozen=True):
-    """A line of an entry, as far as it adds a file."""
+    """A line of an entry, as far as it adds or removes a file."""
 
     add: _Added | None = None
+    remove: _Removed | None = None
 
 
 class _Checkpoint(msgspec.Struct, frozen=True):
@@ -142,9 +147,7 @@ class Settling:
             return
         later = {number for number in self._entries() if number > settled}
         last = max(later, default=settled)
-        whole = settled
-        while whole < last and self._is_whole(whole + 1):
-            whole += 1
+        whole = self._whole_until(settled, last)
         for version in sorted((one for one in later if one > whole), reverse=True):
             self._entry(version).unlink()
         for checkpoint in self._log.glob("*.checkpoint.parquet"):
@@ -160,12 +163,20 @@ class Settling:
             with suppress(ValueError):  # a file of another kind
                 yield int(entry.stem)
 
-    def _is_whole(self, version: int) -> bool:
-        try:
-            added = self._added(version)
-            return all(file.stat().st_size == size and _ends_well(file) for file, size in added)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return False
+    def _whole_until(self, settled: int, last: int) -> int:
+        """The last version of these that has all of its files, counting from the settled one."""
+        whole, broken = settled, set[Path]()
+        for version in range(settled + 1, last + 1):
+            try:
+                actions = self._actions(version)
+            except (FileNotFoundError, msgspec.DecodeError):
+                break
+            # What is not part of the table any more may be gone: others join and delete files too.
+            broken -= {self._file(one.remove.path) for one in actions if one.remove is not None}
+            broken |= {file for file, size in self._added(actions) if not _is_whole(file, size)}
+            if not broken:
+                whole = version
+        return whole
 
     def _entry(self, version: int) -> Path:
         return self._log / f"{version:020d}.json"
@@ -180,8 +191,8 @@ class Settling:
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def _added(self, version: int) -> list[tuple[Path, int]]:
-        """The files that a commit adds, and their sizes in bytes.
+    def _actions(self, version: int) -> list[_Action]:
+        """What a commit does.
 
         Raises:
             FileNotFoundError: There is no such commit.
@@ -191,18 +202,28 @@ class Settling:
         if not actions:
             message = "an entry without actions"
             raise msgspec.DecodeError(message)
-        return [
-            (self._table / unquote(action.add.path), action.add.size)
-            for action in actions
-            if action.add is not None
-        ]
+        return actions
+
+    def _added(self, actions: Iterable[_Action]) -> list[tuple[Path, int]]:
+        """The files that are added, and their sizes in bytes."""
+        return [(self._file(one.add.path), one.add.size) for one in actions if one.add is not None]
+
+    def _file(self, path: str) -> Path:
+        return self._table / unquote(path)
 
     def _files_of(self, version: int) -> Iterator[Path]:
         """What a commit needs, folders after what lies in them and the entry last."""
-        added = [file for file, _ in self._added(version)]
+        added = [file for file, _ in self._added(self._actions(version))]
         yield from added
         yield from sorted({file.parent for file in added} | {self._table}, reverse=True)
         yield self._entry(version)
+
+
+def _is_whole(file: Path, size: int) -> bool:
+    try:
+        return file.stat().st_size == size and _ends_well(file)
+    except FileNotFoundError:
+        return False
 
 
 def _ends_well(file: Path) -> bool:

@@ -160,6 +160,25 @@ def test_what_a_power_cut_left_half_is_taken_back_and_can_come_again(
     assert again.version() == 2
 
 
+def test_what_others_wrote_joined_and_deleted_since_is_not_taken_back(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    lake.merge_events(event_table([event("a"), event("b")]))
+    lake.merge_events(event_table([event("c")]))
+    theirs = DeltaTable(lake.path("events"))
+    theirs.delete("id = 'a'")
+    theirs.optimize.compact()
+    theirs.vacuum(0, dry_run=False, enforce_retention_duration=False, full=True)
+    assert int(note(lake).read_text()) == 1
+    again = Lake(lake.root)
+    again.merge_events(event_table([event("d")]))
+    assert ids(again) == list("bcd")
+    note(lake).write_text("1")
+    emptied(again, again.version())  # and a power cut after all that
+    once_more = Lake(lake.root)
+    once_more.merge_events(event_table([event("d")]))
+    assert ids(once_more) == list("bcd")
+
+
 def test_a_checkpoint_that_a_power_cut_left_half_is_dropped(tmp_path: Path) -> None:
     lake = grown(tmp_path, "abc")
     lake.maintain()
