@@ -53,10 +53,17 @@ def create_by_day(path: str, events: Iterable[pa.RecordBatch]) -> None:
         schema = Schema.from_arrow(EVENT_SCHEMA)
         create_table_with_add_actions(path, schema, added, mode="error", partition_by=[c.DATE])
     except BaseException:
-        for file in files:
+        # Whoever is interrupted may be told so after the commit.
+        for file in () if _is_committed(path, files) else files:
             with suppress(OSError):
                 file.unlink()
         raise
+
+
+def _is_committed(path: str, files: list[Path]) -> bool:
+    """Whether the table's first commit names these files: all of them or none."""
+    entry = Path(path, "_delta_log", f"{0:020d}.json")
+    return bool(files) and entry.exists() and files[0].name in entry.read_text()
 
 
 def _days(events: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.RecordBatch]]:

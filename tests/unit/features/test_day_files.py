@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from features import columns as c
+from features import day_files
 from features.day_files import create_by_day
 from features.engine import open_engine
 from features.lake import Lake
@@ -81,6 +84,27 @@ def test_a_table_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(DeltaError):
         create_by_day(path, batches(0, 1))
     assert files_below(tmp_path) == before
+
+
+def test_a_table_that_was_made_stays_whole_though_its_maker_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = create_table_with_add_actions
+
+    def create_and_interrupt(
+        path: str,
+        schema: Schema,
+        added: list[AddAction],
+        mode: Literal["error"],
+        partition_by: list[str],
+    ) -> None:
+        create(path, schema, added, mode, partition_by)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(day_files, "create_table_with_add_actions", create_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        create_by_day(str(tmp_path / "events"), batches(0, 1))
+    assert DeltaTable(tmp_path / "events").to_pyarrow_table().num_rows == 2
 
 
 def files_below(folder: Path) -> set[Path]:
