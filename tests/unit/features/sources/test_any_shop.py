@@ -120,7 +120,7 @@ def is_sound(received: Received) -> bool:
 
 
 @pytest.mark.parametrize("name", DELIVERIES)
-@settings(max_examples=15)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_payload_with_anything_in_it_is_read(name: str, data: st.DataObject) -> None:
     source, payload, headers = DELIVERIES[name]
@@ -128,14 +128,14 @@ def test_a_payload_with_anything_in_it_is_read(name: str, data: st.DataObject) -
     assert is_sound(source.read(Delivery(body, headers), KEYS, NOW))
 
 
-@settings(max_examples=15)
+@settings(max_examples=60)
 @given(payload=mangled(BATCH))
 def test_a_call_with_anything_in_it_is_read(payload: JSON) -> None:
     assert is_sound(Segment().read("batch", dumped(payload), KEYS, NOW))
 
 
 @pytest.mark.parametrize("name", DELIVERIES)
-@settings(max_examples=10)
+@settings(max_examples=30)
 @given(body=st.binary(), header=st.text(), value=st.text())
 def test_any_bytes_are_read(name: str, body: bytes, header: str, value: str) -> None:
     source, _, headers = DELIVERIES[name]
@@ -143,14 +143,14 @@ def test_any_bytes_are_read(name: str, body: bytes, header: str, value: str) -> 
     assert is_sound(source.read(Delivery(body, {header: value, **changed}), KEYS, NOW))
 
 
-@settings(max_examples=15)
+@settings(max_examples=50)
 @given(body=st.binary(), method=st.sampled_from(sorted(set(METHODS.values()))))
 def test_any_bytes_of_a_call_are_read(body: bytes, method: str) -> None:
     assert is_sound(Segment().read(method, body, KEYS, NOW))
 
 
 @pytest.mark.parametrize("name", DELIVERIES)
-@settings(max_examples=15)
+@settings(max_examples=40)
 @given(
     body=st.binary(max_size=20),
     headers=st.fixed_dictionaries({}, optional=dict.fromkeys(SIGNING, shown)),

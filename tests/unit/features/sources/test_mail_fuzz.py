@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import Unauthenticated
@@ -74,7 +74,6 @@ HEADERS = [
     "authorization",
 ]
 MODULES = (sendgrid, mailgun, postmark, mailchimp, mandrill, klaviyo, customerio)
-few = settings(max_examples=20)  # tests/fuzz has many
 each = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
 
@@ -96,7 +95,6 @@ def test_every_source_is_here() -> None:
 
 
 @each
-@few
 @given(st.data())
 def test_any_delivery_is_the_senders_or_refused(case: Case, data: st.DataObject) -> None:
     delivery = Delivery(
@@ -110,7 +108,6 @@ def test_any_delivery_is_the_senders_or_refused(case: Case, data: st.DataObject)
 
 
 @each
-@few
 @given(st.data())
 def test_any_payload_is_events_or_dead_letters(case: Case, data: st.DataObject) -> None:
     written = case.write(data.draw(mutated(case.payload)))
@@ -124,7 +121,6 @@ def test_any_payload_is_events_or_dead_letters(case: Case, data: st.DataObject) 
 
 
 @each
-@few
 @given(st.binary())
 def test_any_bytes_are_events_or_dead_letters(case: Case, raw: bytes) -> None:
     received = case.source.read(Delivery(raw), KEYS, NOW)
