@@ -14,7 +14,7 @@ from tests.faults.intake.killing import Pace, run_kills
 from tests.faults.intake.storm import run_storm
 from tests.faults.intake.victims import BROKERS
 
-PACE = Pace(kills=3, life=0.5, rate=10)
+PACE = Pace(kills=8, life=0.8, rate=40)
 
 
 @pytest.mark.parametrize("log", BROKERS)
