@@ -23,16 +23,15 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
 from features.errors import SettingsError, StoreUnavailable
-from homing.follow.connecting import Lost, keep_connected
+from features.sources.generic_mapping import EventPaths
+from homing.follow.connecting import Around, Lost, keep_connected
 from homing.follow.debezium import NAME, Batch, Engine, start_java, write_offset
-from homing.follow.declared import Declared
 from homing.follow.places import Places
 from homing.follow.postgres import Address, Database, address_of, connected
 from homing.follow.rows import Rows, Shape, reshaped
@@ -80,27 +79,24 @@ class ChangesStream:
     """Changes of the declared tables; see `Stream`.
 
     Args:
-        declared: The source; has `changes`.
-        url: The database's; has the password in it.
-        folder: The source's own, where its place is kept.
-        lost: Called when the database, or the engine, is lost.
+        name: The source's.
+        changes: What is followed.
+        event: What becomes of it.
+        around: What it has around it.
 
     Raises:
-        SettingsError: The URL can't be used.
+        SettingsError: The URL is not set or can't be used.
         StoreUnavailable: The place can't be read.
     """
 
-    def __init__(
-        self, declared: Declared, url: str, folder: Path, lost: Callable[[], None]
-    ) -> None:
-        if declared.changes is None:
-            raise NotImplementedError
-        self._declared = declared
-        self._changes = declared.changes
-        self._address = address_of(url)
-        self._folder = folder
-        self._lost = lost
-        self._places = Places(folder)
+    def __init__(self, name: str, changes: Changes, event: EventPaths, around: Around) -> None:
+        self._name = name
+        self._changes = changes
+        self._event = event
+        self._address = address_of(around.value_of("URL"))
+        self._offset_file = around.folder / OFFSET_FILE
+        self._lost = around.lost
+        self._places = Places(around.folder)
 
     def run(self, take: Take, stop: threading.Event) -> None:
         """See Stream.run.
@@ -117,7 +113,7 @@ class ChangesStream:
                 shapes = self._prepare(database)
         except StoreUnavailable as error:
             return Lost(str(error))
-        rows = Rows(self._changes, self._declared.event, shapes, self._look)
+        rows = Rows(self._changes, self._event, shapes, self._look)
         if not self._places.place.read:
             loss = self._reading(rows, take, stop)
             if loss is not None or not self._places.place.read:
@@ -126,7 +122,7 @@ class ChangesStream:
 
     def _prepare(self, database: Database) -> dict[str, Shape]:
         """What the tables are like; everything is as it must be then."""
-        changes, source = self._changes, self._declared.name
+        changes, source = self._changes, self._name
         database.check_log()
         shapes = {table: _shape(database, table) for table in changes.names()}
         for table, shape in shapes.items():
@@ -141,7 +137,7 @@ class ChangesStream:
 
     def _reading(self, rows: Rows, take: Take, stop: threading.Event) -> Lost | None:
         """Read the rows that are there."""
-        (self._folder / OFFSET_FILE).unlink(missing_ok=True)
+        self._offset_file.unlink(missing_ok=True)
         more = {"snapshot.mode": "initial_only"}
         where = self._changes.snapshot_where
         if where is not None:
@@ -160,7 +156,7 @@ class ChangesStream:
         return self._run_engine(more, keep, stop)
 
     def _following(self, rows: Rows, take: Take, stop: threading.Event) -> Lost | None:
-        write_offset(self._folder / OFFSET_FILE, self._places.place.engine_offset())
+        write_offset(self._offset_file, self._places.place.engine_offset())
 
         def keep(batch: Batch) -> bool:
             _give(batch, rows, take)
@@ -195,10 +191,10 @@ class ChangesStream:
         changes, address = self._changes, self._address
         return {
             **_of_address(address),
-            "slot.name": changes.slot_of(self._declared.name),
-            "publication.name": changes.publication_of(self._declared.name),
+            "slot.name": changes.slot_of(self._name),
+            "publication.name": changes.publication_of(self._name),
             "table.include.list": ",".join(one.replace(".", r"\.") for one in changes.names()),
-            "offset.storage.file.filename": str(self._folder / OFFSET_FILE),
+            "offset.storage.file.filename": str(self._offset_file),
         }
 
     def _look(self, table: str) -> Shape | None:
@@ -225,12 +221,11 @@ class ChangesStream:
 
     def _tell_lacking(self, table: str, shape: Shape) -> None:
         """Tell what is not known of rows that are deleted, where that is needed."""
-        event = self._declared.event
-        lacking = sorted(columns_of(event)[0] - shape.key)
+        lacking = sorted(columns_of(self._event)[0] - shape.key)
         if (
             not shape.full
             and lacking
-            and is_told(self._changes.kind_of(DELETED, {}), DELETED, event)
+            and is_told(self._changes.kind_of(DELETED, {}), DELETED, self._event)
         ):
             cure = f"ALTER TABLE {table} REPLICA IDENTITY FULL"
             _log.warning("deletions will be dead letters", table=table, lacking=lacking, cure=cure)

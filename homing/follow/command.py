@@ -14,7 +14,7 @@ from features.errors import Unavailable
 from features.freshness import listening
 from features.stores.opening import open_log
 from homing.follow.declared import find_declared
-from homing.follow.opening import Around, open_stream
+from homing.follow.opening import open_stream
 from homing.follow.settings import FollowSettings
 from homing.follow.stream import Stream, Take
 from homing.follow.taking import Into, Taking
@@ -57,7 +57,7 @@ def follow(
     with ExitStack() as held:
         held.enter_context(only_one(folder, f"following {name}", clock))
         tally = Tally(declared.name, clock)
-        stream = open_stream(declared, Around(environ, folder, clock, tally))
+        stream = open_stream(declared, environ, folder, clock, tally)
         opened = open_log(settings.resolved_log_url(), clock, settings.log_max_depth)
         log = held.enter_context(closing(opened))
         host, port = settings.follow_host, settings.follow_port

@@ -6,10 +6,12 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import structlog
 
+from features.clock import Clock
 from features.errors import SettingsError
 from homing.declaring import filled
 from homing.follow.declared import Auth
@@ -21,6 +23,22 @@ STEADY_SECONDS: Final = 30.0
 """A connection that lasted so long was a good one, though nothing came: feeds may be quiet."""
 
 _log = structlog.get_logger("homing.follow")
+
+
+class Around(NamedTuple):
+    """What a stream has around it.
+
+    Attributes:
+        value_of: Name of a variable → its value; raises SettingsError where there is none.
+        folder: The feed's own, for where it goes on.
+        clock: Tells how far away a date is.
+        lost: Called whenever a connection is lost.
+    """
+
+    value_of: Callable[[str], str]
+    folder: Path
+    clock: Clock
+    lost: Callable[[], None]
 
 
 class Lost(NamedTuple):

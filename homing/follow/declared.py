@@ -118,6 +118,10 @@ class Declared(Table, frozen=True):
     currency: Exchange | None = None
     contract: tuple[PathRule, ...] = ()
 
+    def places(self) -> list[Sse | WebSocket | Changes]:
+        """Where it is: one place, once it is checked."""
+        return [one for one in (self.sse, self.websocket, self.changes) if one is not None]
+
     def reader(self) -> MappedEvents:
         """What reads its messages.
 
@@ -162,8 +166,7 @@ def parse_declared(text: str, name: str) -> Declared:
     """
     declared = parse_table(text, name, Declared, PAGE)
     check_source_name(declared.name, name)
-    places = (declared.sse, declared.websocket, declared.changes)
-    if sum(place is not None for place in places) != 1:
+    if len(declared.places()) != 1:
         cure = "give one of [sse], [websocket], [changes]"
         raise refused(name, "", declared.name, "not one place", cure)
     check_event_paths(declared.event, name)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from features.clock import Clock
 from features.errors import MissingExtra
 from features.sources.again import FEED, Reader
 from features.sources.generic import MappedEvents
 from homing.declaring import Variables
-from homing.follow.declared import Declared, load_declared
-from homing.follow.positions import Positions
+from homing.follow.connecting import Around
+from homing.follow.declared import Declared, Sse, WebSocket, load_declared
 from homing.follow.stream import Stream
+from homing.follow.tables import Changes
 from homing.follow.tally import Tally
 
 PREFIX: Final = "HOMING_FOLLOW_"
@@ -29,32 +30,25 @@ EXTRAS: Final[Mapping[str, str]] = {
 """Library that a kind of feed needs → the extra that brings it."""
 
 
-class Around(NamedTuple):
-    """What a stream has around it.
+def open_stream(
+    declared: Declared, environ: Mapping[str, str], folder: Path, clock: Clock, tally: Tally
+) -> Stream:
+    """The stream of a feed.
 
-    Attributes:
+    Args:
+        declared: It, checked.
         environ: Of the process; has the secrets.
         folder: The feed's own, for its position.
         clock: Ours.
         tally: Counts connections that are lost.
-    """
-
-    environ: Mapping[str, str]
-    folder: Path
-    clock: Clock
-    tally: Tally
-
-
-def open_stream(declared: Declared, around: Around) -> Stream:
-    """The stream of a feed.
 
     Raises:
         SettingsError: A variable or a library is missing.
         StoreUnavailable: Its position can't be read.
     """
-    value_of = Variables(PREFIX, declared.name, around.environ).get
+    value_of = Variables(PREFIX, declared.name, environ).get
     try:
-        return _stream(declared, value_of, around)
+        return _stream(declared, Around(value_of, folder, clock, tally.lose))
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
@@ -63,19 +57,21 @@ def open_stream(declared: Declared, around: Around) -> Stream:
         raise MissingExtra(what, extra) from error
 
 
-def _stream(declared: Declared, value_of: Callable[[str], str], around: Around) -> Stream:
-    positions, lost = Positions(around.folder), around.tally.lose
-    if declared.sse is not None:
-        from homing.follow.sse import SseStream  # noqa: PLC0415 - an extra
+def _stream(declared: Declared, around: Around) -> Stream:
+    [place] = declared.places()
+    match place:
+        case Sse():
+            from homing.follow.sse import SseStream  # noqa: PLC0415 - an extra
 
-        return SseStream(declared.sse, value_of, positions, around.clock, lost)
-    if declared.websocket is not None:
-        from homing.follow.websocket import WebSocketStream  # noqa: PLC0415
+            return SseStream(place, around)
+        case WebSocket():
+            from homing.follow.websocket import WebSocketStream  # noqa: PLC0415
 
-        return WebSocketStream(declared.websocket, value_of, positions, around.clock, lost)
-    from homing.follow.changes import ChangesStream  # noqa: PLC0415
+            return WebSocketStream(place, around)
+        case Changes():
+            from homing.follow.changes import ChangesStream  # noqa: PLC0415
 
-    return ChangesStream(declared, value_of("URL"), around.folder, lost)
+            return ChangesStream(declared.name, place, declared.event, around)
 
 
 def feed_readers(folder: Path | None) -> dict[str, Reader]:

@@ -20,12 +20,12 @@ import httpx
 import msgspec
 from httpx_sse import EventSource, ServerSentEvent
 
-from features.clock import Clock
 from features.errors import SettingsError
 from homing.declaring import filled
 from homing.follow.blocks import Blocks
 from homing.follow.connecting import (
     CONNECT_SECONDS,
+    Around,
     Lost,
     credentials,
     filled_headers,
@@ -65,35 +65,25 @@ class SseStream:
 
     Args:
         sse: What it is.
-        value_of: Name of a variable → its value.
-        positions: Where it goes on.
-        clock: Tells how far away a date is.
-        lost: Called whenever a connection is lost.
+        around: What it has around it.
 
     Raises:
         SettingsError: A variable is not set or can't be used.
+        StoreUnavailable: Its position can't be read.
     """
 
-    def __init__(
-        self,
-        sse: Sse,
-        value_of: Callable[[str], str],
-        positions: Positions,
-        clock: Clock,
-        lost: Callable[[], None],
-    ) -> None:
+    def __init__(self, sse: Sse, around: Around) -> None:
         self._sse = sse
-        self._asked = _asked(sse, value_of)
-        self._positions = positions
-        self._clock = clock
-        self._lost = lost
+        self._around = around
+        self._asked = _asked(sse, around.value_of)
+        self._positions = Positions(around.folder)
         self._retry: float | None = None
 
     def run(self, take: Take, stop: threading.Event) -> None:
         """See Stream.run."""
         timeout = httpx.Timeout(CONNECT_SECONDS, read=self._sse.silence)
         with httpx.Client(timeout=timeout) as client:
-            keep_connected(lambda: self._follow(client, take, stop), stop, self._lost)
+            keep_connected(lambda: self._follow(client, take, stop), stop, self._around.lost)
 
     def _follow(self, client: httpx.Client, take: Take, stop: threading.Event) -> Lost | None:
         """Take from one connection until it is lost; None when the feed has ended for good."""
@@ -129,7 +119,7 @@ class SseStream:
         """
         status = response.status_code
         if status in AGAIN:
-            asked = retry_after(response.headers.get("Retry-After", ""), self._clock.now())
+            asked = retry_after(response.headers.get("Retry-After", ""), self._around.clock.now())
             waits = [one for one in (asked, self._retry) if one is not None]
             return Lost(f"the feed answers {status}", max(waits, default=None))
         form = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

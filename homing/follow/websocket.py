@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import CloseCode
 from websockets.sync.client import ClientConnection, connect
 
-from features.clock import Clock
 from features.errors import SettingsError
-from homing.follow.connecting import CONNECT_SECONDS, Lost, filled_headers, keep_connected
+from homing.follow.connecting import CONNECT_SECONDS, Around, Lost, filled_headers, keep_connected
 from homing.follow.declared import WebSocket
 from homing.follow.frames import Frames
 from homing.follow.positions import Positions
@@ -41,33 +39,23 @@ class WebSocketStream:
 
     Args:
         socket: What it is.
-        value_of: Name of a variable → its value.
-        positions: Where it goes on.
-        clock: Tells how far away a date is.
-        lost: Called whenever a connection is lost.
+        around: What it has around it.
 
     Raises:
         SettingsError: A variable is not set or can't be used.
+        StoreUnavailable: Its position can't be read.
     """
 
-    def __init__(
-        self,
-        socket: WebSocket,
-        value_of: Callable[[str], str],
-        positions: Positions,
-        clock: Clock,
-        lost: Callable[[], None],
-    ) -> None:
+    def __init__(self, socket: WebSocket, around: Around) -> None:
         self._socket = socket
-        self._headers = filled_headers(socket.headers, socket.auth, value_of)
-        self._frames = Frames(socket, value_of)
-        self._positions = positions
-        self._clock = clock
-        self._lost = lost
+        self._around = around
+        self._headers = filled_headers(socket.headers, socket.auth, around.value_of)
+        self._frames = Frames(socket, around.value_of)
+        self._positions = Positions(around.folder)
 
     def run(self, take: Take, stop: threading.Event) -> None:
         """See Stream.run."""
-        keep_connected(lambda: self._follow(take, stop), stop, self._lost)
+        keep_connected(lambda: self._follow(take, stop), stop, self._around.lost)
 
     def _follow(self, take: Take, stop: threading.Event) -> Lost:
         """Take from one connection until it is lost."""
@@ -161,4 +149,4 @@ class WebSocketStream:
             )
             raise SettingsError(message)
         shown = next(iter(error.response.headers.get_all("Retry-After")), "")
-        return Lost(f"the feed answers {status}", retry_after(shown, self._clock.now()))
+        return Lost(f"the feed answers {status}", retry_after(shown, self._around.clock.now()))

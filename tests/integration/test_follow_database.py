@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from features.clock import SystemClock
 from features.errors import SettingsError, StoreUnavailable
+from homing.follow.connecting import Around
 from homing.follow.declared import parse_declared
 from tests.services import free_port, postgres_server
 
@@ -75,7 +77,10 @@ def sql(server: str) -> Iterator[Sql]:
 
 
 def stream(url: str, folder: Path, file: str = FILE) -> ChangesStream:
-    return ChangesStream(parse_declared(file, "shop.toml"), url, folder, lambda: None)
+    declared = parse_declared(file, "shop.toml")
+    assert declared.changes is not None
+    around = Around({"URL": url}.__getitem__, folder, SystemClock(), lambda: None)
+    return ChangesStream(declared.name, declared.changes, declared.event, around)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from features.clock import SystemClock
+from homing.follow.connecting import Around
 from homing.follow.declared import Sse
-from homing.follow.positions import Positions
 from homing.follow.sse import SseStream
 from tests.followed_sse import Feed
 
@@ -19,10 +19,8 @@ class Opened:
         self.lost = 0
         values = {"TOKEN": "hush", "API_KEY": "hush", "USERNAME": "ann", "PASSWORD": "hush"}
         declared = Sse(url=feed.url, **fields)
-        self.positions = Positions(folder)
-        self.stream = SseStream(
-            declared, values.__getitem__, self.positions, SystemClock(), self.lose
-        )
+        around = Around(values.__getitem__, folder, SystemClock(), self.lose)
+        self.stream = SseStream(declared, around)
 
     def lose(self) -> None:
         self.lost += 1

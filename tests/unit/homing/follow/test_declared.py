@@ -9,7 +9,7 @@ from features.clock import FixedClock
 from features.errors import InvalidArgument, MissingExtra, SettingsError
 from features.identity import CustomerKeys
 from homing.follow.declared import find_declared, load_declared, parse_declared
-from homing.follow.opening import Around, feed_readers, open_stream
+from homing.follow.opening import feed_readers, open_stream
 from homing.follow.tally import Tally
 from tests.followed import EVENT, told
 from tests.shop import END, SECRET
@@ -68,7 +68,6 @@ def test_a_missing_library_is_told_by_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     clock = FixedClock(END)
-    around = Around({}, tmp_path, clock, Tally("shop", clock))
     found = MissingExtra if missing == "httpx_sse" else ModuleNotFoundError
     said = "pip install 'homing.sync.'" if missing == "httpx_sse" else missing
 
@@ -77,18 +76,20 @@ def test_a_missing_library_is_told_by_its_extra(
 
     monkeypatch.setattr("homing.follow.opening._stream", refuse)
     with pytest.raises(found, match=said):
-        open_stream(parse_declared(text(SSE), "shop.toml"), around)
+        open_stream(
+            parse_declared(text(SSE), "shop.toml"), {}, tmp_path, clock, Tally("shop", clock)
+        )
 
 
 @pytest.mark.parametrize("place", [SSE, SOCKET])
 def test_a_missing_secret_is_told_by_its_name(tmp_path: Path, place: str) -> None:
     declared = parse_declared(text(place + 'auth = { type = "bearer" }\n'), "shop.toml")
     clock = FixedClock(END)
-    around = Around({}, tmp_path, clock, Tally("shop", clock))
+    tally = Tally("shop", clock)
     with pytest.raises(SettingsError, match="set it, or HOMING_FOLLOW_SHOP_TOKEN_FILE"):
-        open_stream(declared, around)
-    given = Around({"HOMING_FOLLOW_SHOP_TOKEN": "hush"}, tmp_path, clock, Tally("shop", clock))
-    assert open_stream(declared, given) is not None
+        open_stream(declared, {}, tmp_path, clock, tally)
+    given = {"HOMING_FOLLOW_SHOP_TOKEN": "hush"}
+    assert open_stream(declared, given, tmp_path, clock, tally) is not None
 
 
 def test_money_is_turned_and_contracts_are_held_as_of_a_webhook(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from features.clock import SystemClock
 from features.errors import SettingsError
+from homing.follow.connecting import Around
 from homing.follow.declared import Auth, Sse
 from homing.follow.positions import Positions
 from homing.follow.sse import SseStream
@@ -48,7 +49,7 @@ def test_it_says_who_we_are(
 def test_a_variable_that_no_header_can_have_is_told_without_its_value(tmp_path: Path) -> None:
     sse = Sse(url="http://localhost", auth=Auth(type="bearer"))
     with pytest.raises(SettingsError, match="header Authorization has signs") as caught:
-        SseStream(sse, lambda _: "hu\nsh", Positions(tmp_path), SystemClock(), lambda: None)
+        SseStream(sse, Around(lambda _: "hu\nsh", tmp_path, SystemClock(), lambda: None))
     assert "sh" not in str(caught.value).replace("has", "")
 
 
@@ -74,7 +75,7 @@ def test_an_id_that_no_header_can_have_is_no_place(feed: Feed, tmp_path: Path) -
     feed.events = [sse(0), b"id: \x01\ndata: 1\n\n", b"id: " + b"9" * 2_000 + b"\n\n"]
     opened = Opened(feed, tmp_path)
     taken(opened.stream, 2)
-    assert opened.positions.position == "0"
+    assert Positions(tmp_path).position == "0"
 
 
 def test_what_is_not_read_waits_with_the_feed(feed: Feed, tmp_path: Path) -> None:

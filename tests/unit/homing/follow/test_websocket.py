@@ -18,6 +18,7 @@ from websockets.utils import accept_key
 
 from features.clock import SystemClock
 from features.errors import SettingsError, StoreUnavailable
+from homing.follow.connecting import Around
 from homing.follow.declared import Auth, WebSocket
 from homing.follow.positions import Positions
 from homing.follow.stream import Message
@@ -61,10 +62,8 @@ class Opened:
         self.lost = 0
         declared = WebSocket(**{"url": shop.url, **fields})
         values = {"TOKEN": "hush", "API_KEY": "h&sh"}
-        self.positions = Positions(folder)
-        self.stream = WebSocketStream(
-            declared, values.__getitem__, self.positions, SystemClock(), self.lose
-        )
+        around = Around(values.__getitem__, folder, SystemClock(), self.lose)
+        self.stream = WebSocketStream(declared, around)
 
     def lose(self) -> None:
         self.lost += 1
