@@ -6,6 +6,7 @@ said by `[event]`, in the words of a webhook's mapping (`features.sources.generi
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,13 +24,15 @@ from features.sources.generic_mapping import (
 )
 from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 from homing.declaring import check_source_name, find_file
-from homing.follow.tables import Changes, check_changes
+from homing.follow.tables import Changes, check_changes, whole_path
 
 PAGE: Final = "docs/following.md"
 CURSOR: Final = "{cursor}"
 """Stands in what is asked for where the position belongs."""
 MOST_BYTES: Final = 1024 * 1024
 """Of a message, where the file says nothing else."""
+_INDEX = re.compile(r"\[\d+\]")
+"""A place in a list."""
 
 
 class Auth(Table, frozen=True):
@@ -175,7 +178,7 @@ def parse_declared(text: str, name: str) -> Declared:
         cure = "give the path of when it happened: what comes again must not be dated anew"
         raise refused(name, "event.time", None, "missing", cure)
     if declared.sse is not None:
-        _check_sse(declared.sse, name)
+        _check_sse(declared.sse, declared.event, name)
     if declared.websocket is not None:
         _check_websocket(declared.websocket, declared, name)
     if declared.changes is not None:
@@ -183,10 +186,13 @@ def parse_declared(text: str, name: str) -> Declared:
     return declared
 
 
-def _check_sse(sse: Sse, name: str) -> None:
+def _check_sse(sse: Sse, event: EventPaths, name: str) -> None:
     _check_limits("sse", sse.silence, sse.most_bytes, name)
     if not sse.url.startswith(("https://", "http://")):
         raise refused(name, "sse.url", sse.url, "no address", "begin it with https:// or http://")
+    if sse.envelope and _is_whose("id", event):
+        cure = "give the path of the customer's id in the data"
+        raise refused(name, "event.customer", event.customer, "would keep the customer's id", cure)
 
 
 def _check_websocket(socket: WebSocket, declared: Declared, name: str) -> None:
@@ -201,16 +207,19 @@ def _check_websocket(socket: WebSocket, declared: Declared, name: str) -> None:
     if declared.kinds and socket.kind is None:
         cure = "give the path of what says of which kind a message is"
         raise refused(name, "websocket.kind", None, "kinds are asked for", cure)
-    event = declared.event
-    whose = {path.removeprefix("$.") for path in (*listed(event.customer), *listed(event.email))}
-    if socket.cursor is not None and socket.cursor.removeprefix("$.") in whose:
-        # The position is kept as it is; a customer's outside id must never be.
+    if socket.cursor is not None and _is_whose(socket.cursor, declared.event):
         cure = "give the path of what counts messages"
         raise refused(name, "websocket.cursor", socket.cursor, "would keep the customer's id", cure)
     asked = CURSOR in socket.url or CURSOR in msgspec.json.encode(socket.subscribe).decode()
     if asked and (socket.cursor is None or socket.first is None):
         cure = "say where the position is, and where to begin"
         raise refused(name, "websocket.cursor, first", None, f"{CURSOR} is asked for", cure)
+
+
+def _is_whose(position: str, event: EventPaths) -> bool:
+    """Whether what is kept as it is, the position, would be a customer's outside id."""
+    whose = (whole_path(path, event) for path in (*listed(event.customer), *listed(event.email)))
+    return _INDEX.sub("", position.removeprefix("$.")) in {_INDEX.sub("", one) for one in whose}
 
 
 def _check_limits(key: str, silence: float, most_bytes: int, name: str) -> None:

@@ -122,12 +122,19 @@ def is_told(kind: str, op: str, event: EventPaths) -> bool:
     told = event.type
     if not isinstance(told, Kind) or told.others == "refuse":
         return True
-    given = {"kind": kind, "op": op}.get(_whole(told.path, event))
+    given = {"kind": kind, "op": op}.get(whole_path(told.path, event))
     return given is None or given in told.values
 
 
+def whole_path(path: str, event: EventPaths) -> str:
+    """A path from the message on; one that begins at an element of a list leads nowhere else."""
+    if event.each is None or path.startswith("$."):
+        return path.removeprefix("$.")
+    return f"{event.each}.{path}"
+
+
 def _check_ids(changes: Changes, event: EventPaths, name: str) -> None:
-    ids = {_whole(path, event) for path in listed(event.id)}
+    ids = {whole_path(path, event) for path in listed(event.id)}
     cure = 'make it of the row\'s own id and of what it means now, like ["row.id", "kind"]'
     if not any(path.startswith(("row.", "before.")) for path in ids):
         raise refused(name, "event.id", event.id, "does not name the row", cure)
@@ -144,18 +151,11 @@ def _check_ids(changes: Changes, event: EventPaths, name: str) -> None:
 
 def _check_time(changes: Changes, event: EventPaths, name: str) -> None:
     path = event.time.path if isinstance(event.time, Moment) else event.time
-    now = path is None or _whole(path, event) == "at"
+    now = path is None or whole_path(path, event) == "at"
     if now and changes.snapshot == "initial" and changes.time is None:
         reason = "would date rows that were there before with the day on which they are read"
         cure = 'name the column that has their time as changes.time, or say snapshot = "never"'
         raise refused(name, "event.time", path, reason, cure)
-
-
-def _whole(path: str, event: EventPaths) -> str:
-    """A path from the message on; one that begins at an element of a list leads nowhere else."""
-    if event.each is None or path.startswith("$."):
-        return path.removeprefix("$.")
-    return f"{event.each}.{path}"
 
 
 def _paths(event: EventPaths) -> Iterator[str]:

@@ -19,7 +19,9 @@ SOCKET = '[websocket]\nurl = "wss://shop.example/feed"\n'
 
 
 def text(place: str) -> str:
-    return f'name = "shop"\n{place}{EVENT}'
+    """A file; what stands under `[event]` in the place is put before what is there."""
+    place, _, more = place.partition("[event]\n")
+    return f'name = "shop"\n{place}' + EVENT.replace("[event]\n", f"[event]\n{more}\n")
 
 
 def test_a_feed_is_found_by_its_name(tmp_path: Path) -> None:
@@ -43,6 +45,11 @@ def test_a_feed_is_found_by_its_name(tmp_path: Path) -> None:
         (SOCKET + 'cursor = "a..b"\n', "websocket.cursor = 'a..b': not a path"),
         (SOCKET + 'kind = ""\n', "websocket.kind = '': not a path"),
         (SOCKET + 'cursor = "$.who"\n', "would keep the customer's id"),
+        (
+            SOCKET + 'cursor = "lines[2].who"\n[event]\neach = "lines"',
+            "would keep the customer's id",
+        ),
+        (SSE + 'envelope = true\n[event]\nemail = "$.id"', "would keep the customer's id"),
         (SOCKET + 'subscribe = ["{cursor}"]\n', "say where the position is, and where to begin"),
         (SOCKET + 'cursor = "seq"\nsubscribe = [{ a = ["{cursor}"] }]\n', "where to begin"),
         ('kinds = ["a"]\n' + SOCKET, "give the path of what says of which kind a message is"),
@@ -52,6 +59,13 @@ def test_a_feed_is_found_by_its_name(tmp_path: Path) -> None:
 def test_what_is_no_feed_is_refused_with_the_cure(given: str, said: str) -> None:
     with pytest.raises(InvalidArgument, match=said):
         parse_declared(text(given), "shop.toml")
+
+
+def test_a_position_may_be_called_as_a_line_calls_its_customer() -> None:
+    lines = text(SSE + "envelope = true\n[event]\n").replace('"who"', '"id"\neach = "data.lines"')
+    assert parse_declared(lines, "shop.toml").event.customer == "id"
+    seq = text(SOCKET + 'cursor = "who"\n[event]\neach = "lines"')
+    assert parse_declared(seq, "shop.toml").websocket is not None
 
 
 def test_what_can_be_no_event_is_refused_as_in_a_webhook() -> None:
