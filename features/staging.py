@@ -26,7 +26,7 @@ from features.source_file import BATCH_ROWS, Batch
 from features.tables import EVENT_SCHEMA
 
 CHUNK_ROWS = 250_000
-"""Events of one merge, more or less: whole days."""
+"""Events of one merge, more or less."""
 CUSTOMERS_AT_ONCE = 1_000
 _MODULUS = 2**64
 _SELDOM = (ID_TEXT, CONTENT, c.CUSTOMER, c.OCCURRED_AT)
@@ -131,11 +131,11 @@ class Staging:
         return int(dropped["rows"])
 
     def events(self) -> pa.RecordBatchReader:
-        """The staged events in the order of days, `EVENT_SCHEMA`."""
+        """The staged events in the order of time, `EVENT_SCHEMA`."""
         return pa.RecordBatchReader.from_batches(EVENT_SCHEMA, self._batches())
 
     def chunks(self) -> Iterator[pa.Table]:
-        """The staged events in the order of days, some `CHUNK_ROWS` at a time."""
+        """The staged events in the order of time, some `CHUNK_ROWS` at a time."""
         held: list[pa.RecordBatch] = []
         for batch in self._batches():
             held.append(batch)
@@ -237,11 +237,14 @@ class Staging:
         )
 
     def _batches(self, sql: str = "SELECT * FROM staged") -> Iterator[pa.RecordBatch]:
-        """In the order of time, which is that of days."""
+        """In the order of time, which is that of days.
+
+        They are put in order at once, not when the first is asked for: that may be in the lake's
+        turn, for which live events wait.
+        """
         order = f"{c.OCCURRED_AT}, {c.ID}"
         ordered = self._con.sql(f"SELECT * EXCLUDE ({CONTENT}) FROM ({sql}) ORDER BY {order}")
-        for batch in ordered.to_arrow_reader(BATCH_ROWS):
-            yield self._whole(batch)
+        return map(self._whole, ordered.to_arrow_reader(BATCH_ROWS))
 
     def _whole(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """With the columns that are not staged: `EVENT_SCHEMA`."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 from pyarrow import parquet as pq
@@ -12,7 +13,7 @@ from pyarrow import parquet as pq
 from features.clock import FixedClock
 from features.errors import ImportDiffers, InvalidArgument, LakeUnavailable
 from features.importing import STAGED, Destination, ImportReport, import_file
-from features.lake import Lake
+from features.lake import Lake, MergeReport
 from features.mapping import parse_mapping
 from features.profile import history_of
 from features.staging import Staging, Summary
@@ -265,6 +266,37 @@ def test_a_lake_that_appears_meanwhile_is_merged_into(
 
     monkeypatch.setattr(Staging, "settle", meanwhile)
     assert run(parquet(tmp_path, rows({})), EVENT, into).inserted == 1
+
+
+def test_a_lake_that_appears_while_rows_are_put_in_order_is_merged_into(
+    tmp_path: Path, into: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Lake.create_events
+
+    def too_late(lake: Lake, staged: pa.RecordBatchReader, rows: int) -> MergeReport | None:
+        lake.merge_events(event_table([event("live")]))
+        return create(lake, staged, rows)
+
+    monkeypatch.setattr(Lake, "create_events", too_late)
+    assert run(parquet(tmp_path, rows({}, {"what": "hat"})), EVENT, into).inserted == 2
+    assert {one["item"] for one in events(into.lake)} == {"lamp", "hat"}
+    assert len(events(into.lake)) == 3
+
+
+def test_rows_are_in_order_before_live_events_have_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    create = Lake.create_events
+
+    def create_alone(lake: Lake, staged: pa.RecordBatchReader, rows: int) -> MergeReport | None:
+        for file in Path(lake.root).rglob(f"{STAGED}*/*.parquet"):
+            file.unlink()  # nothing is read of them any more
+        return create(lake, staged, rows)
+
+    monkeypatch.setattr(Lake, "create_events", create_alone)
+    file = parquet(tmp_path, rows({}, {"at": NOW - timedelta(days=40)}))
+    assert run(file, EVENT, Destination(lake)).inserted == 2
 
 
 def test_times_beyond_tomorrow_are_rejected(tmp_path: Path, into: Destination) -> None:
