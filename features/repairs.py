@@ -121,9 +121,7 @@ def _found(root: object, value: Value) -> object:
         return value.constant
     found = route(value.path).find(root, root)
     if isinstance(found, int | float) and not isinstance(found, bool):
-        found = abs(found) if value.absolute else found
-        # An id stays the whole number that it is.
-        return found if value.times == 1 else found * value.times
+        return value.scaled(found)  # an id stays the whole number that it is
     return found
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from features.event import NEEDS_ITEM, EventType
 from features.mapping import check_currency, check_name
-from features.money import Exchange
+from features.money import Exchange, rounded
 from features.sources.contract import PathRule, check_rules
 from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 
@@ -45,7 +45,7 @@ class Value(Table, frozen=True):
     Attributes:
         path: In the JSON.
         constant: The same for every event.
-        times: A number is multiplied by it.
+        times: A number is multiplied by it, and rounded to six places.
         absolute: A number loses its sign.
     """
 
@@ -53,6 +53,11 @@ class Value(Table, frozen=True):
     constant: Scalar | None = None
     times: float = 1.0
     absolute: bool = False
+
+    def scaled(self, number: float) -> float:
+        """What a number that was found means; a whole one that stays as it is stays whole."""
+        number = number if self.times == 1 else rounded(number * self.times)
+        return abs(number) if self.absolute else number
 
 
 class Moment(Table, frozen=True):

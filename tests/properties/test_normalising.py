@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from features.column_sql import Columns, quoted
 from features.conditions import Must
 from features.engine import open_duckdb
-from features.enriching_sql import PAID, RATED, RATES, exchanged
-from features.money import Rates
+from features.enriching_sql import PAID, RATED, RATES, exchanged, in_units
+from features.money import PLACES, Rates, rounded
+from features.money import in_units as units_of
 from features.sources.contract import PathTests, holds
 
 CURRENCIES = st.sampled_from(["GBP", "USD", "EUR", "JPY"])
@@ -26,13 +27,18 @@ CELLS = st.one_of(
     st.sampled_from(["", " ", "a", "AB", "nan", "inf", " 7 ", "1e1", "true"]),
 )
 LIMITS = st.one_of(st.none(), st.integers(-2, 10).map(float))
+HALVES = st.integers(0, 10**8).map(lambda n: (n + 0.5) / 10**PLACES)
+"""What lies between two amounts, where two ways of rounding may differ."""
+AMOUNTS = st.one_of(st.floats(0, 1e12), HALVES, st.integers(0, 10**6).map(float))
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    rates=st.lists(st.tuples(CURRENCIES, DAYS, st.floats(0.01, 200)), max_size=12),
+    rates=st.lists(
+        st.tuples(CURRENCIES, DAYS, st.one_of(st.floats(0.01, 200), HALVES)), max_size=12
+    ),
     paid=st.lists(
-        st.tuples(st.one_of(st.none(), st.floats(0, 1e6)), st.one_of(st.none(), CURRENCIES), DAYS),
+        st.tuples(st.one_of(st.none(), AMOUNTS), st.one_of(st.none(), CURRENCIES), DAYS),
         min_size=1,
         max_size=12,
     ),
@@ -62,6 +68,27 @@ def test_a_value_of_a_file_comes_to_what_that_of_a_webhook_does(
         assert row[PAID] == value
         assert row["value"] == (value if worth is None else worth)
         assert row["currency"] == (coin if worth is None else "GBP")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    amounts=st.lists(
+        st.tuples(
+            st.one_of(AMOUNTS, AMOUNTS.map(lambda one: -one)),
+            st.sampled_from(["GBP", "JPY", "KWD", "CLF"]),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_amounts_are_rounded_and_read_in_units_alike(amounts: list[tuple[float, str]]) -> None:
+    units = in_units("value", "currency")
+    with closing(open_duckdb()) as con:
+        con.register("said", _table(("value", "currency"), amounts))
+        asked = f"SELECT round(value, {PLACES}) AS one, {units} AS two FROM said"  # noqa: S608 - ours
+        found = con.sql(asked).to_arrow_table().to_pylist()
+    expected = [{"one": rounded(n), "two": units_of(n, coin)} for n, coin in amounts]
+    assert found == expected
 
 
 def _table(

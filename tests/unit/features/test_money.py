@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from features.errors import InvalidArgument
-from features.money import Exchange, Rates, in_units, read_rates
+from features.money import Exchange, Rates, in_units, read_rates, rounded
 
 CSV = "date,currency,rate\n2026-01-01,USD,0.75\n2026-02-01,USD,0.8\n"
 TOML = """
@@ -83,3 +84,17 @@ def test_smallest_units_are_as_many_as_the_currency_has(
     amount: float, currency: str, worth: float
 ) -> None:
     assert in_units(amount, currency) == worth
+
+
+@pytest.mark.parametrize(
+    ("amount", "becomes"),
+    [
+        (1.6500000000000001, 1.65),
+        (0.0000325, 0.000033),
+        (-0.0000085, -0.000009),
+        (1e300, 1e300),
+        (math.inf, math.inf),
+    ],
+)
+def test_an_amount_has_six_places_and_halves_go_up(amount: float, becomes: float) -> None:
+    assert rounded(amount) == becomes

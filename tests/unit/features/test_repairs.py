@@ -36,11 +36,11 @@ def test_tables_that_are_missing_on_the_way_are_made() -> None:
 
 def test_numbers_are_scaled_and_lose_their_sign_and_ids_stay_whole() -> None:
     told = '[set]\na = {path = "p", times = 0.01}\nb = {path = "p", absolute = true}\nc = "t"'
-    assert mended({"p": -250, "t": True}, told) == {
-        "p": -250,
+    assert mended({"p": -1999, "t": True}, told) == {
+        "p": -1999,
         "t": True,
-        "a": -2.5,
-        "b": 250,
+        "a": -19.99,
+        "b": 1999,
         "c": True,
     }
 
