@@ -64,7 +64,8 @@ class _Mail:
 
     def add(self, event: Event) -> None:
         if event.type in _DELIVERED:
-            self._delivered = (*self._delivered, event.occurred_at)[-DELIVERIES:]
+            if event.occurred_at not in self._delivered:
+                self._delivered = (*self._delivered, event.occurred_at)[-DELIVERIES:]
         elif event.type is EventType.EMAIL_CLICK:
             click = _Click(event.id, event.occurred_at, event.item or event.id)
             if click not in self._clicks:

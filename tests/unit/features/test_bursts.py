@@ -154,6 +154,12 @@ def test_a_click_that_is_told_over_and_over_pushes_no_other_out() -> None:
     assert bursts.marked([clicked(3_602, "cup")])[0].machine
 
 
+def test_a_delivery_that_is_told_over_and_over_pushes_no_other_out() -> None:
+    bursts = Bursts()
+    bursts.marked([delivered(), *[delivered(1_000)] * DELIVERIES])
+    assert bursts.marked([clicked(1, "lamp"), clicked(2, "hat")])[0].machine
+
+
 def test_threads_may_mark_at_once() -> None:
     bursts = Bursts(mails=4)
 
