@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from features import columns as c
 
 MOST_IDS: Final = 16_000_000
-"""That are remembered, 8 bytes each; what is beyond is read each time."""
+"""That are remembered, 8 bytes each: first of the files that are looked into. What is beyond is
+read each time."""
 ROWS: Final = 65_536
 """That are read at once."""
 
@@ -51,20 +52,25 @@ class KnownIds:
         digests = digests[order]
         known = np.zeros(len(ids), np.bool_)
         for path in (path for path, wanted in files.items() if wanted):
-            maybe = order[_are_in(digests, self._of(path))]
+            maybe = order[_are_in(digests, self._of(path, files))]
             if len(maybe):
                 asked = ids.take(pa.array(maybe))
                 for some in _read(path):
                     known[maybe] |= pc.is_in(asked, value_set=some).to_numpy(zero_copy_only=False)
         return known
 
-    def _of(self, path: str) -> Digests:
+    def _of(self, path: str, files: Mapping[str, bool]) -> Digests:
         digests = self._files.get(path)
         if digests is None:
             digests = np.sort(_digests(_read(path)))
-            if sum(map(len, self._files.values())) + len(digests) <= MOST_IDS:
+            if not self._has_room(digests):  # days that are long gone give way
+                self._files = {name: one for name, one in self._files.items() if files[name]}
+            if self._has_room(digests):
                 self._files[path] = digests
         return digests
+
+    def _has_room(self, digests: Digests) -> bool:
+        return sum(map(len, self._files.values())) + len(digests) <= MOST_IDS
 
 
 def _read(path: str) -> Iterable[pa.Array]:

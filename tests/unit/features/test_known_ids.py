@@ -85,6 +85,17 @@ def test_no_more_is_remembered_than_there_is_room_for(
     assert reads == ["one", "two", "two"]
 
 
+def test_what_is_not_looked_into_any_more_gives_way(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_ids, "MOST_IDS", 2)
+    old, new = written(tmp_path, "old", ["a", "b"]), written(tmp_path, "new", ["c"])
+    known = KnownIds()
+    for files in ({old: True}, {old: False, new: True}, {old: False, new: True}):
+        assert among(known, ["x"], files) == []
+    assert reads == ["old", "new"]
+
+
 @given(some_ids, some_ids, some_ids)
 def test_ids_that_share_their_bits_are_told_apart(
     tmp_path_factory: pytest.TempPathFactory, asked: list[str], one: list[str], two: list[str]
