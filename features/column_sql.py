@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from features.conditions import Must, When
+from features.conditions import Must, When, word
 from features.mapping import Value
 from features.money import PLACES
 from features.toml_tables import Scalar, refused
@@ -132,7 +132,7 @@ class Columns:
             return f"({empty} OR count(*) OVER (PARTITION BY {', '.join(names)}) = 1)"
         assert must.column is not None, "the mapping's check let it pass"  # noqa: S101 - narrows
         text = self.text(must.column, key)
-        number = _finite(f"TRY_CAST({self.column(must.column, key)} AS DOUBLE)")
+        number = _finite(f"TRY_CAST({text} AS DOUBLE)")
         tests = [
             f"{number} {sign} {literal(float(limit))}"
             for sign, limit in (
@@ -165,7 +165,7 @@ class Columns:
 
 def _word(value: Scalar) -> str:
     """A constant to compare a text with."""
-    return literal(str(value).lower() if isinstance(value, bool) else str(value))
+    return literal(word(value))
 
 
 def _finite(number: str) -> str:

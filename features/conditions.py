@@ -8,9 +8,12 @@ pandera's: docs/decisions/0021-contracts-in-our-own-words.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from features.toml_tables import Scalar, Table, refused
+
+_EXACT: Final = 1e15
+"""Below it a whole number is written without a dot, wherever it is compared as text."""
 
 
 class When(Table, frozen=True):
@@ -114,6 +117,15 @@ class Rule(Table, frozen=True):
     rule: str
     broken: When | None = None
     must: Must | None = None
+
+
+def word(value: Scalar) -> str:
+    """A number or a truth as the text that it is compared by: 7.0 is 7, as in a column."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    return str(value)
 
 
 def check_contract(

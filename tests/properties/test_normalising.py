@@ -24,8 +24,9 @@ CELLS = st.one_of(
     st.none(),
     st.integers(-3, 12).map(str),
     st.floats(-3, 12, allow_nan=False).map(repr),
-    st.sampled_from(["", " ", "a", "AB", "nan", "inf", " 7 ", "1e1", "true"]),
+    st.sampled_from(["", " ", "a", "AB", "nan", "inf", " 7 ", "1e1", "true", "\u00a07", "٣", "é"]),
 )
+NUMBERS = st.one_of(st.none(), st.integers(-3, 12).map(float), st.floats(-3, 12))
 LIMITS = st.one_of(st.none(), st.integers(-2, 10).map(float))
 HALVES = st.integers(0, 10**8).map(lambda n: (n + 0.5) / 10**PLACES)
 """What lies between two amounts, where two ways of rounding may differ."""
@@ -101,17 +102,19 @@ def _table(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    cells=st.lists(CELLS, min_size=1, max_size=20),
+    cells=st.one_of(
+        st.lists(CELLS, min_size=1, max_size=20), st.lists(NUMBERS, min_size=1, max_size=20)
+    ),
     present=st.sampled_from([{}, {"present": True}]),
     limits=st.tuples(LIMITS, LIMITS, LIMITS, LIMITS),
-    one_of=st.one_of(st.none(), st.just(("a", 7, True))),
-    matches=st.one_of(st.none(), st.just("^[A-Z0-9]+$")),
+    one_of=st.one_of(st.none(), st.just(("a", 7.0, True, 0.5))),
+    matches=st.sampled_from([None, "^[A-Z0-9]+$", r"^\d", r"^\w+$"]),
 )
 def test_a_contract_says_the_same_of_a_column_and_of_a_webhook(
-    cells: list[str | None],
+    cells: list[str | None] | list[float | None],
     present: dict[str, bool],
     limits: tuple[float | None, ...],
-    one_of: tuple[str | int | bool, ...] | None,
+    one_of: tuple[str | float | bool, ...] | None,
     matches: str | None,
 ) -> None:
     words: dict[str, Any] = {
@@ -120,9 +123,11 @@ def test_a_contract_says_the_same_of_a_column_and_of_a_webhook(
         "one_of": one_of,
         "matches": matches,
     }
-    sql = Columns("m.toml", {"x": "VARCHAR"}).must(Must(column="x", **words), "must", "2026-01-01")
+    numbers = any(isinstance(one, float) for one in cells)
+    kind, type_ = ("DOUBLE", pa.float64()) if numbers else ("VARCHAR", pa.string())
+    sql = Columns("m.toml", {"x": kind}).must(Must(column="x", **words), "must", "2026-01-01")
     with closing(open_duckdb()) as con:
-        con.register("rows", pa.table({"x": pa.array(cells, pa.string()), "n": range(len(cells))}))
+        con.register("rows", pa.table({"x": pa.array(cells, type_), "n": range(len(cells))}))
         asked = f"SELECT {sql} AS kept FROM rows ORDER BY {quoted('n')}"  # noqa: S608 - ours
         found = con.sql(asked).to_arrow_table().column("kept").to_pylist()
     assert found == [holds(PathTests(path="x", **words), cell) for cell in cells]

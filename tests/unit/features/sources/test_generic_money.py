@@ -119,7 +119,10 @@ def test_pence_are_not_tenths_of_pence() -> None:
         ('value = "paid"\n' + RATES, "values of which currency"),
         (RULE.replace('"paid"', '"paid..x"'), "not a path"),
         (RULE.replace(", at_most = 1000", ""), "no test"),
-        (RULE.replace("at_most = 1000", 'matches = "("'), "contract.must.matches"),
+        *(
+            (RULE.replace("at_most = 1000", f'matches = "{pattern}"'), "contract.must.matches")
+            for pattern in ("(", "(?u)a", f"a{{{10**20}}}", "(" * 9_999)
+        ),
         (RULE + RULE, "a name comes twice"),
     ],
 )
