@@ -14,7 +14,7 @@ import msgspec
 from features.errors import InputError, SettingsError
 from features.event import Event, EventType
 from features.identity import CustomerKeys
-from features.money import NO_RATE, PLACES, Rates, in_units, read_rates
+from features.money import NO_RATE, Rates, in_units, read_rates
 from features.sources.contract import PathRule, holds
 from features.sources.generic_mapping import (
     FIELDS,
@@ -273,11 +273,7 @@ class MappedEvents:
 
     def _number(self, field: str, place: _Place) -> float | None:
         number = number_of(_scalar(self._value(field, place), field))
-        if number is None:
-            return None
-        value = self._fields[field]
-        number = abs(number) if value.absolute else number
-        return number if value.times == 1 else round(number * value.times, PLACES)
+        return None if number is None else self._fields[field].scaled(number)
 
 
 def _listed(root: object, each: str) -> list[object]:

@@ -112,6 +112,11 @@ def test_pence_are_not_tenths_of_pence() -> None:
     assert paid(of(mapping, paid=1999)) == (19.99, None)
 
 
+def test_halves_of_the_last_place_become_what_they_do_in_a_file() -> None:
+    mapping = LEAST + 'value = {path = "paid", times = 0.0000001}\n'
+    assert paid(of(mapping, paid=5)) == (0.000001, None)
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
