@@ -112,6 +112,7 @@ class Ingest:
             StoreUnavailable: Nothing is lost; the same batch comes again.
         """
         began, limit = time.monotonic(), self._fold_batch
+        self._fold_batch = FOLD_BATCH  # what is too much for a store is not tried forever
         entries = self._take(PROFILES, limit)
         if not entries:
             return 0

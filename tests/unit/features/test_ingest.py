@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from features import ingest as loop
+from features.alias import Identified
 from features.clock import FixedClock
 from features.engine import open_engine
 from features.errors import LakeUnavailable, StoreUnavailable, Unavailable
@@ -199,6 +200,31 @@ def test_a_loop_that_is_behind_folds_more_at_once_as_long_as_it_is_quick(
     folded = [ingest.fold_once() for _ in expected[:-1]]
     append(log, [bought(24)] * expected[-1])
     assert [*folded, ingest.fold_once()] == expected
+
+
+def test_more_than_a_store_takes_at_once_is_not_tried_twice(
+    log: EventLog, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FOLD_BATCH", 2), ("FOLD_MOST", 8), ("FOLD_SECONDS", 60.0)):
+        monkeypatch.setattr(loop, name, value)
+    fold = stores.profiles.fold
+
+    def fold_few(own: Mapping[str, History], identified: Mapping[str, Identified]) -> None:
+        if sum(len(history.interactions) for history in own.values()) > 4:
+            message = "took too long"
+            raise StoreUnavailable(message)
+        fold(own, identified)
+
+    monkeypatch.setattr(stores.profiles, "fold", fold_few)
+    ingest = Ingest(log, stores.profiles, None, FixedClock(NOW))
+    append(log, [bought(number) for number in range(18)])
+    for expected in (2, 4, None, 2, 4, None, 2, 4):
+        if expected is None:
+            with pytest.raises(StoreUnavailable):
+                ingest.fold_once()
+        else:
+            assert ingest.fold_once() == expected
+    assert log.depth("profiles") == 0
 
 
 def test_histories_are_told_apart_by_customer() -> None:
