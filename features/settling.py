@@ -127,8 +127,7 @@ class Settling:
         except (FileNotFoundError, ValueError):
             return None
         # The table may have been replaced by another one.
-        known = noted == _BEFORE_ANY or self._entry(noted).exists()
-        return noted if known or self._checkpoint(noted).exists() else None
+        return noted if noted == _BEFORE_ANY or self._entry(noted).exists() else None
 
     def _write(self, version: int) -> None:
         """Note it; in place, so that it is there in a moment."""
@@ -155,7 +154,6 @@ class Settling:
                 checkpoint.unlink()
                 (self._log / "_last_checkpoint").unlink(missing_ok=True)
         if last > whole:
-            _sync([self._log])
             _log.warning("taken back", table=str(self._table), versions=last - whole)
 
     def _entries(self) -> Iterator[int]:

@@ -192,6 +192,35 @@ def test_a_checkpoint_that_a_power_cut_left_half_is_dropped(tmp_path: Path) -> N
     assert ids(lake) == list("abcd")
 
 
+def test_a_checkpoint_of_what_is_taken_back_is_dropped(tmp_path: Path) -> None:
+    lake = grown(tmp_path, "abc")
+    DeltaTable(lake.path("events")).create_checkpoint()
+    note(lake).write_text("1")
+    emptied(lake, 2)
+    again = Lake(lake.root)
+    again.merge_events(event_table([event("c")]))
+    assert ids(again) == list("abc")
+    assert not entry(lake, 2).with_suffix(".checkpoint.parquet").exists()
+
+
+def test_whoever_dies_while_taking_back_leaves_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = grown(tmp_path, "abcd")
+    note(lake).write_text("0")
+    emptied(lake, 1)
+    unlink = Path.unlink
+
+    def unlink_and_die(path: Path) -> None:
+        unlink(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", unlink_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        Lake(lake.root).merge_events(event_table([event("b")]))
+    assert [entry(lake, number).exists() for number in range(4)] == [True, True, True, False]
+
+
 def test_what_was_on_the_disk_and_is_not_whole_any_more_is_left_to_a_person(
     tmp_path: Path,
 ) -> None:
