@@ -32,8 +32,9 @@ def batches(*days: int, size: int = 100) -> list[pa.RecordBatch]:
     return list(table.to_batches(max_chunksize=size))
 
 
-def test_each_day_is_a_file_whatever_the_batches(tmp_path: Path) -> None:
-    create_by_day(str(tmp_path / "events"), batches(0, 0, 0, 1, 1, 2, size=2))
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_each_day_is_a_file_whatever_the_batches(tmp_path: Path, size: int) -> None:
+    create_by_day(str(tmp_path / "events"), batches(0, 0, 0, 1, 1, 2, size=size))
     actions = pa.table(DeltaTable(tmp_path / "events").get_add_actions(flatten=True)).to_pylist()
     found = {one[f"partition.{c.DATE}"]: one["num_records"] for one in actions}
     assert found == {"2026-03-01": 3, "2026-03-02": 2, "2026-03-03": 1}
