@@ -119,17 +119,13 @@ class Columns:
         return f"coalesce({found}, FALSE)"
 
     def must(self, must: Must, key: str, now: str) -> str:
-        """SQL that is true of a row that is what it must be, but for what the catalogue knows.
+        """SQL that is true of a row whose column is what it must be.
 
         Args:
             must: What it must be.
             key: Where that stands in the mapping.
             now: The latest moment that is not in the future, ISO 8601.
         """
-        if must.unique:
-            names = [self.text(one, key) for one in must.unique]
-            empty = " OR ".join(f"{one} IS NULL" for one in names)
-            return f"({empty} OR count(*) OVER (PARTITION BY {', '.join(names)}) = 1)"
         assert must.column is not None, "the mapping's check let it pass"  # noqa: S101 - narrows
         text = self.text(must.column, key)
         number = _finite(f"TRY_CAST({text} AS DOUBLE)")
@@ -152,6 +148,19 @@ class Columns:
         tests += self._compared(must, key)
         said = f"coalesce({' AND '.join(tests)}, FALSE)" if tests else "TRUE"
         return f"({text} IS NOT NULL AND {said})" if must.present else f"({text} IS NULL OR {said})"
+
+    def unique(self, must: Must, key: str, among: str) -> str:
+        """SQL that is true of a row that no other is like in the columns that must be unique.
+
+        Args:
+            must: What it must be.
+            key: Where that stands in the mapping.
+            among: SQL that is true of the rows that count.
+        """
+        names = [self.text(one, key) for one in must.unique]
+        empty = " OR ".join(f"{one} IS NULL" for one in names)
+        count = f"count(*) FILTER ({among}) OVER (PARTITION BY {', '.join(names)})"
+        return f"({empty} OR {count} = 1)"
 
     def _compared(self, must: Must, key: str) -> Iterator[str]:
         kind = {"number": "DOUBLE", "time": "TIMESTAMPTZ", "text": "VARCHAR"}[must.compared_as]

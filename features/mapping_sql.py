@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from features import columns as c
 from features.column_sql import Columns, literal
@@ -80,6 +80,7 @@ class Compiler:
         """
         event = self._mapping.event
         assert event is not None, "the caller asks for events of a mapping that has them"  # noqa: S101 - narrows
+        rejected = self._rejected(event.reject, "event.reject")
         fields = {
             c.TYPE: self._type(event),
             c.CUSTOMER: self._columns.text(event.customer, "event.customer"),
@@ -99,7 +100,7 @@ class Compiler:
             c.ALIAS: "CAST(NULL AS VARCHAR)",
             ID_TEXT: self._id(event.id),
             VALUE_GIVEN: self._given(event.value, "event.value"),
-            "left_out": self._reasons(event.reject, "event.reject", self._broken(now)),
+            "left_out": _first([*rejected, *self._broken(rejected, now)]),
         }
         inner = ", ".join(f"{sql} AS {name}" for name, sql in fields.items())
         kept = [name for name in c.EVENT if name not in (c.ID, c.DATE)]
@@ -127,7 +128,7 @@ class Compiler:
             c.ID: self._columns.text(items.id, "items.id"),
             **said,
             c.PRICE: self._amount(items.price, "items.price", items),
-            REASON: self._reasons(items.reject, "items.reject", {}),
+            REASON: _first(self._rejected(items.reject, "items.reject")),
         }
         inner = ", ".join(f"{sql} AS {name}" for name, sql in fields.items())
         words = ", ".join(said)
@@ -252,27 +253,24 @@ class Compiler:
         parts = [f"coalesce({self._columns.text(name, 'event.id')}, '')" for name in names]
         return f"concat_ws(':', {literal(self._mapping.name)}, {', '.join(parts)})"
 
-    def _reasons(self, rejects: tuple[Reject, ...], key: str, broken: Mapping[str, str]) -> str:
-        """The first reason to leave a row out; `broken` is rule → SQL of those that come after."""
-        conditions = [
+    def _rejected(self, rejects: tuple[Reject, ...], key: str) -> list[tuple[str, str]]:
+        """Reason, and SQL that is true of a row that is left out for it."""
+        return [
             (one.reason, self._columns.when(one.when, f"{key}[{index}].when"))
             for index, one in enumerate(rejects)
         ]
-        cases = " ".join(
-            f"WHEN {test} THEN {literal(why)}" for why, test in (*conditions, *broken.items())
-        )
-        return f"CASE {cases} END" if cases else "CAST(NULL AS VARCHAR)"
 
-    def _broken(self, now: str) -> dict[str, str]:
-        """Rule of the contract → SQL that is true of a row that breaks it."""
-        broken = {}
+    def _broken(self, rejected: Sequence[tuple[str, str]], now: str) -> Iterator[tuple[str, str]]:
+        """Rule of the contract, and SQL that is true of a row that breaks it."""
+        kept = " AND ".join(f"NOT {test}" for _, test in rejected) or "TRUE"
         for index, one in enumerate(self._mapping.contract):
             key = f"contract[{index}]"
             if one.broken is not None:
-                broken[one.rule] = self._columns.when(one.broken, f"{key}.broken")
+                yield one.rule, self._columns.when(one.broken, f"{key}.broken")
+            elif one.must is not None and one.must.unique:
+                yield one.rule, f"NOT {self._columns.unique(one.must, f'{key}.must', kept)}"
             elif one.must is not None and not one.must.known:
-                broken[one.rule] = f"NOT {self._columns.must(one.must, f'{key}.must', now)}"
-        return broken
+                yield one.rule, f"NOT {self._columns.must(one.must, f'{key}.must', now)}"
 
     def _unknown(self) -> str:
         """The rule that a row breaks whose item the catalogue does not know."""
@@ -316,5 +314,10 @@ class Compiler:
         }
         if self._mapping.currency is not None:
             cases[NO_RATE] = f"NOT {RATED}"
-        whens = " ".join(f"WHEN {test} THEN {literal(why)}" for why, test in cases.items())
-        return f"CASE {whens} END"
+        return _first([*cases.items()])
+
+
+def _first(cases: Sequence[tuple[str, str]]) -> str:
+    """The first reason to leave a row out, of pairs of a reason and SQL; NULL when none is true."""
+    whens = " ".join(f"WHEN {test} THEN {literal(why)}" for why, test in cases)
+    return f"CASE {whens} END" if whens else "CAST(NULL AS VARCHAR)"

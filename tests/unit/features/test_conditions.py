@@ -67,6 +67,15 @@ def test_what_is_rejected_is_not_held_to_the_contract(tmp_path: Path) -> None:
     assert len(events(into.lake)) == 1
 
 
+def test_what_is_rejected_may_be_there_besides_what_must_be_there_once(tmp_path: Path) -> None:
+    mapping = contract('{unique = ["n"]}')
+    mapping += '[[event.reject]]\nreason = "void"\nwhen = {column = "state", equals = "void"}'
+    given = rows({"n": 1, "state": "void"}, {"n": 1}, {"n": 2}, {"n": 2}, state="paid")
+    into = Destination(Lake(str(tmp_path / "lake")))
+    report = run(parquet(tmp_path, given), mapping, into)
+    assert (report.accepted, dict(report.rejected)) == (1, {"void": 1, "sound": 2})
+
+
 def test_a_rule_may_say_what_must_not_be(tmp_path: Path) -> None:
     mapping = f'{EVENT}\n[[contract]]\nrule = "sound"\nbroken = {{column = "n", below = 0}}\n'
     into = Destination(Lake(str(tmp_path / "lake")))
