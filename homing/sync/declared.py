@@ -17,7 +17,7 @@ from features import columns as c
 from features.conditions import Rule
 from features.mapping import EventMapping, FileMapping, ItemMapping, Join, check_mapping
 from features.money import Exchange
-from features.sources.generic_mapping import is_path, listed
+from features.sources.generic_mapping import is_path, listed, route
 from features.toml_tables import Scalar, Table, parse_table, read_text, refused
 from homing.declaring import check_source_name, find_file
 
@@ -226,10 +226,27 @@ def _check_rows(declared: Declared, name: str) -> None:
         if not is_path(path):
             cure = "write names with dots between, [0] for a place in a list, like lines[0].sku"
             raise refused(name, "rows", path, "not a path", cure)
-    if kept := set(rows.columns.values()) & set(whose):
+    if kept := sorted(
+        path for path in rows.columns.values() if any(_holds(rows, path, one) for one in whose)
+    ):
         # What is in a column is written as it is; a customer's outside id must never be.
         cure = f"use the column {c.CUSTOMER}, which has the customer's key"
-        raise refused(name, "rows.columns", sorted(kept), "would keep the customer's id", cure)
+        raise refused(name, "rows.columns", kept, "would keep the customer's id", cure)
+
+
+def _holds(rows: Rows, path: str, other: str) -> bool:
+    """Whether what is at a path is, or has in it, what is at another, however they are written."""
+    outer, inner = (_steps(rows, one) for one in (path, other))
+    return len(outer) <= len(inner) and all(
+        own == one or None in (own, one) for own, one in zip(outer, inner, strict=False)
+    )
+
+
+def _steps(rows: Rows, path: str) -> tuple[str | int | None, ...]:
+    """The steps from the record on; None for any place in the list of rows."""
+    way = route(path)
+    each = () if rows.each is None or way.whole else (*route(rows.each).steps, None)
+    return (*each, *way.steps)
 
 
 def _check_event(declared: Declared, name: str) -> None:

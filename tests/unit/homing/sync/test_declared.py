@@ -73,6 +73,29 @@ def test_what_makes_no_sense_is_refused(old: str, new: str, said: str) -> None:
         parse_declared(TEXT.replace(old, new), "shop.toml")
 
 
+@pytest.mark.parametrize(
+    ("each", "customer", "column"),
+    [
+        ("", "who", "$.who"),
+        ("", "$.who", "who"),
+        ("", "who.id", "who"),
+        ("", "people[0].id", "people"),
+        ("lines", "$.who.id", "$.who"),
+        ("lines", "who", "$.lines"),
+        ("lines", "who", "$.lines[3].who"),
+        ("$.order.lines", "$.order.lines[0].who", "who"),
+    ],
+)
+def test_no_column_holds_the_customers_id_however_its_path_is_written(
+    each: str, customer: str, column: str
+) -> None:
+    told = TEXT.replace('customer = "who"', f'customer = "{customer}"')
+    told = told.replace("[rows]", f'[rows]\neach = "{each}"') if each else told
+    parse_declared(told, "shop.toml")
+    with pytest.raises(InvalidArgument, match="would keep the customer's id"):
+        parse_declared(told.replace('at = "at"', f'at = "{column}"', 1), "shop.toml")
+
+
 def test_rates_are_read_beside_the_file_that_names_them(tmp_path: Path) -> None:
     (tmp_path / "rates.csv").write_text("date,currency,rate\n2026-01-01,USD,0.8\n")
     money = (
