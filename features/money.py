@@ -132,6 +132,9 @@ def read_rates(exchange: Exchange, name: str) -> Rates:
                 said = f"{currency} {rate} ({day})"
                 cure = "give an ISO 4217 code like GBP, and a number above 0"
                 raise refused(where, "", said, "not a rate", cure)
+            if currency == exchange.to and rate != 1:
+                cure = f"give rates that say what one unit is worth in {currency}"
+                raise refused(where, "", f"{currency} {rate} ({day})", "not worth itself", cure)
     return Rates(exchange.to, [*always, *dated])
 
 
@@ -161,10 +164,10 @@ def _read(path: Path) -> Iterator[tuple[str, dt.date, float]]:
             yield one.currency, one.date, one.rate
         return
     lines = csv.DictReader(text.removeprefix(_MARK).splitlines())
-    for number, line in enumerate(lines, start=2):
-        try:
+    try:
+        for line in lines:
             day = dt.date.fromisoformat((line["date"] or "").strip())
             yield line["currency"].strip(), day, float(line["rate"])
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            cure = "give it the columns date,currency,rate, like 2026-01-31,USD,0.79"
-            raise refused(str(path), f"line {number}", "", "not a rate", cure) from error
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        cure = "give it the columns date,currency,rate, like 2026-01-31,USD,0.79"
+        raise refused(str(path), f"line {lines.line_num}", "", "not a rate", cure) from error

@@ -20,7 +20,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def read_text(path: Path, example: str) -> str:
-    """The text of a TOML file.
+    """The text of a file that people write.
 
     Args:
         path: Its path.
@@ -32,7 +32,7 @@ def read_text(path: Path, example: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        cure = f"give the path of a TOML file, like {example}"
+        cure = f"give the path of a file like {example}"
         reason = f"can't be read: {error.strerror}"
         raise InvalidArgument.of(str(path), field="mapping", reason=reason, cure=cure) from error
     except UnicodeDecodeError as error:

@@ -52,14 +52,16 @@ def test_a_rate_of_the_file_counts_from_its_day_and_that_of_the_table_before() -
     ("name", "text", "says"),
     [
         ("rates.csv", "day,currency,rate\n2026-01-01,USD,1", "line 2"),
-        ("rates.csv", "date,currency,rate\nsoon,USD,1", "line 2"),
+        ("rates.csv", "date,currency,rate\n2026-01-01,USD,1\n\nsoon,USD,1", "line 4"),
+        ("rates.csv", 'date,currency,rate\n"' + "x" * 200_000, "not a rate"),
+        ("rates.csv", "date,currency,rate\n2026-01-01,GBP,1.2", "not worth itself"),
         ("rates.csv", "date,currency,rate\n2026-01-01,USD", "line 2"),
         ("rates.csv", "date,currency,rate\n2026-01-01,USD,cheap", "line 2"),
         ("rates.csv", "date,currency,rate\n2026-01-01,USD,0", "not a rate"),
         ("rates.csv", "date,currency,rate\n2026-01-01,USD,nan", "not a rate"),
         ("rates.csv", "date,currency,rate\n2026-01-01,dollars,1", "not a rate"),
         ("rates.toml", "[[rates]]\ncurrency = 'USD'", "date"),
-        ("none.csv", None, "can't be read"),
+        ("none.csv", None, "can't be read.*give the path of a file like the one"),
     ],
 )
 def test_a_file_of_no_rates_is_refused(
