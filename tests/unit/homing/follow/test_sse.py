@@ -44,6 +44,7 @@ def test_it_says_who_we_are(
     taken(Opened(feed, tmp_path, auth=auth, headers={"X-Shop": "{TOKEN}"}).stream, 1)
     assert feed.asked[0][header] == value
     assert feed.asked[0]["accept"] == "text/event-stream"
+    assert feed.asked[0]["accept-encoding"] == "identity"
 
 
 def test_a_variable_that_no_header_can_have_is_told_without_its_value(tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ def test_a_batch_that_could_not_be_taken_comes_again(feed: Feed, tmp_path: Path)
     assert taken(Opened(feed, tmp_path).stream, 6).numbers() == numbers(*range(6))
 
 
+def test_ids_that_come_alone_move_the_place(feed: Feed, tmp_path: Path) -> None:
+    feed.events, feed.each = [b"id: 0\n\n", b"id: 1\n\n", sse(2)], 2
+    assert taken(Opened(feed, tmp_path).stream, 1).numbers() == numbers(2)
+    assert [one.get("last-event-id") for one in feed.asked] == [None, "1"]
+
+
 def test_the_feed_ends_for_good_where_it_has_no_more_content(feed: Feed, tmp_path: Path) -> None:
     feed.answers = [(204, {})]
     opened = Opened(feed, tmp_path)

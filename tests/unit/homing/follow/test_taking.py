@@ -27,11 +27,12 @@ KEYS = CustomerKeys(SECRET.encode())
 
 
 class Filling(MemoryLog):
-    """A log that refuses a few times."""
+    """A log that refuses events or letters a few times, and notes how many came at once."""
 
-    def __init__(self, refusals: int) -> None:
+    def __init__(self, refusals: int, letters: int = 0) -> None:
         super().__init__(CLOCK)
-        self.refusals = refusals
+        self.refusals, self.letters = refusals, letters
+        self.sizes: list[int] = []
 
     def append(self, bodies: Sequence[bytes]) -> None:
         """Refuse, or keep."""
@@ -39,7 +40,16 @@ class Filling(MemoryLog):
             self.refusals -= 1
             message = "the log is full"
             raise Overloaded(message)
+        self.sizes.append(len(bodies))
         super().append(bodies)
+
+    def bury(self, bodies: Sequence[bytes], reason: str, source: str) -> None:
+        """Refuse, or keep."""
+        if self.letters:
+            self.letters -= 1
+            message = "the log is away"
+            raise StoreUnavailable(message)
+        super().bury(bodies, reason, source)
 
 
 class Kit:
@@ -123,6 +133,16 @@ def test_a_full_log_makes_it_wait_and_then_has_each_event_once(
     assert not kit.tally.waiting
 
 
+def test_letters_that_can_not_be_kept_at_once_double_no_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("homing.follow.taking.FIRST_PAUSE", 0.01)
+    kit = Kit(Filling(0, letters=2))
+    kit.take([message(1), Message("2", "", b"{")])
+    assert [event.id for event in kit.events()] == ["shop:n1"]
+    assert len(kit.letters()) == 1
+
+
 def test_who_is_told_to_stop_while_the_log_is_full_has_not_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -151,9 +171,12 @@ def test_clicks_on_several_links_within_seconds_are_marked() -> None:
     assert all(decode_event(entry.body).machine for entry in log.take("test", 9))
 
 
-def test_a_long_batch_is_appended_in_parts(kit: Kit) -> None:
-    kit.take([message(number) for number in range(2_500)])
-    assert len(kit.events()) == 2_500
+def test_a_long_batch_is_appended_in_parts() -> None:
+    log = Filling(0)
+    kit = Kit(log)
+    kit.take([message(number) for number in range(1_200)])
+    assert log.sizes == [500, 500, 200]
+    assert [event.id for event in kit.events()] == [f"shop:n{number}" for number in range(1_200)]
 
 
 def test_prometheus_is_told_what_was_taken(kit: Kit) -> None:
