@@ -155,6 +155,6 @@ def test_a_list_that_is_too_long_is_refused_as_before() -> None:
 
 def told_by(parse: Callable[[object, CustomerKeys, datetime], list[Event]], raw: object) -> object:
     try:
-        return parse(raw, KEYS, NOW)
+        return [(one, one.occurred_at.tzinfo) for one in parse(raw, KEYS, NOW)]
     except InvalidEvent as error:
         return error.problems
