@@ -138,7 +138,9 @@ def test_bytes_that_are_no_event_are_told_apart_from_their_neighbours(body: byte
 )
 def test_a_list_is_parsed_as_one_by_one(changes: list[dict[str, Any]]) -> None:
     plain = {"id": "e", "type": "view", "customer": "7", "occurred_at": "2026-01-02T03:04:05Z"}
-    for raw in ([{**plain, "item": "lamp", **one} for one in changes], plain, [7], {"id": []}):
+    lines = [{**plain, "item": "lamp", **one} for one in changes]
+    given_all: list[object] = [lines, plain, [7], {"id": []}]
+    for raw in given_all:
         assert told_by(parse_many, raw) == told_by(parse_events, raw)
 
 
