@@ -142,11 +142,11 @@ class RabbitServer:
                 await connection.close()
 
 
-async def is_there(connection: Connection, queue: str) -> bool:
-    """Whether a queue has been made."""
+async def is_there(connection: Connection, exchange: str) -> bool:
+    """Whether an exchange has been made."""
     channel = await connection.channel()
     try:
-        await channel.declare_queue(queue, passive=True)
+        await channel.get_exchange(exchange)
     except ChannelNotFoundEntity:
         return False  # and the server has closed the channel
     await channel.close()

@@ -51,7 +51,8 @@ NEW_SECONDS: Final = 3.0
 within two seconds of making some, was seen to forget them with all that they had confirmed."""
 EXCHANGE: Final = "homing.events"
 MADE: Final = "homing.made"
-"""A queue that is made when all others have been there for so long; nobody writes to it."""
+"""An exchange that is made when all queues have been there for so long; nobody writes to it. No
+queue: that would lie on one machine of a cluster, and be missed while it is down."""
 ORDERED: Final[dict[str, str | int | bool]] = {**QUORUM, "x-single-active-consumer": True}
 
 
@@ -64,6 +65,11 @@ class _Reading:
         self.channel: Channel | None = None
         self.consumed: dict[int, tuple[Queue, str]] = {}
         self.looked = -SHARE_SECONDS
+
+    def idle(self) -> list[int]:
+        """The partitions that are consumed, the longest first, and of which nothing is held."""
+        with self.held.lock:
+            return [one for one in self.consumed if not self.held.places(one)]
 
     def restart(self, channel: Channel) -> None:
         """Begin on a new channel: what was held is delivered again."""
@@ -97,6 +103,7 @@ class RabbitLog(RabbitLetters):
         self._publishing: Channel | None = None
         self._counting: Channel | None = None
         self._bound: set[str] = set()
+        self._opening = asyncio.Lock()
         self._preparing = asyncio.Lock()
         self._reading: dict[str, _Reading] = {}
 
@@ -166,11 +173,10 @@ class RabbitLog(RabbitLetters):
     async def _publish(self, bodies: Sequence[bytes], connection: Connection) -> None:
         from features.stores.rabbitmq import PERSISTENT, Message  # noqa: PLC0415 - see opening
 
-        if self._publishing is None or self._publishing.is_closed:
-            # Also of a server that came back: it may have died before its queues were on its disk.
-            await self._prepare(connection)
-        async with self._preparing:
+        async with self._opening:
             if self._publishing is None or self._publishing.is_closed:
+                # Also of a server that came back: it may have died before they were on its disk.
+                await self._prepare(connection)
                 self._publishing = await connection.channel()
             exchange = await self._publishing.get_exchange(EXCHANGE, ensure=False)
         sent = [
@@ -192,7 +198,7 @@ class RabbitLog(RabbitLetters):
         async with await connection.channel() as channel:
             await dead_queue(channel)
             await asyncio.sleep(0 if are_old else NEW_SECONDS)
-            await channel.declare_queue(MADE, durable=True)
+            await channel.declare_exchange(MADE, durable=True)
 
     def _deepest(self) -> int:
         return max(self._server.run(partial(self._waiting, reader)) for reader in self._readers)
@@ -240,10 +246,11 @@ class RabbitLog(RabbitLetters):
         ]
         random.shuffle(free)
         room = fair - len(reading.consumed)
-        if free and not room and random.random() < MOVES:  # noqa: S311 - no secret
+        idle = reading.idle()
+        if free and idle and not room and random.random() < MOVES:  # noqa: S311 - no secret
             # Everybody has his part, and still some have nobody: who came at the same moment as we
             # consumes what we do, and one of us gets nothing of it.
-            await _give_back(reading, channel, next(iter(reading.consumed)))
+            await _give_back(reading, channel, idle[0])
             room = 1
         for partition in free[:room]:
             await _consume(reading, channel, partition, queues[partition].name)
@@ -283,10 +290,12 @@ async def _consume(reading: _Reading, channel: Channel, partition: int, name: st
 
 async def _give_back(reading: _Reading, channel: Channel, partition: int) -> None:
     """Stop consuming one queue, and return what is held of it to where it was."""
-    queue, tag = reading.consumed.pop(partition)
+    queue, tag = reading.consumed[partition]
     await queue.cancel(tag)
     underlay = await channel.get_underlay_channel()
     with reading.held.lock:
+        # Not before: what arrives meanwhile would be returned in front of what came earlier.
+        del reading.consumed[partition]
         returned = reading.held.places(partition)
         reading.held.keep(reading.consumed)
     for place in returned:

@@ -12,15 +12,17 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from features.clock import FixedClock
 from features.errors import MissingExtra, Overloaded, SettingsError, StoreUnavailable
 from features.stores import pressure, rabbitmq_log
+from features.stores.held import partition_of
 from features.stores.opening import open_log
 from features.stores.ports import EventLog
-from features.stores.rabbitmq import Connection, RabbitServer
+from features.stores.rabbitmq import Connection, Queue, RabbitServer
 from features.stores.rabbitmq_log import RabbitLog
 from tests.services import free_port, rabbitmq_server
 from tests.unit.features.stores.log_suite import (
@@ -66,10 +68,11 @@ def another(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], 
 async def empty(connection: Connection) -> None:
     """Drop all that an earlier test made."""
     queues = [f"homing.{reader}.{number}" for reader in READERS for number in range(PARTITIONS)]
-    others = (*(f"homing.{reader}" for reader in READERS), "homing.dead", rabbitmq_log.MADE)
+    others = (*(f"homing.{reader}" for reader in READERS), "homing.dead")
     async with await connection.channel() as channel:
         for name in (*queues, *others):
             await channel.queue_delete(name)
+        await channel.exchange_delete(rabbitmq_log.MADE)
 
 
 @pytest.fixture
@@ -127,20 +130,23 @@ def test_several_processes_get_a_part_each_and_take_over_when_one_leaves(
 
 
 def test_two_that_came_at_the_same_moment_leave_no_queue_to_nobody(
-    another: Callable[[], EventLog],
+    another: Callable[[], EventLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rabbitmq_log, "MOVES", 1.0)
     one, two = another(), another()
-    one.append([b"%d" % number for number in range(100)])
+    one.append([body_of(customer, number) for customer in range(20) for number in range(5)])
     for log in (one, two):
         assert isinstance(log, RabbitLog)
         log._server.run(partial(_consume_the_first, log))
-    everything = {entry.body for entry in (*one.take("one", 1_000), *two.take("one", 1_000))}
+    of_one, of_two = set[bytes](), set[bytes]()
 
-    def taken_by_both() -> bool:
-        everything.update(entry.body for log in (one, two) for entry in log.take("one", 1_000))
-        return len(everything) == 100
+    def all_taken() -> bool:
+        of_one.update(entry.body for entry in one.take("one", 1_000))
+        of_two.update(entry.body for entry in two.take("one", 1_000))
+        return len(of_one | of_two) == 100
 
-    assert within(SOON, taken_by_both)
+    assert within(SOON, all_taken)
+    assert not of_one & of_two  # only who gets nothing of a queue leaves it
 
 
 async def _consume_the_first(log: RabbitLog, connection: Connection) -> None:
@@ -166,6 +172,31 @@ def test_a_consumer_that_the_server_forgot_is_told_to_it_again(log: EventLog) ->
     log._server.run(forget)
     log.append([b"2"])
     assert within(SOON, lambda: sorted(bodies(log, "one", 2)) == [b"1", b"2"])
+
+
+def test_what_arrives_while_its_queue_is_given_back_stays_in_order(log: EventLog) -> None:
+    sent = [body_of(1, number) for number in range(4)]
+    log.append(sent[:2])
+    assert bodies(log, "one", 2) == sent[:2]
+    assert isinstance(log, RabbitLog)
+    publish, reading, (entry, *_) = log._publish, log._reading["one"], log.take("one", 1)
+    partition = partition_of(entry.body, PARTITIONS)
+
+    async def give_back(connection: Connection) -> None:
+        queue, tag = reading.consumed[partition]
+
+        class Slow:
+            async def cancel(self, tag: str) -> None:
+                await publish(sent[2:], connection)
+                await asyncio.sleep(0.1)
+                await queue.cancel(tag)
+
+        reading.consumed[partition] = (cast("Queue", Slow()), tag)
+        assert reading.channel is not None
+        await rabbitmq_log._give_back(reading, reading.channel, partition)
+
+    log._server.run(give_back)
+    assert within(SOON, lambda: bodies(log, "one", 4) == sent)
 
 
 def test_what_arrives_after_its_queue_was_given_back_is_returned(log: EventLog) -> None:
@@ -211,6 +242,21 @@ def test_nothing_is_confirmed_in_queues_that_are_new(
         began = time.monotonic()
         log.append([b"1"])
         assert (time.monotonic() - began >= 0.5) is waits
+
+
+def test_of_many_first_appends_one_prepares(log: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(log, RabbitLog)
+    prepare, times = log._prepare, list[int]()
+
+    async def counted(connection: Connection) -> None:
+        times.append(1)
+        await prepare(connection)
+
+    monkeypatch.setattr(log, "_prepare", counted)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(log.append, [[b"%d" % number] for number in range(8)]))
+    assert len(times) == 1
+    assert log.depth("one") == 8
 
 
 def test_what_was_acknowledged_survives_the_death_of_the_server(
