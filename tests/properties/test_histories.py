@@ -91,5 +91,15 @@ def test_no_more_is_kept_than_a_history_holds() -> None:
     assert (len(history.interactions), len(history.bought)) == (MAX_INTERACTIONS, MAX_OWNED)
 
 
+def test_no_more_returns_are_kept_than_a_history_holds() -> None:
+    many = [
+        event(f"e-{number}", NOW, type=EventType.RETURN, item=f"item-{number:04}")
+        for number in range(MAX_OWNED + 7)
+    ]
+    history = made(many, 100, 1)[ANN]
+    assert history == history_of(many)
+    assert "item-0006" not in history.returned
+
+
 def test_no_events_are_no_histories() -> None:
     assert list(histories_of([], 1)) == []

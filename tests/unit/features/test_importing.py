@@ -113,6 +113,17 @@ def test_profiles_hold_what_the_events_say(tmp_path: Path, into: Destination) ->
     assert into.profiles.count() == 2
 
 
+def test_the_last_of_several_purchases_counts_wherever_it_is_in_the_file(
+    tmp_path: Path, into: Destination
+) -> None:
+    late, early = datetime(2026, 2, 2, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    run(parquet(tmp_path, rows({"at": late}, {"at": early})), EVENT, into)
+    assert into.profiles is not None
+    profile = into.profiles.get(KEYS.resolve("7"))
+    assert profile is not None
+    assert profile.history.bought == {"lamp": int(late.timestamp())}
+
+
 def test_many_customers_are_folded_in_several_calls(
     tmp_path: Path, into: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:

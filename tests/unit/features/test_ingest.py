@@ -202,6 +202,18 @@ def test_a_loop_that_is_behind_folds_more_at_once_as_long_as_it_is_quick(
     assert [*folded, ingest.fold_once()] == expected
 
 
+def test_a_loop_whose_folds_take_long_folds_fewer_each_time(
+    log: EventLog, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FOLD_BATCH", 2), ("FOLD_MOST", 8), ("FOLD_SECONDS", 60.0)):
+        monkeypatch.setattr(loop, name, value)
+    ingest = Ingest(log, stores.profiles, None, FixedClock(NOW))
+    append(log, [bought(number) for number in range(30)])
+    assert [ingest.fold_once() for _ in range(3)] == [2, 4, 8]
+    monkeypatch.setattr(loop, "FOLD_SECONDS", 0.0)
+    assert [ingest.fold_once() for _ in range(4)] == [8, 4, 2, 2]
+
+
 def test_more_than_a_store_takes_at_once_is_not_tried_twice(
     log: EventLog, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,7 +192,7 @@ def test_only_the_last_bought_items_stay_and_ties_go_to_the_greater_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(profile, "MAX_OWNED", 2)
-    events = [event(f"e-{item}", EventType.PURCHASE, item) for item in "cab"]
+    events = [event(f"e-{item}", EventType.PURCHASE, item) for item in "acb"]
     history = history_of([*events, event("e-4", EventType.PURCHASE, "late", day=1)])
     assert history.bought == {"late": AT + DAY, "c": AT}
 

@@ -84,6 +84,29 @@ def test_a_day_of_too_many_small_files_is_joined_and_others_are_left(
     assert upkeep.look() == UpkeepReport()
 
 
+def test_what_is_joined_and_summed_up_is_on_the_disk_before_older_files_go(
+    lake: Lake, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        merge(lake, f"e-{number}")
+    synced: set[Path] = set()
+    sync, vacuum = os.fsync, Lake.vacuum
+
+    def noted(number: int) -> None:
+        sync(number)
+        synced.add(Path(f"/proc/self/fd/{number}").readlink())
+
+    def vacuum_what_is_safe(lake: Lake, retention: timedelta) -> int:
+        log = Path(lake.path(EVENTS), "_delta_log")
+        assert {log / "_last_checkpoint", *log.glob("*.checkpoint.parquet")} <= synced
+        assert set(map(Path, lake.files())) <= synced
+        return vacuum(lake, retention)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(Lake, "vacuum", vacuum_what_is_safe)
+    assert upkeep.look().joined == 2
+
+
 def test_late_events_land_in_their_own_days_and_are_joined_there(
     lake: Lake, upkeep: Upkeep
 ) -> None:
