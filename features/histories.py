@@ -65,11 +65,7 @@ def _whole(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same rows, cut so that no customer is in two batches."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
-        customers = batch.column(c.CUSTOMER)
-        if held and held[0].column(c.CUSTOMER)[0] != customers[0]:
-            yield pa.concat_batches(held)
-            held = []
-        ends = _runs(customers)[1]
+        ends = _runs(batch.column(c.CUSTOMER))[1]
         if len(ends) > 1:
             last = int(ends[-2])
             yield pa.concat_batches([*held, batch.slice(0, last)])
