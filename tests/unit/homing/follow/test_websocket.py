@@ -80,19 +80,40 @@ def test_texts_and_bytes_come_as_they_are_in_order(shop: Socket, tmp_path: Path)
     assert found == [Message("", "", body) for body in (b"one", b"\xff\x00", "drei ä".encode())]
 
 
-def test_what_waits_together_is_taken_together(shop: Socket, tmp_path: Path) -> None:
-    first = threading.Event()
-    take = Taken(6)
+def slowly_taken(stream: WebSocketStream, enough: int) -> Taken:
+    """What a stream delivers where the first batch takes so long that the rest waits."""
+    take = Taken(enough)
 
     def slow(messages: Sequence[Message]) -> None:
-        if not first.is_set():
-            first.set()
+        if not take.batches:
             time.sleep(0.2)
         take(messages)
 
-    Opened(shop, tmp_path).stream.run(slow, take.stop)
+    stream.run(slow, take.stop)
+    return take
+
+
+def test_what_waits_together_is_taken_together(shop: Socket, tmp_path: Path) -> None:
+    take = slowly_taken(Opened(shop, tmp_path).stream, 6)
     assert len(take.batches) <= 3
     assert take.numbers() == [f"n{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("limit", ["BATCH", "BATCH_BYTES"])
+def test_of_what_waits_no_more_is_taken_at_once_than_is_allowed(
+    shop: Socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(f"homing.follow.websocket.{limit}", 1)
+    take = slowly_taken(Opened(shop, tmp_path).stream, 6)
+    assert [len(batch) for batch in take.batches] == [1] * 6
+
+
+def test_a_message_of_no_place_takes_none_from_those_before_it(
+    shop: Socket, tmp_path: Path
+) -> None:
+    shop.frames.append('{"op": "pong"}')
+    slowly_taken(Opened(shop, tmp_path, cursor="seq").stream, 7)
+    assert Positions(tmp_path).position == "5"
 
 
 def test_a_lost_connection_goes_on_behind_what_was_taken(shop: Socket, tmp_path: Path) -> None:
