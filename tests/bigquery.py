@@ -8,10 +8,10 @@ account. Queries are translated by sqlglot; a table whose name ends in * is one 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, contextmanager
+from functools import cache
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,8 @@ import duckdb
 import sqlglot
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.listening import listening
 
 SHORT = 503
 KINDS = {"BIGINT": "INTEGER", "INTEGER": "INTEGER", "DOUBLE": "FLOAT", "VARCHAR": "STRING"}
@@ -49,17 +51,11 @@ class BigQuery:
 
     def key(self, folder: Path) -> Path:
         """The file of a service account's key."""
-        made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        written = made.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
         path = folder / "google.json"
         said = {
             "type": "service_account",
             "project_id": "shop",
-            "private_key": written.decode(),
+            "private_key": _private_key(),
             "client_email": "reader@shop.example",
             "token_uri": f"{self.url}/token",
         }
@@ -105,6 +101,18 @@ class BigQuery:
             "rows": found,
             **({"pageToken": str(more)} if more < len(rows) else {}),
         }
+
+
+@cache
+def _private_key() -> str:
+    """A key that nobody checks; once, for it takes as long as a query."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    written = made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return written.decode()
 
 
 def _reference(job: str) -> dict[str, str]:
@@ -189,14 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
 def bigquery_server() -> Iterator[BigQuery]:
     """BigQuery, on a free port of this machine."""
     served = BigQuery()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"served": served}))
-    served.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with (
+        closing(served.con),
+        listening(type("Handler", (_Handler,), {"served": served})) as served.url,
+    ):
         yield served
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        served.con.close()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow.dataset as ds
 
 from features.lake import Lake
+from tests.listening import listening
 
 PAGE = 3
 
@@ -125,13 +125,5 @@ def _handler(shop: Shop) -> type[BaseHTTPRequestHandler]:
 def shop_server() -> Iterator[Shop]:
     """The shop, on a free port of this machine."""
     shop = Shop()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(shop))
-    shop.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with listening(_handler(shop)) as shop.url:
         yield shop
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -161,11 +161,11 @@ def test_nested_and_repeated_columns_are_records_in_any_order_of_the_query(
 ) -> None:
     (tmp_path / "nested.toml").write_text(NESTED)
     day = datetime(2026, 1, 5, 10, tzinfo=UTC)
-    for minute in (7, 3, 5, 1, 9, 4, 2):
+    for minute in (7, 3, 5, 1):
         put(bigquery, day + timedelta(minutes=minute))
     bigquery.answers = [503]  # what fails for a while is asked again
     report = ask(tmp_path, bigquery, "nested")
-    assert (report.records, report.rows, len(events(tmp_path))) == (7, 14, 14)
+    assert (report.records, report.rows, len(events(tmp_path))) == (4, 8, 8)
     assert {one["send"] for one in events(tmp_path)} == {"page"}
     assert len(bigquery.asked) > 2
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +18,7 @@ from features.clock import FixedClock
 from features.progress import silent
 from homing.sync.command import READY, SyncReport, sync
 from homing.sync.settings import SyncSettings
+from tests.listening import listening
 from tests.pulled import events
 
 pytest.importorskip("dlt", reason="dlt is not installed: pip install 'homing[sync]'")
@@ -65,15 +65,8 @@ def served(vendor: Vendor) -> Iterator[tuple[str, list[Asked]]]:
 
         do_POST = do_GET  # noqa: N815 - the library's name
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler) as url:
+        yield url, asked
 
 
 def _sync(home: Path, name: str, url: str, **variables: str) -> SyncReport:
