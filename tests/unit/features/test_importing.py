@@ -116,12 +116,15 @@ def test_profiles_hold_what_the_events_say(tmp_path: Path, into: Destination) ->
 def test_the_last_of_several_purchases_counts_wherever_it_is_in_the_file(
     tmp_path: Path, into: Destination
 ) -> None:
-    late, early = datetime(2026, 2, 2, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
-    run(parquet(tmp_path, rows({"at": late}, {"at": early})), EVENT, into)
+    moments = [datetime(2026, 2, day, tzinfo=UTC) for day in range(20, 0, -1)]
+    given = [{"at": at, "what": what} for at in moments for what in ("lamp", "hat", "cup")]
+    run(parquet(tmp_path, rows(*given)), EVENT, into)
     assert into.profiles is not None
     profile = into.profiles.get(KEYS.resolve("7"))
     assert profile is not None
-    assert profile.history.bought == {"lamp": int(late.timestamp())}
+    assert profile.history.bought == dict.fromkeys(
+        ("lamp", "hat", "cup"), int(moments[0].timestamp())
+    )
 
 
 def test_many_customers_are_folded_in_several_calls(
