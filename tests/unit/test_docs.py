@@ -12,16 +12,21 @@ import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
+from features import mapping
 from features.clock import FixedClock
 from features.cloudevents import parse_cloudevents
+from features.conditions import Must, Reject, Rule, When
 from features.event import Event, EventType, parse_events
 from features.identity import CustomerKeys
 from features.mapping import parse_mapping
+from features.money import Exchange
 from features.repairs import parse_repair
 from features.settings import Settings
 from features.sources.generic_mapping import EventPaths, Signature, parse_webhook
+from features.toml_tables import Table
 from homing.cli import app
 from homing.follow.settings import FollowSettings
+from homing.sync.declared import Auth, Cursor, Rest, Rows, Sql, parse_declared
 from homing.sync.settings import SyncSettings
 from serving.keys import KeyFile
 from serving.ranking.blocks import load_blocks
@@ -136,10 +141,37 @@ def test_the_examples_of_blocks_and_mappings_are_read(tmp_path: Path) -> None:
     assert load_blocks(tmp_path / "blocks.toml").keys() == {"hero"}
     mappings = blocks_of("docs/importing.md", "toml")
     # The first is a whole one, and the others are sections that it may have besides.
-    mapping = parse_mapping("\n".join(mappings), "docs/importing.md")
-    assert mapping.currency is not None
-    assert mapping.catalogue is not None
-    assert len(mapping.contract) == 2
+    made = parse_mapping("\n".join(mappings), "docs/importing.md")
+    assert made.currency is not None
+    assert made.catalogue is not None
+    assert len(made.contract) == 2
+
+
+def test_the_example_of_what_is_pulled_is_read() -> None:
+    declared = parse_declared("".join(blocks_of("docs/pulling.md", "toml")), "docs/pulling.md")
+    assert declared.rest is not None
+    assert declared.rest.auth is not None
+    assert (declared.cursor is not None, len(declared.contract)) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [
+        (
+            "docs/importing.md",
+            (
+                *(mapping.EventMapping, mapping.ItemMapping, mapping.Value, mapping.Moment),
+                *(mapping.Source, mapping.Join, mapping.FileMapping, mapping.TypeColumn),
+                *(Exchange, When, Must, Rule, Reject),
+            ),
+        ),
+        ("docs/pulling.md", (Rest, Sql, Cursor, Rows, Auth)),
+    ],
+)
+def test_every_word_of_a_file_is_told(page: str, kinds: tuple[type[Table], ...]) -> None:
+    told = " ".join([*blocks_of(page, "toml"), *re.findall(r"`([^`\n]+)`", read(page))])
+    words = {word for kind in kinds for word in kind.__struct_fields__}
+    assert words - set(re.findall(r"\w+", told)) == set()
 
 
 def test_the_page_of_sources_tells_every_word_of_a_mapping_and_its_examples_are_read() -> None:
