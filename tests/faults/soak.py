@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.faults import breaking
-from tests.faults.intake.soak import Size, line, run_stages
+from tests.faults.intake.soak import STAGES, Size, line, run_stages
 from tests.faults.proxy import Kind, say
 from tests.faults.stack import running_stack
 from tests.faults.trial import EITHER, FALLEN, MODEL, Pace, Row, Trial, run_trial
@@ -157,6 +157,10 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=Size().events, help="of the duplicate storm")
     parser.add_argument("--only", nargs="*", default=[""], help="words of names")
     given = parser.parse_args()
+    names = [trial.name for group in GROUPS for trial in group.trials] + [it for it, _ in STAGES]
+    for word in given.only:
+        if not any(word in name for name in names):
+            parser.error(f"--only: nothing has {word!r} in its name: {', '.join(names)}")
     well = _run_faults(given.only, Pace(given.rate, given.fetches, own_deadline_ms=OWN_DEADLINE_MS))
     size = Size(given.kills, given.requests, given.cuts, given.events)
     return 0 if run_stages(given.only, size) and well else 1
