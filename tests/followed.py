@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,19 @@ def taken(stream: Stream, enough: int) -> Taken:
     finally:
         timer.cancel()
     return take
+
+
+@contextmanager
+def running(stream: Stream) -> Iterator[Taken]:
+    """A stream that runs in a thread of its own until the block ends; gives what takes from it."""
+    take = Taken(999)
+    thread = threading.Thread(target=stream.run, args=(take, take.stop))
+    thread.start()
+    try:
+        yield take
+    finally:
+        take.stop.set()
+        thread.join()
 
 
 def wait_for(found: Callable[[], bool], seconds: float = 10) -> None:

@@ -11,7 +11,7 @@ import pytest
 from features.errors import SettingsError, StoreUnavailable
 from homing.follow.positions import Positions
 from homing.follow.stream import Message
-from tests.followed import Taken, sse, taken, wait_for
+from tests.followed import Taken, running, sse, taken, wait_for
 from tests.followed_sse import Feed
 from tests.unit.homing.follow.opened import Opened
 
@@ -140,20 +140,17 @@ def test_a_quiet_feed_that_closes_now_and_then_is_not_left_alone_longer(
 def test_what_breaks_the_protocol_is_told_without_what_came(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         feed = Feed()
         feed.url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         opened = Opened(feed, tmp_path)
-        thread = threading.Thread(target=opened.stream.run, args=(Taken(1), stop))
-        thread.start()
-        held, _ = listening.accept()
-        with held:
-            held.recv(9_999)
-            held.sendall(BROKEN)
-            wait_for(lambda: opened.lost > 0)
-            stop.set()
-    thread.join()
+        with running(opened.stream) as take:
+            held, _ = listening.accept()
+            with held:
+                held.recv(9_999)
+                held.sendall(BROKEN)
+                wait_for(lambda: opened.lost > 0)
+                take.stop.set()
     shown = capsys.readouterr().out
     assert "RemoteProtocolError" in shown
     assert "ann" not in shown
@@ -161,23 +158,15 @@ def test_what_breaks_the_protocol_is_told_without_what_came(
 
 def test_a_feed_that_is_silent_is_connected_again(feed: Feed, tmp_path: Path) -> None:
     opened = Opened(feed, tmp_path, silence=0.1)
-    stop = threading.Event()
-    thread = threading.Thread(target=opened.stream.run, args=(Taken(99), stop))
-    thread.start()
-    wait_for(lambda: opened.lost > 1)
-    stop.set()
-    thread.join()
+    with running(opened.stream):
+        wait_for(lambda: opened.lost > 1)
     assert feed.asked[1]["last-event-id"] == "5"
 
 
 def test_it_stops_within_a_second_while_the_feed_is_silent(feed: Feed, tmp_path: Path) -> None:
-    take = Taken(99)
-    thread = threading.Thread(target=Opened(feed, tmp_path).stream.run, args=(take, take.stop))
-    thread.start()
-    wait_for(lambda: len(take.messages) == 6)
-    begun = time.monotonic()
-    take.stop.set()
-    thread.join()
+    with running(Opened(feed, tmp_path).stream) as take:
+        wait_for(lambda: len(take.messages) == 6)
+        begun = time.monotonic()
     assert time.monotonic() - begun < 1
 
 
@@ -188,9 +177,17 @@ def test_where_nobody_listens_it_tries_again(
     feed = Feed()
     feed.url = "http://127.0.0.1:9/"
     opened = Opened(feed, tmp_path)
-    stop = threading.Event()
-    thread = threading.Thread(target=opened.stream.run, args=(Taken(1), stop))
-    thread.start()
-    wait_for(lambda: opened.lost > 2)
-    stop.set()
-    thread.join()
+    with running(opened.stream):
+        wait_for(lambda: opened.lost > 2)
+
+
+def test_it_stops_at_once_while_it_waits_to_connect_again(
+    feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homing.follow.connecting.seconds_to_wait", lambda *_: 10.0)
+    feed.answers = [(503, {})]
+    opened = Opened(feed, tmp_path)
+    with running(opened.stream):
+        wait_for(lambda: opened.lost > 0)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 1

@@ -203,6 +203,11 @@ def test_a_position_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     positions.keep("")
     assert Positions(tmp_path).position == positions.position == "7"
     assert [path.name for path in tmp_path.iterdir()] == ["position.json"]
+    before = tmp_path / "before"
+    before.hardlink_to(tmp_path / "position.json")
+    positions.keep("8")
+    assert Positions(tmp_path).position == "8"
+    assert b"7" in before.read_bytes(), "written into, where a kill leaves half of it"
 
 
 def test_a_position_that_can_not_be_read_or_written_is_told_with_the_cure(tmp_path: Path) -> None:

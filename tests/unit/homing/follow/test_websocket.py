@@ -23,11 +23,11 @@ from homing.follow.declared import Auth, WebSocket
 from homing.follow.positions import Positions
 from homing.follow.stream import Message
 from homing.follow.websocket import WebSocketStream
-from tests.followed import Taken, taken, told, wait_for
+from tests.followed import Taken, running, taken, told, wait_for
 from tests.followed_socket import Socket, socket_server
 
 ANSWER = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: %b\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %b\r\n\r\n"
 )
 
@@ -184,13 +184,8 @@ def test_a_message_that_is_too_long_is_told(
 ) -> None:
     shop.frames[3] = "x" * 2_000
     opened = Opened(shop, tmp_path, most_bytes=1_000)
-    stop = threading.Event()
-    take = Taken(99)
-    thread = threading.Thread(target=opened.stream.run, args=(take, stop))
-    thread.start()
-    wait_for(lambda: opened.lost > 0)
-    stop.set()
-    thread.join()
+    with running(opened.stream) as take:
+        wait_for(lambda: opened.lost > 0)
     assert take.numbers()[:3] == ["n0", "n1", "n2"]
     assert "longer than 1,000 bytes: raise websocket.most_bytes" in capsys.readouterr().out
 
@@ -228,45 +223,41 @@ def test_where_nobody_speaks_websockets_it_tries_again(
     shop = Socket()
     shop.url = "ws://127.0.0.1:9/"
     opened = Opened(shop, tmp_path)
-    stop = threading.Event()
-    thread = threading.Thread(target=opened.stream.run, args=(Taken(1), stop))
-    thread.start()
-    wait_for(lambda: opened.lost > 1)
-    stop.set()
-    thread.join()
+    with running(opened.stream):
+        wait_for(lambda: opened.lost > 1)
 
 
 def test_a_silent_feed_is_asked_and_stays_where_it_answers(shop: Socket, tmp_path: Path) -> None:
     opened = Opened(shop, tmp_path, silence=0.1)
-    take = Taken(99)
-    thread = threading.Thread(target=opened.stream.run, args=(take, take.stop))
-    thread.start()
-    time.sleep(1.2)
-    begun = time.monotonic()
-    take.stop.set()
-    thread.join()
+    with running(opened.stream):
+        time.sleep(1.2)
+        begun = time.monotonic()
     assert time.monotonic() - begun < 1
     assert (opened.lost, len(shop.asked)) == (0, 1)
 
 
-def test_a_feed_that_answers_no_ping_is_connected_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("told", ["websocket", "ann@example.com"])
+def test_a_feed_that_answers_no_ping_or_otherwise_is_connected_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    told: str,
 ) -> None:
     monkeypatch.setattr("homing.patience.FIRST_WAIT", 0.01)
-    stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         deaf = Socket()
         deaf.url = f"ws://127.0.0.1:{listening.getsockname()[1]}/"
         opened = Opened(deaf, tmp_path, silence=0.1)
-        thread = threading.Thread(target=opened.stream.run, args=(Taken(1), stop))
-        thread.start()
-        held, _ = listening.accept()
-        with held:
-            [key] = re.findall(rb"Sec-WebSocket-Key: (\S+)", held.recv(9_999))
-            held.sendall(ANSWER % accept_key(key.decode()).encode())
-            wait_for(lambda: opened.lost > 0)
-            stop.set()
-    thread.join()
+        with running(opened.stream):
+            held, _ = listening.accept()
+            listening.close()
+            with held:
+                [key] = re.findall(rb"Sec-WebSocket-Key: (\S+)", held.recv(9_999))
+                held.sendall(ANSWER % (told.encode(), accept_key(key.decode()).encode()))
+                wait_for(lambda: opened.lost > 0)
+    shown = capsys.readouterr().out
+    assert ("answers no ping" if told == "websocket" else "InvalidHeaderFormat") in shown
+    assert "ann" not in shown
 
 
 def test_a_socket_that_ends_between_two_batches_loses_nothing(shop: Socket, tmp_path: Path) -> None:
