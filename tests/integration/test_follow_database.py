@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from features.clock import SystemClock
 from features.errors import SettingsError, StoreUnavailable
 from homing.follow.connecting import Around
 from homing.follow.declared import parse_declared
+from tests.followed import Taken
 from tests.services import free_port, postgres_server
 
 psycopg = pytest.importorskip(
@@ -21,8 +23,9 @@ jpype = pytest.importorskip("jpype", reason="JPype is not installed: pip install
 
 from homing.follow import debezium  # noqa: E402 - after what it needs
 from homing.follow.changes import ChangesStream  # noqa: E402
+from homing.follow.debezium import Batch  # noqa: E402
 from homing.follow.places import Place, Places  # noqa: E402
-from homing.follow.postgres import Database, address_of, connected  # noqa: E402
+from homing.follow.postgres import Database, Slot, address_of, connected  # noqa: E402
 
 FILE = """
 name = "shop"
@@ -117,6 +120,56 @@ def test_columns_of_another_type_are_noted(sql: Sql, look: Look) -> None:
     look()
     sql("ALTER TABLE orders ALTER COLUMN id TYPE bigint")
     assert look().columns["public.orders"]["id"] == "bigint"
+
+
+def test_columns_that_appear_meanwhile_are_noted(server: str, sql: Sql, tmp_path: Path) -> None:
+    followed = stream(server, tmp_path)
+    with connected(address_of(server)) as database:
+        followed._prepare(database)
+    sql("ALTER TABLE orders ADD COLUMN note text")
+    shape = followed._look("public.orders")
+    assert shape is not None
+    assert shape.columns["note"] == "text"
+    assert Places(tmp_path).place.columns["public.orders"] == shape.columns
+
+
+def test_rows_that_are_there_are_left_unread_where_the_file_says_so(
+    server: str, sql: Sql, tmp_path: Path
+) -> None:
+    assert sql is not None
+    followed = stream(server, tmp_path, FILE.replace("[changes]", '[changes]\nsnapshot = "never"'))
+    with connected(address_of(server)) as database:
+        followed._prepare(database)
+    assert Places(tmp_path).place.read
+
+
+def test_rows_are_read_once_the_last_of_them_is_kept(
+    look: Look, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look()
+    followed = stream(server, tmp_path)
+    offsets = ['{"snapshot":"INITIAL"}', '{"snapshot":"INITIAL","snapshot_completed":true}']
+    seen: list[tuple[bool, bool]] = []
+
+    def run(_: object, keep: Callable[[Batch], bool], __: object) -> None:
+        seen.extend((keep(Batch([], one)), Places(tmp_path).place.read) for one in offsets)
+
+    monkeypatch.setattr(followed, "_run_engine", run)
+    rows: Any = None
+    followed._reading(rows, Taken(1), threading.Event())
+    assert seen == [(True, False), (False, True)]
+
+
+def test_a_slot_that_somebody_reads_is_waited_for(tmp_path: Path) -> None:
+    class Held:
+        def slot(self, name: str, forget: str) -> Slot:
+            assert (name, str(tmp_path) in forget) == ("homing_shop", True)
+            return Slot(7, 4711)
+
+    database: Any = Held()
+    with pytest.raises(StoreUnavailable, match="being read already, by the server's process 4711"):
+        Places(tmp_path).settle(database, "homing_shop", reads=True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
