@@ -227,6 +227,13 @@ def _spoilt(path: Path) -> bool:
         return connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]
 
 
+def _appended(path: Path) -> int:
+    """How many entries a log has ever had: as many as were sent, where nothing was sent again."""
+    with closing(sqlite3.connect(path)) as connection:
+        ((last,),) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'")
+    return int(last)
+
+
 def _log_of(home: Path) -> str:
     return f"sqlite:///{home / 'events.db'}"
 
@@ -243,7 +250,9 @@ def run_cuts(folder: Path, requests: int, cuts: int, seed: int = 7) -> Cuts:
     home = folder / "home"
     home.mkdir()
     recording, random = recorded(home, requests), Random(seed)  # noqa: S311 - picks moments
-    assert not wrong_with(home, _log_of(home), _all(recording))
+    sent = [event for _, events in recording.acknowledged for event in events]
+    assert not wrong_with(home, _log_of(home), sent)
+    assert _appended(home / "events.db") == len(sent)
     last = recording.journal.now()
     found = []
     for number in range(cuts):
@@ -264,10 +273,6 @@ def run_cuts(folder: Path, requests: int, cuts: int, seed: int = 7) -> Cuts:
 
 
 _SUMMED: Final = ("acknowledged", "more", "spoilt", "missing", "wrong")
-
-
-def _all(recording: Recording) -> list[Event]:
-    return [event for _, events in recording.acknowledged for event in events]
 
 
 def main() -> None:
