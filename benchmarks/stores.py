@@ -19,15 +19,8 @@ from typing import Final
 
 from benchmarks.figures import Figure, at_least, at_most, main, median_of, plain, seconds
 from features.event import Event, EventType
-from features.profile import (
-    MAX_INTERACTIONS,
-    History,
-    Interaction,
-    Profile,
-    Published,
-    StoredSlate,
-    encode,
-)
+from features.profile import MAX_INTERACTIONS, History, Interaction, Profile, Published, StoredSlate
+from features.profile_codec import encode
 from features.stores.codec import encode_event
 from features.stores.opening import Stores, open_log, open_stores
 

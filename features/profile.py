@@ -222,38 +222,6 @@ def event_digest(event_id: str) -> int:
     return int.from_bytes(digest, "big")
 
 
-def history_digest(stored: bytes | None) -> int:
-    """64 bits that tell what a customer did, as ranking reads it, from all else; 0 for nothing.
-
-    Neither that a slate was shown nor the life of a mail changes it.
-
-    Args:
-        stored: An encoded history; it is looked at, not decoded.
-
-    Raises:
-        msgspec.DecodeError: It is none.
-    """
-    if stored is None:
-        return 0
-    parts = _parts_decoder.decode(stored)
-    return _digest_of(parts.interactions, parts.bought, parts.returned)
-
-
-def exposed_digest(stored: bytes | None) -> int:
-    """The same, and of what was shown to the customer: what a block that rotates reads.
-
-    Args:
-        stored: As `history_digest` takes it.
-
-    Raises:
-        msgspec.DecodeError: As `history_digest`.
-    """
-    if stored is None:
-        return 0
-    parts = _parts_decoder.decode(stored)
-    return _digest_of(parts.interactions, parts.bought, parts.returned, parts.exposures)
-
-
 def history_of(events: Iterable[Event]) -> History:
     """The history of these events alone, all of one customer, in any order.
 
@@ -344,54 +312,3 @@ def latest_of(times: dict[str, int], limit: int) -> dict[str, int]:
     if len(times) <= limit:
         return times
     return dict(nlargest(limit, times.items(), key=lambda pair: (pair[1], pair[0])))
-
-
-_PIECE = 2_000
-"""Bytes that are hashed at once: for 2,048 or more, hashlib lets other threads go first, and under
-load each customer of a group would wait for its turn again."""
-
-
-def _digest_of(*parts: bytes) -> int:
-    """Of some kB, while a mail waits: SHA-256, for which processors have instructions."""
-    said = b"".join(parts)
-    # A part that is left out or empty is one byte.
-    if len(said) <= len(parts):
-        return 0
-    digest = hashlib.sha256()
-    for at in range(0, len(said), _PIECE):
-        digest.update(said[at : at + _PIECE])
-    return int.from_bytes(digest.digest()[:8], "big")
-
-
-_NIL = msgspec.Raw(b"\xc0")
-"""What an encoded history leaves out."""
-
-
-class _Parts(msgspec.Struct, frozen=True, gc=False):
-    """An encoded history, taken apart as far as ranking reads it: bytes, not decoded."""
-
-    interactions: msgspec.Raw = _NIL
-    bought: msgspec.Raw = _NIL
-    returned: msgspec.Raw = _NIL
-    exposures: msgspec.Raw = _NIL
-
-
-_parts_decoder = msgspec.msgpack.Decoder(_Parts)
-_history_decoder = msgspec.msgpack.Decoder(History)
-_published_decoder = msgspec.msgpack.Decoder(Published)
-_encoder = msgspec.msgpack.Encoder()
-
-
-def encode(half: History | Published) -> bytes:
-    """A half of a profile as a store keeps it (MessagePack)."""
-    return _encoder.encode(half)
-
-
-def decode_history(stored: bytes | None) -> History:
-    """The history that a store kept; the empty one for None."""
-    return History() if stored is None else _history_decoder.decode(stored)
-
-
-def decode_published(stored: bytes | None) -> Published:
-    """What the pipeline had written; the empty one for None."""
-    return Published() if stored is None else _published_decoder.decode(stored)

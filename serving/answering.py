@@ -20,7 +20,7 @@ from typing import Final
 from features.errors import Overloaded
 from features.stores.halves import chunks
 from serving.asking import Asking
-from serving.attempt import Answer, Attempt, Made
+from serving.attempt import Answer, Attempt, Made, Waiting
 from serving.breaker import Call
 from serving.deadlines import Deadlines
 from serving.lanes import Lane
@@ -111,7 +111,7 @@ class Answers:
         self.begin(ask, waiting)
         return waiting
 
-    def begin(self, ask: Ask, waiting: asyncio.Future[Answer]) -> None:
+    def begin(self, ask: Ask, waiting: Waiting) -> None:
         """Have an answer made for who waits already, as `one`."""
         if self._asked >= self._most:
             message = f"{self._asked} requests are being answered: ask again in a second"
@@ -195,7 +195,7 @@ class Answers:
         if waiting is not None and not waiting.done():
             waiting.set_exception(error)
 
-    def _end(self, attempt: Attempt) -> asyncio.Future[Answer] | None:
+    def _end(self, attempt: Attempt) -> Waiting | None:
         """An attempt is over: let the next of its send begin; returns who waits, the first time."""
         waiting, attempt.waiting = attempt.waiting, None
         if waiting is not None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -26,6 +26,26 @@ from serving.stored import NOTHING, Publication
 
 _NONE: Final = frozenset[str]()
 _settling = threading.Lock()
+
+
+class Waiting(Protocol):
+    """Who waits for an answer: a future, or what writes it at once. Used in its loop alone."""
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Where it waits; from any thread."""
+        ...
+
+    def done(self) -> bool:
+        """Whether it has what it waited for, or has gone away."""
+        ...
+
+    def set_result(self, answer: Answer, /) -> None:
+        """Here it is."""
+        ...
+
+    def set_exception(self, error: Exception, /) -> None:
+        """There is none."""
+        ...
 
 
 class Attempt(msgspec.Struct, eq=False):
@@ -55,7 +75,7 @@ class Attempt(msgspec.Struct, eq=False):
     block: Block
     snapshot: Snapshot
     now: datetime
-    waiting: asyncio.Future[Answer] | None = None
+    waiting: Waiting | None = None
     until: float = 0.0
     pins: Mapping[str, Choice] = {}
     turns: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 
 import structlog
-from starlette.types import ASGIApp
 
 from features.clock import SystemClock
 from features.sources.opening import open_sources
@@ -30,6 +29,7 @@ from serving.settings import ServeSettings
 from serving.snapshot import Current
 from serving.warming import warm_up
 from serving.web.app import create_app
+from serving.web.middleware import Around
 
 _log = structlog.get_logger(__name__)
 
@@ -115,7 +115,7 @@ def build_parts(settings: ServeSettings, ground: Ground | None = None) -> Parts:
     )
 
 
-def build_app(settings: ServeSettings, parts: Parts) -> ASGIApp:
+def build_app(settings: ServeSettings, parts: Parts) -> Around:
     """The web application; its lifespan starts and stops the service.
 
     Raises:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import islice
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from struct import Struct
@@ -42,6 +43,11 @@ Drawn = tuple[bytes, bytes]
 """An item as an answer shows it, in JSON, but for its position and its reason: from behind the
 position to `"because":`, and from the comma behind the reason to the last field."""
 
+_NEVER: Final[tuple[int, int, Drawn]] = 0, 0, (b"", b"")
+DRAWN: Final = 4_096
+"""Items whose records stay cut up: some 3 MiB. Most of what a shop recommends is far fewer items
+than it has, and looking one up takes ten times as long."""
+
 
 class Packed:
     """Items as arrays; a row each, in the order in which they were packed.
@@ -60,8 +66,9 @@ class Packed:
         # Views of memory give plain numbers and bytes several times as fast as arrays do.
         self._bodies, self._body_starts = _views(arrays, "bodies")
         self._records, self._record_starts = _views(arrays, "records")
-        self._slots = arrays["slots"].data
-        self._last = len(arrays["slots"]) - 1
+        table = arrays["slots"].data, self._records
+        self._found = partial(_find, *table)
+        self._drawn = lru_cache(DRAWN)(partial(_draw, *table))
         self._edges = arrays["edges"].data
         self._asked: tuple[Sequence[str], NDArray[np.int64]] = (), np.empty(0, np.int64)
 
@@ -100,16 +107,10 @@ class Packed:
             items: Ids, of items that are there or not.
             moment: Microseconds since 1970.
         """
-        drawn: list[Drawn | None] = []
-        found_of = self._found
-        for item in items:
-            found = found_of(item)
-            if found is None:
-                drawn.append(None)
-                continue
-            (opens, closes, _, name, tail, _), text = found
-            drawn.append((text[name:tail], text[tail:]) if opens <= moment < closes else None)
-        return drawn
+        return [
+            drawn if opens <= moment < closes else None
+            for opens, closes, drawn in map(self._drawn, items)
+        ]
 
     def changed_between(self, earlier: int, later: int) -> bool:
         """Whether an item's window opened or closed after one moment and not after the other."""
@@ -120,20 +121,6 @@ class Packed:
         """The row of an item; `UNKNOWN` when it is not there."""
         found = self._found(item)
         return UNKNOWN if found is None else found[0][2]
-
-    def _found(self, item: str) -> tuple[tuple[int, ...], bytes] | None:
-        """What begins the record of an item, and its text; None when it is not there."""
-        name = item.encode("utf-8", "surrogatepass")
-        slots, records, last = self._slots, self._records, self._last
-        slot = crc32(name) & last
-        while (place := slots[slot]) != UNKNOWN:
-            head = _HEAD.unpack_from(records, place)
-            begin = place + _HEAD.size
-            text = bytes(records[begin : begin + head[5]])
-            if text.startswith(name) and head[3] == len(name):
-                return head, text
-            slot = (slot + 1) & last
-        return None
 
 
 class Items(Mapping[str, Item]):
@@ -261,6 +248,38 @@ def pack(items: Iterable[Item]) -> tuple[Packed, int]:
         **{name: getattr(of_all, name) for name in _COLUMNS},
     }
     return Packed(arrays), digest % DIGESTS
+
+
+def _find(
+    slots: memoryview, records: memoryview, item: str
+) -> tuple[tuple[int, ...], bytes] | None:
+    """What begins the record of an item, and its text; None when it is not there.
+
+    Args:
+        slots: As `_slots` makes them.
+        records: What they point to.
+        item: An id.
+    """
+    name = item.encode("utf-8", "surrogatepass")
+    last = len(slots) - 1
+    slot = crc32(name) & last
+    while (place := slots[slot]) != UNKNOWN:
+        head = _HEAD.unpack_from(records, place)
+        begin = place + _HEAD.size
+        text = bytes(records[begin : begin + head[5]])
+        if text.startswith(name) and head[3] == len(name):
+            return head, text
+        slot = (slot + 1) & last
+    return None
+
+
+def _draw(slots: memoryview, records: memoryview, item: str) -> tuple[int, int, Drawn]:
+    """When an item opens and closes, and how it is shown; one that is not there never opens."""
+    found = _find(slots, records, item)
+    if found is None:
+        return _NEVER
+    (opens, closes, _, name, tail, _), text = found
+    return opens, closes, (text[name:tail], text[tail:])
 
 
 def draw_item(item: Item) -> Drawn:

@@ -23,7 +23,7 @@ from features.override import Override
 from features.profile import NextBest
 from features.stores.codec import encode_event
 from serving.answering import Answers
-from serving.attempt import Answer
+from serving.attempt import Answer, Waiting
 from serving.following import Follower
 from serving.parts import Parts
 from serving.ranking.blocks import MAX_SIZE
@@ -135,7 +135,7 @@ class Service:
         self._parts.stores.close()
         self._parts.log.close()
 
-    def begin(self, ask: Ask, waiting: asyncio.Future[Answer]) -> None:
+    def begin(self, ask: Ask, waiting: Waiting) -> None:
         """Have a template answered within the deadline, whatever is down.
 
         Args:

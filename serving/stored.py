@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Set
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 import msgspec
 
-from features.profile import StoredSlate, exposed_digest, history_digest
+from features.profile import StoredSlate
+from features.profile_codec import exposed_digest, history_digest
 from serving.ranking.blocks import Block, block_digest
 from serving.ranking.columns import microseconds
 from serving.slate import Pick, because_of
@@ -115,13 +115,13 @@ def picks_of(stored: StoredSlate, block: Block, count: int, exclude: Set[str]) -
     Returns:
         None when the slate does not tell that many.
     """
-    said = tuple(zip(stored.items, stored.spoken, strict=False))
     if exclude and block.rules and not exclude.isdisjoint(stored.items[: block.size]):
         return None
-    picks = (
-        Pick(item, None if spoken is None else because_of(spoken.type, spoken.item))
-        for item, spoken in said
-        if item not in exclude
-    )
-    chosen = list(islice(picks, count))
-    return chosen if len(chosen) == count else None
+    picks: list[Pick] = []
+    for item, spoken in zip(stored.items, stored.spoken, strict=False):
+        if item not in exclude:
+            because = None if spoken is None else because_of(spoken.type, spoken.item)
+            picks.append(Pick(item, because))
+            if len(picks) == count:
+                return picks
+    return None

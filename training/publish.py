@@ -26,16 +26,8 @@ from threadpoolctl import threadpool_limits
 from features.engine import declared, open_engine
 from features.item import Item
 from features.lake import Lake
-from features.profile import (
-    History,
-    Profile,
-    Published,
-    Spoken,
-    StoredSlate,
-    encode,
-    exposed_digest,
-    history_digest,
-)
+from features.profile import History, Profile, Published, Spoken, StoredSlate
+from features.profile_codec import encode, exposed_digest, history_digest
 from features.progress import Advance
 from features.stores.codec import items_digest
 from features.stores.ports import Catalogue, ProfileStore

@@ -31,11 +31,9 @@ from features.profile import (
     Published,
     Spoken,
     StoredSlate,
-    encode,
     event_digest,
-    exposed_digest,
-    history_digest,
 )
+from features.profile_codec import encode, exposed_digest, history_digest
 from features.stores.codec import items_digest
 from features.stores.opening import open_stores
 from serving.catalogue import POPULAR

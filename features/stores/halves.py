@@ -11,7 +11,8 @@ import msgspec
 
 from features.alias import Own, decode_own
 from features.errors import StoreUnavailable
-from features.profile import History, Profile, decode_history, decode_published
+from features.profile import History, Profile
+from features.profile_codec import decode_history, decode_published
 from features.stores.ports import Seen
 
 Element = TypeVar("Element")

@@ -14,7 +14,8 @@ from features.clock import Clock
 from features.errors import StoreUnavailable
 from features.item import Item
 from features.override import Override, with_overrides
-from features.profile import History, Profile, Published, encode
+from features.profile import History, Profile, Published
+from features.profile_codec import encode
 from features.stores.halves import read_history, read_profile
 from features.stores.joining import folded, forgotten
 from features.stores.ports import NOBODY, Asked, DeadLetter, Entry, NewPin, OverridesAt, Seen

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, cast
 
 from features.alias import Identified
-from features.profile import History, Profile, Published, encode
+from features.profile import History, Profile, Published
+from features.profile_codec import encode
 from features.stores.halves import chunks, read_own, read_profile
 from features.stores.joining import Change, folded, forgotten
 from features.stores.ports import NOBODY

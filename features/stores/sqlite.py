@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from features.alias import Identified
-from features.profile import History, Profile, Published, encode
+from features.profile import History, Profile, Published
+from features.profile_codec import encode
 from features.stores.halves import chunks, read_profile
 from features.stores.joining import folded, forgotten
 from features.stores.ports import NOBODY

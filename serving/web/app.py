@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
 from features.errors import HomingError
 from features.identity import CustomerKeys
@@ -30,7 +29,7 @@ from serving.web.tracking import Tracking
 from serving.web.webhooks import Webhooks
 
 
-def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> ASGIApp:
+def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> Around:
     """The application; its lifespan starts and stops the service.
 
     Args:

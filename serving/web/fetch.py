@@ -17,7 +17,7 @@ from starlette.types import Scope as HttpScope
 
 from features.errors import InputError, InvalidArgument, Problem, shorten
 from features.identity import CustomerKeys
-from serving.attempt import Answer
+from serving.attempt import Answer, Waiting
 from serving.keys import Scope
 from serving.ranking.blocks import MAX_SIZE
 from serving.service import Service
@@ -52,7 +52,7 @@ class Fetch:
         self._gate = gate
         self._customers = customers
         self._busy_until = 0.0
-        self._asked: list[tuple[HttpScope, asyncio.Future[Answer]]] = []
+        self._asked: list[tuple[HttpScope, Waiting]] = []
 
     def answer(self, request: HttpScope) -> asyncio.Future[Answer]:
         """One slate.
@@ -60,15 +60,19 @@ class Fetch:
         It fails with `AccessError` when the caller may not ask, `InvalidArgument` when what is
         asked can't be used, and `Overloaded` when far too many ask at once.
         """
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Answer] = loop.create_future()
+        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.begin(request, waiting)
+        return waiting
+
+    def begin(self, request: HttpScope, waiting: Waiting) -> None:
+        """Have an answer made for who waits already, as `answer`."""
         self._asked.append((request, waiting))
         if len(self._asked) == 1:
+            loop = asyncio.get_running_loop()
             if loop.time() < self._busy_until:
                 loop.call_later(GATHER_SECONDS, self._begin_all)
             else:
                 loop.call_soon(self._begin_all)
-        return waiting
 
     def _begin_all(self) -> None:
         """Begin with all who came in the same turn of the loop, or while others were begun with.

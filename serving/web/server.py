@@ -13,10 +13,11 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from serving.listening import refuse_new
 from serving.readiness import Readiness
+from serving.web.middleware import Around
+from serving.web.straight import Straight
 
 GRACE_SECONDS: Final = 10
 """How long requests that are being answered at the end may take."""
@@ -44,7 +45,7 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: Around,
         sockets: Sequence[socket.socket],
         readiness: Readiness,
         parent: int | None = None,
@@ -54,7 +55,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=Straight,
                 ws="none",
                 lifespan="on",
                 # Our own layer logs requests; uvicorn's line would have the query in it.

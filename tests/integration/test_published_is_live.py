@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from features.clock import Clock
 from features.lake import Lake
 from features.override import Override, parse_override
-from features.profile import Exposure, Profile, encode, exposed_digest, history_digest
+from features.profile import Exposure, Profile
+from features.profile_codec import encode, exposed_digest, history_digest
 from features.progress import silent
 from features.stores.codec import items_digest
 from features.stores.opening import open_stores

@@ -14,7 +14,8 @@ import redis
 
 from features.alias import Claim, Identified
 from features.errors import SettingsError, StoreUnavailable
-from features.profile import History, Profile, encode
+from features.profile import History, Profile
+from features.profile_codec import encode
 from features.stores import redis_aliases as adapter
 from features.stores.halves import read_history
 from features.stores.opening import Stores, open_stores

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from features.event import Event, EventType
 from features.item import Item
-from features.profile import (
-    Profile,
-    Published,
-    StoredSlate,
-    decode_history,
-    encode,
-    history_of,
-)
+from features.profile import Profile, Published, StoredSlate, history_of
+from features.profile_codec import decode_history, encode
 from serving.catalogue import make_copy, segment_shelf
 from serving.fallback import Question, choose, find_item, rank
 from serving.model.scoring import open_scorer

@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 
 from features import profile
 from features.event import NEEDS_ITEM, Event, EventType
-from features.profile import (
-    History,
-    decode_history,
-    encode,
-    exposed_digest,
-    history_digest,
-    history_of,
-)
+from features.profile import History, history_of
+from features.profile_codec import decode_history, encode, exposed_digest, history_digest
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT = 3

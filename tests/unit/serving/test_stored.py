@@ -12,16 +12,8 @@ import pytest
 from features.event import Event, EventType
 from features.item import Item
 from features.override import parse_override
-from features.profile import (
-    Profile,
-    Published,
-    Spoken,
-    StoredSlate,
-    encode,
-    exposed_digest,
-    history_digest,
-    history_of,
-)
+from features.profile import Profile, Published, Spoken, StoredSlate, history_of
+from features.profile_codec import encode, exposed_digest, history_digest
 from features.stores.codec import items_digest
 from serving.ranking.blocks import Block, block_digest
 from serving.slate import Ask, Rung, Slate

@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.serving.shop import AT, BLOCK, MODEL, SECRET, SIZE, SPARE, Shop, make_shop
 from features.identity import CustomerKeys
-from features.profile import Profile, encode, history_digest
+from features.profile import Profile
+from features.profile_codec import encode, history_digest
 from features.stores.codec import items_digest
 from features.stores.opening import open_stores
 from serving.model.registry import LocalVersions

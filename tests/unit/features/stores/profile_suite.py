@@ -9,7 +9,8 @@ import pytest
 
 from features.errors import StoreUnavailable
 from features.event import EventType
-from features.profile import History, Interaction, Profile, Published, StoredSlate, encode
+from features.profile import History, Interaction, Profile, Published, StoredSlate
+from features.profile_codec import encode
 from features.stores.halves import read_seen
 from features.stores.opening import Stores
 from features.stores.ports import Asked, NewPin, Seen

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from features.clock import FixedClock
-from features.profile import History, Published, encode
+from features.profile import History, Published
+from features.profile_codec import encode
 from features.stores.opening import Stores, open_log, open_stores
 from features.stores.ports import Asked, EventLog, Seen
 from tests.unit.features.stores.alias_suite import AliasSuite

@@ -1,0 +1,171 @@
+"""Template fetches straight from the wire: uvicorn's parser, the answer, and nothing between.
+
+A template is asked for so often that what a server does around an application (a task for each
+request, an event, messages to and fro, headers checked one by one) takes longer than the answer.
+Here the parser's last header begins with the answer, and the answer is written by whoever has it.
+Everything else goes the way of any ASGI server, and so does a fetch that has anything unusual
+about it: a body, HTTP/1.0, a connection that is to be closed, one that is read too slowly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.attempt import Answer
+from serving.web.fetch import PATH
+from serving.web.middleware import SLATE_HEADERS, Around, dressed, request_id
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_PATH: Final = PATH.encode()
+_UNUSUAL: Final = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+"""Headers of requests that are left to uvicorn."""
+
+
+class Straight(HttpToolsProtocol):
+    """One connection; the application that uvicorn is given must be an `Around`."""
+
+    def on_headers_complete(self) -> None:
+        """Begin with the answer: a template's at once, all others as uvicorn does."""
+        path, _, query = self.url.partition(b"?")
+        if path != _PATH or not self._may_go_straight():
+            super().on_headers_complete()
+            return
+        headers = dict(self.headers)
+        if b"#" in query or not _UNUSUAL.isdisjoint(headers):
+            super().on_headers_complete()
+            return
+        scope = cast("dict[str, Any]", self.scope)
+        scope["method"] = "GET"
+        scope["path"] = PATH
+        scope["query_string"] = query
+        turn = _Turn(self, scope, headers)
+        self.cycle = cast("Any", turn)  # has what uvicorn asks of one that is being answered
+        turn.begin()
+
+    def _may_go_straight(self) -> bool:
+        """Whether the connection is in order, and nobody is being answered on it."""
+        parser, before = self.parser, cast("Any", self.cycle)
+        return (
+            parser.get_method() == b"GET"
+            and (before is None or before.response_complete)
+            and not self.flow.write_paused
+            and parser.should_keep_alive()
+            and parser.get_http_version() == "1.1"
+        )
+
+
+class _Nobody:
+    """Stands for an event that nobody waits for."""
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+class _Turn:
+    """A fetch that is being answered: who waits for the answer, and uvicorn's cycle in one.
+
+    Args:
+        connection: That it came on.
+        scope: What ASGI would tell of it.
+        headers: The last of each name.
+    """
+
+    message_event = _Nobody()
+
+    def __init__(
+        self, connection: Straight, scope: dict[str, Any], headers: dict[bytes, bytes]
+    ) -> None:
+        self._connection = connection
+        self._around = cast("Around", connection.app)
+        self._scope = scope
+        self._began = time.perf_counter()
+        self.request_id = request_id(headers)
+        # What uvicorn looks at, and sets.
+        self.response_complete = False
+        self.disconnected = False
+        self.keep_alive = True
+        self.more_body = True
+
+    def begin(self) -> None:
+        """Have the answer made."""
+        self._around.fetch.begin(self._scope, self)
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the connection belongs to."""
+        return self._connection.loop
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+        return self.response_complete or self.disconnected
+
+    def set_result(self, answer: Answer) -> None:
+        """Send the answer."""
+        try:
+            body = answer.body
+        except Exception as error:  # noqa: BLE001 - nobody sees a traceback
+            self.set_exception(error)
+            return
+        head, closes = _slate_head.of(self._connection.server_state.default_headers)
+        self._send(head, body, closes=closes)
+        seconds = time.perf_counter() - self._began
+        self._around.access.note_slate("GET", answer, seconds, self.request_id)
+
+    def set_exception(self, error: Exception) -> None:
+        """Send why there is no answer."""
+        response = self._around.refusal(error, self._scope, self.request_id)
+        headers = [*self._connection.server_state.default_headers, *dressed(response.raw_headers)]
+        head, closes = _written(response.status_code, headers)
+        self._send(head, bytes(response.body), closes=closes)
+        seconds = time.perf_counter() - self._began
+        status = response.status_code
+        self._around.access.note("GET", PATH, status, seconds, self.request_id, {})
+
+    def _send(self, head: bytes, body: bytes, *, closes: bool) -> None:
+        """Write a response in one piece, and let the next request of the connection come."""
+        self.response_complete = True
+        if self.disconnected:
+            return
+        connection = self._connection
+        transport = connection.transport
+        end = b"\r\n\r\n" if self.keep_alive or closes else b"\r\nconnection: close\r\n\r\n"
+        length = b"content-length: %d\r\nx-request-id: " % len(body)
+        transport.write(b"".join((head, length, self.request_id.encode(), end, body)))
+        if closes or not self.keep_alive:
+            transport.close()
+        connection.on_response_complete()
+
+
+class _SlateHead:
+    """The head of answers, but for what is each one's own."""
+
+    def __init__(self) -> None:
+        self._defaults: Headers | None = None
+        self._head = b""
+        self._closes = False
+
+    def of(self, defaults: Headers) -> tuple[bytes, bool]:
+        """The head, and whether it closes the connection.
+
+        Args:
+            defaults: What uvicorn puts before all; another object whenever it has changed.
+        """
+        if self._defaults is not defaults:
+            self._head, self._closes = _written(200, [*defaults, *SLATE_HEADERS])
+            self._defaults = defaults
+        return self._head, self._closes
+
+
+def _written(status: int, headers: Headers) -> tuple[bytes, bool]:
+    """The head of a response as HTTP has it, without its end, and whether it closes."""
+    own = [(name, value) for name, value in headers if name != b"content-length"]
+    lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in own)]
+    return b"".join(lines), (b"connection", b"close") in own
+
+
+_slate_head = _SlateHead()
