@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from features.item import Item
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 ALWAYS = np.iinfo(np.int64)
 """Opens at its least and closes at its greatest value when an item has no window."""
 NO_NAME = -1
@@ -120,4 +121,4 @@ def name_number(name: str | None) -> int:
 
 def microseconds(moment: datetime) -> int:
     """A moment as columns have it, microseconds since 1970."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND

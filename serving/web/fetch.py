@@ -28,10 +28,6 @@ PATH: Final = "/v1/recommendations"
 MAX_QUERY: Final = 8_000
 """Bytes of a query that are looked at."""
 MAX_PARAMETERS: Final = 100
-BUSY_SECONDS: Final = 0.002
-"""Who comes so soon after others were begun with, is not alone."""
-GATHER_SECONDS: Final = 0.001
-"""How long those wait for more: it costs them less than being begun with one by one."""
 LEAST_DEADLINE: Final = 10
 """Milliseconds; nobody can be answered sooner for sure."""
 _DIGITS = 4
@@ -51,7 +47,6 @@ class Fetch:
         self._service = service
         self._gate = gate
         self._customers = customers
-        self._busy_until = 0.0
         self._asked: list[tuple[HttpScope, Waiting]] = []
 
     def answer(self, request: HttpScope) -> asyncio.Future[Answer]:
@@ -68,19 +63,14 @@ class Fetch:
         """Have an answer made for who waits already, as `answer`."""
         self._asked.append((request, waiting))
         if len(self._asked) == 1:
-            loop = asyncio.get_running_loop()
-            if loop.time() < self._busy_until:
-                loop.call_later(GATHER_SECONDS, self._begin_all)
-            else:
-                loop.call_soon(self._begin_all)
+            asyncio.get_running_loop().call_soon(self._begin_all)
 
     def _begin_all(self) -> None:
-        """Begin with all who came in the same turn of the loop, or while others were begun with.
+        """Begin with all who came in the same turn of the loop.
 
         In a row, looking at a request takes half of what it takes between two others.
         """
         asked, self._asked = self._asked, []
-        self._busy_until = asyncio.get_running_loop().time() + BUSY_SECONDS
         for request, waiting in asked:
             if waiting.done():  # whoever asked has gone away
                 continue

@@ -17,7 +17,7 @@ from features.errors import InvalidArgument
 from features.stores.codec import decode_event
 from serving.attempt import Answer
 from serving.slate import Reason, Rung
-from serving.web.fetch import GATHER_SECONDS, Fetch
+from serving.web.fetch import Fetch
 from tests.integration.web import FETCH, Web, problem
 from tests.unit.serving.kit import ANNA
 
@@ -127,7 +127,7 @@ def test_who_comes_in_the_same_moment_is_answered_alone(tmp_path: Path) -> None:
     web.kit.stock()
     web.kit.promote("3")
     web.kit.know(ANNA, "bread")
-    fetch: Fetch = web.app._fetch  # type: ignore[attr-defined]
+    fetch: Fetch = web.app.fetch
 
     def request(block: str) -> HttpScope:
         query = f"customer={ANNA}&block={block}".encode()
@@ -156,11 +156,11 @@ def test_who_comes_in_the_same_moment_is_answered_alone(tmp_path: Path) -> None:
     web.kit.service.stop()
 
 
-def test_who_comes_alone_waits_for_nobody_and_who_comes_soon_after_for_more(
+def test_who_comes_in_the_same_turn_is_begun_with_together_and_nobody_waits_longer(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
-    fetch: Fetch = web.app._fetch  # type: ignore[attr-defined]
+    fetch: Fetch = web.app.fetch
     monkeypatch.setattr(fetch._service, "begin", lambda ask, _: begun.append(ask.block))
 
     def ask(block: str) -> None:
@@ -173,11 +173,9 @@ def test_who_comes_alone_waits_for_nobody_and_who_comes_soon_after_for_more(
         await asyncio.sleep(0)
         assert begun == ["first"]
         ask("second")
-        for _ in range(3):
-            await asyncio.sleep(0)
-        assert begun == ["first"]
         ask("third")
-        await asyncio.sleep(20 * GATHER_SECONDS)
+        assert begun == ["first"]
+        await asyncio.sleep(0)
         assert begun == ["first", "second", "third"]
 
     asyncio.run(asking())

@@ -32,10 +32,19 @@ def test_sends_and_customers_are_apart() -> None:
 
 
 def test_the_oldest_give_way() -> None:
-    pins = LocalPins(10, FixedClock(NOW), limit=2)
-    for send in ("a", "b", "c"):
+    pins = LocalPins(10, FixedClock(NOW), limit=4)
+    for send in "abcde":
         pins.pin((ANNA, send, "hero"), choice(send))
-    assert [bool(pins.of_send(ANNA, send)) for send in ("a", "b", "c")] == [False, True, True]
+    assert [len(pins.of_send(ANNA, send)) for send in "abcde"] == [0, 0, 1, 1, 1]
+
+
+def test_who_is_pinned_again_is_of_the_newest_and_keeps_his_other_blocks() -> None:
+    pins = LocalPins(10, FixedClock(NOW), limit=4)
+    pinned = ("a", "hero"), ("b", "hero"), ("c", "hero"), ("a", "second"), ("d", "hero")
+    for send, block in pinned:
+        pins.pin((ANNA, send, block), choice(block))
+    assert pins.of_send(ANNA, "a") == {"hero": choice("hero"), "second": choice("second")}
+    assert pins.of_send(ANNA, "b") == {}
 
 
 def test_what_is_no_choice_is_none() -> None:
