@@ -108,7 +108,7 @@ async def life(web: Web) -> None:
 
 def test_a_slate_s_line_is_what_the_logger_would_write(web: Web) -> None:
     written: list[bytes] = []
-    web.app._write = written.append  # type: ignore[attr-defined]
+    web.app.access._write = written.append
     with capture_logs() as lines:
         web.fetch({"authorization": f"Bearer {web.token}", "x-request-id": "one"}, **ASKED)
         web.fetch({"x-request-id": "one"}, **ASKED)
