@@ -85,18 +85,19 @@ class Around:
                     await self._app(scope, receive, reply.send)
         except Exception as error:  # noqa: BLE001 - the last resort: nobody sees a traceback
             answer = None
-            refusal = self.refusal(error, scope, reply.request_id)
+            refusal = self.refusal(error, scope["method"], _route(scope), reply.request_id)
             if reply.status == 0:
                 await refusal(scope, receive, reply.send)
         finally:
             self._note(scope, reply, answer, time.perf_counter() - began)
 
-    def refusal(self, error: Exception, scope: Scope, request_id: str) -> Response:
+    def refusal(self, error: Exception, method: str, route: str, request_id: str) -> Response:
         """The response for an error; one that nobody foresaw is counted and logged.
 
         Args:
             error: What went wrong.
-            scope: Of the request.
+            method: Of the request.
+            route: The template of its path.
             request_id: Its name.
         """
         if isinstance(error, HomingError):
@@ -104,8 +105,8 @@ class Around:
         self._metrics.internal.inc()
         _log.error(
             "request failed",
-            method=scope["method"],
-            route=_route(scope),
+            method=method,
+            route=route,
             request_id=request_id,
             exc_info=error,
         )

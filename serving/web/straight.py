@@ -44,9 +44,9 @@ class Straight(HttpToolsProtocol):
         scope["method"] = "GET"
         scope["path"] = PATH
         scope["query_string"] = query
-        turn = _Turn(self, scope, headers)
+        turn = _Turn(self, headers)
         self.cycle = cast("Any", turn)  # has what uvicorn asks of one that is being answered
-        turn.begin()
+        turn.begin(scope)
 
     def _may_go_straight(self) -> bool:
         """Whether the connection is in order, and nobody is being answered on it."""
@@ -70,31 +70,27 @@ class _Nobody:
 class _Turn:
     """A fetch that is being answered: who waits for the answer, and uvicorn's cycle in one.
 
+    Nothing that goes wrong here is raised: whoever has the answer has those of others too.
+
     Args:
         connection: That it came on.
-        scope: What ASGI would tell of it.
         headers: The last of each name.
     """
 
     message_event = _Nobody()
 
-    def __init__(
-        self, connection: Straight, scope: dict[str, Any], headers: dict[bytes, bytes]
-    ) -> None:
+    def __init__(self, connection: Straight, headers: dict[bytes, bytes]) -> None:
         self._connection = connection
         self._around = cast("Around", connection.app)
-        self._scope = scope
         self._began = time.perf_counter()
         self.request_id = request_id(headers)
-        # What uvicorn looks at, and sets.
+        # What uvicorn looks at; what else it sets here, nobody asks for.
         self.response_complete = False
-        self.disconnected = False
         self.keep_alive = True
-        self.more_body = True
 
-    def begin(self) -> None:
-        """Have the answer made."""
-        self._around.fetch.begin(self._scope, self)
+    def begin(self, scope: dict[str, Any]) -> None:
+        """Have the answer made, of what ASGI would tell of the request."""
+        self._around.fetch.begin(scope, self)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop that the connection belongs to."""
@@ -102,23 +98,24 @@ class _Turn:
 
     def done(self) -> bool:
         """Whether nobody waits any more."""
-        return self.response_complete or self.disconnected
+        # Of two requests in a row uvicorn tells the last alone that its connection was lost.
+        return self.response_complete or self._connection.transport.is_closing()
 
     def set_result(self, answer: Answer) -> None:
         """Send the answer."""
         try:
-            body = answer.body
+            head, closes = _slate_head.of(self._connection.server_state.default_headers)
+            self._send(head, answer.body, closes=closes)
+            seconds = time.perf_counter() - self._began
+            self._around.access.note_slate("GET", answer, seconds, self.request_id)
         except Exception as error:  # noqa: BLE001 - nobody sees a traceback
             self.set_exception(error)
-            return
-        head, closes = _slate_head.of(self._connection.server_state.default_headers)
-        self._send(head, body, closes=closes)
-        seconds = time.perf_counter() - self._began
-        self._around.access.note_slate("GET", answer, seconds, self.request_id)
 
     def set_exception(self, error: Exception) -> None:
-        """Send why there is no answer."""
-        response = self._around.refusal(error, self._scope, self.request_id)
+        """Send why there is no answer; who has one already gets no other."""
+        response = self._around.refusal(error, "GET", PATH, self.request_id)
+        if self.done():
+            return
         headers = [*self._connection.server_state.default_headers, *dressed(response.raw_headers)]
         head, closes = _written(response.status_code, headers)
         self._send(head, bytes(response.body), closes=closes)
@@ -129,8 +126,6 @@ class _Turn:
     def _send(self, head: bytes, body: bytes, *, closes: bool) -> None:
         """Write a response in one piece, and let the next request of the connection come."""
         self.response_complete = True
-        if self.disconnected:
-            return
         connection = self._connection
         transport = connection.transport
         end = b"\r\n\r\n" if self.keep_alive or closes else b"\r\nconnection: close\r\n\r\n"
