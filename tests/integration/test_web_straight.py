@@ -392,7 +392,7 @@ def test_each_answer_is_counted_and_logged_once_as_by_asgi(
     for (one, other), status in ((slates, 200), (refused, 422)):
         assert list(one) == list(other)
         assert min(one.pop("ms"), other.pop("ms")) > 0
-        assert one.pop("timestamp", None) != other.pop("timestamp", "")
+        assert {line.pop("timestamp", "Z")[-1] for line in (one, other)} == {"Z"}
         assert one == other
         assert (one["status"], one["request_id"], one["route"]) == (status, "one", FETCH)
         assert counted(web, status) == 2
