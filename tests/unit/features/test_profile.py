@@ -13,18 +13,8 @@ from features.profile import (
     CONSENT,
     Exposure,
     History,
-    Profile,
-    Published,
-    StoredSlate,
     event_digest,
     history_of,
-)
-from features.profile_codec import (
-    decode_history,
-    decode_published,
-    encode,
-    exposed_digest,
-    history_digest,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -126,43 +116,6 @@ def test_only_the_most_recent_exposures_stay(monkeypatch: pytest.MonkeyPatch) ->
     assert [one.items for one in history.exposures] == [("item-2",), ("item-3",)]
 
 
-def test_a_history_as_it_was_stored_before_exposures_reads_the_same() -> None:
-    older = b"\x82\xa6bought\x81\xa3tea\x01\xa6latest\x81\xa8purchase\x01"
-    history = decode_history(older)
-    assert history == History(bought={"tea": 1}, latest={"purchase": 1})
-    assert decode_history(encode(history)) == history
-    for digest in (history_digest, exposed_digest):
-        assert digest(older) == digest(encode(history)) > 0
-
-
-def test_a_slate_that_was_shown_changes_only_the_digest_for_blocks_that_rotate() -> None:
-    before = history_of([event("e-1", EventType.PURCHASE, "tea")])
-    after = before.fold([shown("sl_1", "milk")])
-    assert history_digest(encode(after)) == history_digest(encode(before)) > 0
-    assert exposed_digest(encode(after)) != exposed_digest(encode(before)) > 0
-
-
-def test_the_life_of_a_mail_changes_no_digest_and_a_click_on_an_item_both() -> None:
-    before = history_of([event("e-1", EventType.PURCHASE, "tea")])
-    opened = before.fold([event("e-2", EventType.EMAIL_OPEN, None)])
-    clicked = before.fold([event("e-2", EventType.EMAIL_CLICK, "milk")])
-    for digest in (history_digest, exposed_digest):
-        assert digest(encode(before)) == digest(encode(opened)) != digest(encode(clicked))
-
-
-def test_digests_tell_what_was_bought_from_what_was_returned() -> None:
-    bought, returned = History(bought={"tea": 1}), History(returned={"tea": 1})
-    assert history_digest(encode(bought)) != history_digest(encode(returned))
-
-
-def test_the_digest_of_nothing_is_0() -> None:
-    nothing = encode(history_of([event("e-1", EventType.SEARCH, None)]))
-    for stored in (None, encode(History()), nothing):
-        assert history_digest(stored) == exposed_digest(stored) == 0
-    only_shown = encode(history_of([shown("sl_1", "tea")]))
-    assert history_digest(only_shown) == 0 < exposed_digest(only_shown)
-
-
 def test_what_was_given_back_is_not_owned_until_bought_again() -> None:
     history = history_of(
         [event("e-1", EventType.PURCHASE, "tea"), event("e-2", EventType.RETURN, "tea", day=1)]
@@ -206,24 +159,3 @@ def test_a_digest_is_64_bits_and_tells_ids_apart() -> None:
     assert len(digests) == 1_000
     assert 2**48 < max(digests) < 2**64
     assert event_digest("e-1") == event_digest("e-1")
-
-
-def test_both_halves_survive_the_store() -> None:
-    history = history_of([event("e-1", EventType.PURCHASE, "tea")])
-    published = Published(
-        at=AT, features={"recency": 1.5}, slates={"hero": StoredSlate(("tea",), "recommender/1")}
-    )
-    assert decode_history(encode(history)) == history
-    assert decode_published(encode(published)) == published
-
-
-def test_nothing_stored_is_the_empty_half() -> None:
-    whole = Profile("ck_" + "a" * 32)
-    assert (decode_history(None), decode_published(None)) == (whole.history, whole.published)
-
-
-def test_a_field_of_a_newer_version_is_passed_over_and_other_bytes_are_refused() -> None:
-    newer = msgspec.msgpack.encode({"bought": {"tea": AT}, "mood": "sunny"})
-    assert decode_history(newer) == History(bought={"tea": AT})
-    with pytest.raises(msgspec.DecodeError):
-        decode_history(b"\xff")
