@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any, Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -23,40 +23,46 @@ from serving.web.middleware import SLATE_HEADERS, Around, dressed, request_id
 Headers = Sequence[tuple[bytes, bytes]]
 
 _PATH: Final = PATH.encode()
-_UNUSUAL: Final = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
+_UNUSUAL: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"proxy-connection"}
+)
 """Headers of requests that are left to uvicorn."""
 
 
 class Straight(HttpToolsProtocol):
     """One connection; the application that uvicorn is given must be an `Around`."""
 
+    # Not what uvicorn says they are, or more than it says.
+    app: Any
+    cycle: Any
+    scope: Any
+
     def on_headers_complete(self) -> None:
         """Begin with the answer: a template's at once, all others as uvicorn does."""
         path, _, query = self.url.partition(b"?")
-        if path != _PATH or not self._may_go_straight():
-            super().on_headers_complete()
-            return
-        headers = dict(self.headers)
-        if b"#" in query or not _UNUSUAL.isdisjoint(headers):
-            super().on_headers_complete()
-            return
-        scope = cast("dict[str, Any]", self.scope)
-        scope["method"] = "GET"
-        scope["path"] = PATH
-        scope["query_string"] = query
-        turn = _Turn(self, headers)
-        self.cycle = cast("Any", turn)  # has what uvicorn asks of one that is being answered
-        turn.begin(scope)
+        if path == _PATH and b"#" not in query:
+            headers = dict(self.headers)
+            if self._may_go_straight(headers):
+                scope = self.scope
+                scope["method"] = "GET"
+                scope["path"] = PATH
+                scope["query_string"] = query
+                self.cycle = _Turn(self, headers)
+                self.cycle.begin(scope)
+                return
+        super().on_headers_complete()
 
-    def _may_go_straight(self) -> bool:
-        """Whether the connection is in order, and nobody is being answered on it."""
-        parser, before = self.parser, cast("Any", self.cycle)
+    def _may_go_straight(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether nothing is unusual, and nobody is being answered on the connection."""
+        parser, before = self.parser, self.cycle
         return (
             parser.get_method() == b"GET"
             and (before is None or before.response_complete)
             and not self.flow.write_paused
+            and _UNUSUAL.isdisjoint(headers)
             and parser.should_keep_alive()
-            and parser.get_http_version() == "1.1"
+            # Without that header no HTTP/1.0 is kept alive, and to ask takes longer than all else.
+            and (b"connection" not in headers or parser.get_http_version() == "1.1")
         )
 
 
@@ -79,9 +85,9 @@ class _Turn:
 
     message_event = _Nobody()
 
-    def __init__(self, connection: Straight, headers: dict[bytes, bytes]) -> None:
+    def __init__(self, connection: Straight, headers: Mapping[bytes, bytes]) -> None:
         self._connection = connection
-        self._around = cast("Around", connection.app)
+        self._around: Around = connection.app
         self._began = time.perf_counter()
         self.request_id = request_id(headers)
         # What uvicorn looks at; what else it sets here, nobody asks for.

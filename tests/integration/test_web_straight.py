@@ -22,11 +22,8 @@ from tests.integration.web import CUSTOMERS, FETCH, Web
 from tests.unit.serving.kit import NOW, metric
 
 ANNA = "customer=anna&block=hero&send=monday"
-OWN = frozenset({"date", "x-request-id"})
-"""Headers of which each response has its own."""
 LINGERS = "Content-Length: 0"
 """A header with which a fetch goes the way of any ASGI server."""
-INTERNAL = "homing_internal_errors_total"
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def scorer(web: Web, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 def told(headers: Mapping[str, str]) -> dict[str, str]:
     """What headers say that is not each response's own."""
-    return {name: value for name, value in headers.items() if name not in OWN}
+    return {name: headers[name] for name in headers if name not in {"date", "x-request-id"}}
 
 
 def counted(web: Web, status: int) -> float:
@@ -179,7 +176,7 @@ def test_an_error_nobody_foresaw_is_told_counted_and_logged_and_costs_no_other_i
     assert failed["request_id"] == named["x-request-id"]
     assert (failed["method"], failed["route"]) == ("GET", FETCH)
     assert isinstance(failed["exc_info"], ZeroDivisionError)
-    assert metric(scorer.web.kit, INTERNAL) == 1
+    assert metric(scorer.web.kit, "homing_internal_errors_total") == 1
     monkeypatch.undo()
     client = clients["bert"]
     assert customer(client.ask(client.fetch("customer=bert&block=hero"))) == bert
@@ -205,7 +202,7 @@ def test_an_error_in_noting_an_answer_costs_nobody_anything(
             for name, client in clients.items():
                 assert customer(client.read()) == CUSTOMERS.resolve(name)
         assert [line["event"] for line in lines].count("request failed") == 1
-    assert metric(scorer.web.kit, INTERNAL) == 2
+    assert metric(scorer.web.kit, "homing_internal_errors_total") == 2
     assert scorer.by_asgi == []
 
 
@@ -221,7 +218,7 @@ def test_a_connection_that_is_kept_is_answered_again_and_again(scorer: Served) -
 
 def test_a_request_may_come_byte_by_byte(scorer: Served) -> None:
     client = scorer.client()
-    for byte in client.fetch(ANNA):
+    for byte in client.fetch(ANNA, "Connection: keep-alive"):
         client.send(bytes([byte]))
     assert customer(client.read()) == CUSTOMERS.resolve("anna")
     assert scorer.by_asgi == []
@@ -269,20 +266,23 @@ def test_who_goes_away_costs_nobody_anything(scorer: Served) -> None:
         for _ in range(8):  # nobody who has gone counts as one that is being answered
             assert stays.ask(stays.fetch(ANNA)).status == 200
     assert {line["event"] for line in lines} == {"request"}
-    assert metric(scorer.web.kit, INTERNAL) == 0
+    assert metric(scorer.web.kit, "homing_internal_errors_total") == 0
     wait_for(lambda: counted(scorer.web, 200) == 1 + 8)
     assert scorer.by_asgi == []
 
 
 @pytest.mark.parametrize(
-    ("version", "header"),
-    [("1.1", "Connection: close"), ("1.0", "Accept: */*"), ("1.0", "Connection: keep-alive")],
+    "rest",
+    [
+        "1.1\r\nConnection: close",
+        "1.0\r\nAccept: */*",
+        "1.0\r\nConnection: keep-alive",
+        "1.0\r\nProxy-Connection: keep-alive",
+    ],
 )
-def test_who_wants_the_connection_closed_gets_that(
-    scorer: Served, version: str, header: str
-) -> None:
+def test_who_wants_the_connection_closed_gets_that(scorer: Served, rest: str) -> None:
     client = scorer.client()
-    reply = client.ask(client.request(f"GET {FETCH}?{ANNA} HTTP/{version}", header))
+    reply = client.ask(client.request(f"GET {FETCH}?{ANNA} HTTP/{rest}"))
     assert customer(reply) == CUSTOMERS.resolve("anna")
     assert reply.named["connection"] == "close"
     assert client.closed()
