@@ -128,7 +128,19 @@ def measure_stored(shop: Shop, folder: Path) -> list[Figure]:
             for name, contestant in asked.items():
                 late = late_at(contestant, SHARE * found[name].rate)
                 figures += [*_ratios(name, found), *late_figures(name, late, FAST_MS)]
-            return [*figures, *(figure for name in found for figure in plain_peak(name, found))]
+    figures.append(plain("pinned by another process", elsewhere(shop, again), "requests/s"))
+    return [*figures, *(figure for name in found for figure in plain_peak(name, found))]
+
+
+def elsewhere(shop: Shop, again: Contestant) -> float:
+    """How many slates a second a process answers that another pinned: each once, from the store."""
+    with scorer(shop) as other:
+        requests = requests_of(other, shop, shop.settled, SEND)
+        asked = Contestant(other, requests, again.judge, _SAMPLED)
+        with pinned(LOAD_CORE):
+            sending = Sending(other.target, BUSY, heard=asked.heard)
+            measured = open_loop(sending, requests, np.zeros(len(requests)))
+        return asked.check(measured) * measured.rate
 
 
 def measure_live(shop: Shop, folder: Path) -> list[Figure]:  # noqa: ARG001 - as all are called
