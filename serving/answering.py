@@ -28,8 +28,9 @@ from serving.making import Maker
 from serving.parts import Parts
 from serving.slate import Ask, Choice, Reason
 
-READ_AT_ONCE: Final = 64
-"""Attempts that are looked up in one round trip."""
+READ_AT_ONCE: Final = 32
+"""Attempts that are looked up in one round trip: what more of them have doesn't fit into a core's
+cache, and takes longer each."""
 RANK_AT_ONCE: Final = 16
 """Attempts that are scored at once for templates: more would let the first wait for the last."""
 PATIENCE: Final = 0.025
@@ -318,7 +319,10 @@ class Answers:
 
     def _finish_all(self, made: Iterable[Made]) -> None:
         for attempt, choice in made:
-            self._finish(attempt, choice)
+            try:
+                self._finish(attempt, choice)
+            except Exception:  # noqa: BLE001 - it must not cost the others of its group their answer
+                self._maker.note_unforeseen(attempt)
 
     def _make_many(self, attempts: Sequence[Attempt]) -> dict[int, Choice]:
         """All the work of one batch, in a thread; attempt's `id` → choice."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -79,7 +80,8 @@ class Fetch:
                 ask = parse_ask(parse_query(request), self._customers)
                 self._service.begin(ask, waiting)
             except Exception as error:  # noqa: BLE001 - whoever waits raises it
-                waiting.set_exception(error)
+                with suppress(asyncio.InvalidStateError):  # it was answered before that
+                    waiting.set_exception(error)
 
 
 def parse_query(request: HttpScope) -> Mapping[str, str]:

@@ -119,3 +119,38 @@ def test_an_answer_is_of_the_choice_and_the_catalogue_that_it_is_made_of(ready: 
     ready.stock(*(msgspec.structs.replace(item, price=9.0) for item in ITEMS))
     attempt.use(current.snapshot)
     assert shown(attempt.encoded(second)) == [("dates", 9.0), ("eggs", 9.0)]
+
+
+def test_an_error_in_noting_one_answer_costs_no_other_of_its_group(
+    ready: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+
+    def note(rung: str, reason: str | None, made: str) -> None:  # noqa: ARG001 - as the metrics'
+        noted.append(made)
+        if len(noted) == 2:
+            raise RuntimeError
+
+    async def group() -> list[Slate]:
+        with held(ready) as (looking, go_on):
+            first = asyncio.ensure_future(ready.service.recommend(Ask(customer=ANNA, block="hero")))
+            await asyncio.to_thread(looking.wait, 5)
+            asks = [Ask(customer=key, block="hero") for key in (ANNA, BERT, ANNA)]
+            more = [asyncio.ensure_future(ready.service.recommend(one)) for one in asks]
+            await asyncio.sleep(0.01)
+            monkeypatch.setattr(ready.parts.metrics, "note_answer", note)
+            go_on.set()
+            began = time.monotonic()
+            _, *slates = await asyncio.wait_for(asyncio.gather(first, *more), 5)
+        assert time.monotonic() - began < 1.0
+        return slates
+
+    before = counted(ready)
+    assert [slate.customer for slate in asyncio.run(group())] == [ANNA, BERT, ANNA]
+    assert len(noted) == 4
+    assert counted(ready) == before + 1
+
+
+def counted(kit: Kit) -> float:
+    """Errors that nobody foresaw."""
+    return kit.parts.metrics.registry.get_sample_value("homing_internal_errors_total") or 0.0
