@@ -8,7 +8,6 @@ store, file, log and URL; the outside id itself is never kept.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -19,6 +18,8 @@ MIN_SECRET_BYTES = 32
 MAX_OUTSIDE_ID = 256
 """Characters."""
 
+_BLOCK = 64
+"""Bytes of a block of SHA-256."""
 _KEY = re.compile(r"ck_[0-9a-f]{32}")
 
 
@@ -49,7 +50,12 @@ class CustomerKeys:
                 "make one with `openssl rand -hex 32`"
             )
             raise SettingsError(message)
-        self._keyed = hmac.new(secret, digestmod=hashlib.sha256)
+        # The two states that HMAC goes on from: every event and every mail makes a key, and hmac's
+        # own objects take twice the time.
+        short = hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret
+        block = short.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def resolve(self, text: str, field: str = "customer") -> str:
         """The key of an outside id; a key stays what it is.
@@ -71,6 +77,7 @@ class CustomerKeys:
             shown = f"{len(text)} characters"
             cure = "send the shop's own customer id"
             raise InvalidArgument.of(shown, field=field, reason=reason, cure=cure)
-        mac = self._keyed.copy()
-        mac.update(outside.encode())
+        inner, mac = self._inner.copy(), self._outer.copy()
+        inner.update(outside.encode())
+        mac.update(inner.digest())
         return f"ck_{mac.hexdigest()[:32]}"

@@ -306,13 +306,14 @@ class Answers:
 
         In a row, putting an answer together takes half of what it takes between two requests.
         """
+        with suppress(Exception):  # the loop tries again, each by itself, and says what is wrong
+            for attempt, choice in made:
+                attempt.encoded(choice)
         by_loop: defaultdict[asyncio.AbstractEventLoop, list[Made]] = defaultdict(list)
-        for attempt, choice in made:
-            waiting = attempt.waiting
+        for one in made:
+            waiting = one[0].waiting
             if waiting is not None:
-                with suppress(Exception):  # the loop tries again, and says what is wrong
-                    attempt.encoded(choice)
-                by_loop[waiting.get_loop()].append((attempt, choice))
+                by_loop[waiting.get_loop()].append(one)
         for loop, some in by_loop.items():
             with suppress(RuntimeError):  # it was closed meanwhile
                 loop.call_soon_threadsafe(self._finish_all, some)

@@ -26,12 +26,14 @@ from features.stores.rabbitmq_log import RabbitLog
 from features.stores.redis_catalogue import RedisCatalogue
 from features.stores.redis_log import RedisLog
 from features.stores.redis_pins import RedisPins
+from features.stores.sqlite import PAGE_BYTES as PROFILE_PAGES
 from features.stores.sqlite import SCHEMA, SqliteProfiles
 from features.stores.sqlite_aliases import SCHEMA as ALIASES_SCHEMA
 from features.stores.sqlite_catalogue import OVERRIDES_SCHEMA, SqliteCatalogue
 from features.stores.sqlite_file import SqliteFile
 from features.stores.sqlite_log import SqliteLog
 from features.stores.sqlite_lookup import SqliteLookup
+from features.stores.sqlite_pins import PAGE_BYTES as PIN_PAGES
 from features.stores.sqlite_pins import SCHEMA as PINS_SCHEMA
 from features.stores.sqlite_pins import SqlitePins, pins_path
 
@@ -139,8 +141,9 @@ def _memory_stores(url: str, clock: Clock) -> Stores:
 
 def _sqlite_stores(url: str, clock: Clock) -> Stores:
     path = _path(url)
-    file = SqliteFile(path, SCHEMA, OVERRIDES_SCHEMA, ALIASES_SCHEMA)
-    beside = SqliteFile(pins_path(path), PINS_SCHEMA, synchronous="NORMAL")
+    schemas = SCHEMA, OVERRIDES_SCHEMA, ALIASES_SCHEMA
+    file = SqliteFile(path, *schemas, page_bytes=PROFILE_PAGES)
+    beside = SqliteFile(pins_path(path), PINS_SCHEMA, synchronous="NORMAL", page_bytes=PIN_PAGES)
     pins = SqlitePins(beside, clock)
 
     def close() -> None:

@@ -22,6 +22,9 @@ from features.stores.sqlite_pins import SqlitePins
 CHUNK: Final = 1_000
 """Profiles in one transaction of a bulk write: other writers get their turn between two."""
 
+PAGE_BYTES: Final = 8_192
+"""Profiles have a few kB. With pages twice as large a look and a change take a quarter longer, with
+half as large ones a bulk write takes half as long again, and long histories are in many pieces."""
 SCHEMA: Final = (
     "CREATE TABLE profiles (customer TEXT PRIMARY KEY, history BLOB, published BLOB);"
     + CATALOGUE_SCHEMA

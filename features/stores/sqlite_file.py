@@ -20,7 +20,7 @@ from features.errors import StoreUnavailable
 BUSY_SECONDS: Final = 5.0
 """How long a writer waits for another process that is writing."""
 PAGE_BYTES: Final = 16_384
-"""Profiles have a few kB: with pages of this size bulk writes are three times as fast."""
+"""Of what is appended, some kB at a time, and read in its order."""
 CACHE_KIB: Final = 2_048
 """Of a connection, and there is one a thread: what else is read often, the system keeps for all."""
 
@@ -50,6 +50,8 @@ class SqliteFile:
         upgrades: More of them, that later versions added; a file of before is brought up to date.
         synchronous: FULL survives a power cut after every commit; NORMAL may lose the last ones
             then, but nothing when only the process dies.
+        page_bytes: Of an empty file. Whatever is read or written, it is a page: small ones suit
+            what is looked up and changed in no order, large ones long rows and appends.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class SqliteFile:
         schema: str,
         *upgrades: str,
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        page_bytes: int = PAGE_BYTES,
     ) -> None:
         self.path = path
         self._name = str(path)
         self._schemas = (schema, *upgrades)
         self._synchronous = synchronous
+        self._page_bytes = page_bytes
         self._idle: deque[tuple[sqlite3.Connection, Identity]] = deque()
         self._lock = threading.Lock()
         self._seen = False
@@ -181,7 +185,7 @@ class SqliteFile:
         return connection, self._identity() or (0, 0)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute(f"PRAGMA page_size = {self._page_bytes}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")

@@ -24,6 +24,8 @@ CREATE TABLE pins (
 CREATE INDEX pins_expire ON pins (expires)
 """
 
+PAGE_BYTES: Final = 4_096
+"""Pins have some hundred bytes, and come in no order."""
 SWEEP_EVERY: Final = 256
 """Pins between two looks for expired ones."""
 

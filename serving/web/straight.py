@@ -37,6 +37,10 @@ class Straight(HttpToolsProtocol):
     cycle: Any
     scope: Any
 
+    _rested: object = None
+    _rests_since = 0.0
+    _alarm: asyncio.TimerHandle | None = None
+
     def on_headers_complete(self) -> None:
         """Begin with the answer: a template's at once, all others as uvicorn does."""
         path, _, query = self.url.partition(b"?")
@@ -64,6 +68,38 @@ class Straight(HttpToolsProtocol):
             # Without that header no HTTP/1.0 is kept alive, and to ask takes longer than all else.
             and (b"connection" not in headers or parser.get_http_version() == "1.1")
         )
+
+    def rest(self) -> None:
+        """A template was answered: begin with what came behind it, or wait, not for ever.
+
+        uvicorn sets a timer after each answer and takes it back at the next request. One that
+        goes on, and looks when it is due how long nothing has come, costs next to nothing.
+        """
+        if self.pipeline or self.transport.is_closing():
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._rested, self._rests_since = self.scope, self.loop.time()
+        if self._alarm is None:
+            self._alarm = self.loop.call_later(self.timeout_keep_alive, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio: it is gone."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Close the connection if nothing has come for long enough."""
+        self._alarm = None
+        if self._rested is not self.scope:
+            return  # something came: whoever answers it sees to what is next
+        left = self._rests_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._alarm = self.loop.call_later(left, self._look)
+        else:
+            self.timeout_keep_alive_handler()
 
 
 class _Nobody:
@@ -139,7 +175,7 @@ class _Turn:
         transport.write(b"".join((head, length, self.request_id.encode(), end, body)))
         if closes or not self.keep_alive:
             transport.close()
-        connection.on_response_complete()
+        connection.rest()
 
 
 class _SlateHead:

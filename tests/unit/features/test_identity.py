@@ -14,9 +14,11 @@ SECRET = b"0123456789abcdef0123456789abcdef"
 KEYS = CustomerKeys(SECRET)
 
 
-def test_a_key_is_the_first_half_of_hmac_sha256() -> None:
-    mac = hmac.new(SECRET, b"customer-7", hashlib.sha256).hexdigest()
-    assert KEYS.resolve("customer-7") == f"ck_{mac[:32]}"
+@pytest.mark.parametrize("length", [32, 63, 64, 65, 200])
+def test_a_key_is_the_first_half_of_hmac_sha256(length: int) -> None:
+    secret = bytes(range(length))
+    mac = hmac.new(secret, b"customer-7", hashlib.sha256).hexdigest()
+    assert CustomerKeys(secret).resolve("customer-7") == f"ck_{mac[:32]}"
 
 
 def test_a_key_stays_what_it_is() -> None:
