@@ -84,9 +84,9 @@ def _serve_forked(
     settings: ServeSettings, sockets: Sequence[socket.socket], beside: IngestProcess | None
 ) -> None:
     """Several workers, forked from this process when all that they share is loaded."""
-    from serving.web.server import GRACE_SECONDS, SETTLE_SECONDS  # noqa: PLC0415 - see _worker
-
     with _counting_together():
+        from serving.web.server import GRACE_SECONDS, SETTLE_SECONDS  # noqa: PLC0415 - see _worker
+
         work = _worker(settings, os.getpid())
         if beside is not None:
             beside.wait(_BESIDE_SECONDS)
