@@ -15,6 +15,7 @@ import msgspec
 from features.profile import History, Published
 
 _DIGEST_BYTES: Final = 8
+_NOTHING: Final = bytes(_DIGEST_BYTES)
 _EMPTY_MAP: Final = 0x80
 _FIELD: Final = b"\xa6digest\xc4" + bytes([2 * _DIGEST_BYTES])
 """MessagePack of the field's name, and of what follows: so many bytes."""
@@ -91,16 +92,17 @@ def _told(stored: bytes) -> bytes:
 
 
 def _digests(body: bytes) -> bytes:
-    """What `history_digest` and `exposed_digest` say of a history that was encoded without them."""
+    """What `history_digest` and `exposed_digest` say of a history that was encoded without them.
+
+    SHA-256, for which processors have instructions.
+    """
     parts = _parts_decoder.decode(body)
-    said = parts.interactions, parts.bought, parts.returned
-    return _digest_of(*said) + _digest_of(*said, parts.exposures)
-
-
-def _digest_of(*parts: bytes) -> bytes:
-    """SHA-256, for which processors have instructions."""
-    said = b"".join(parts)
+    of_deeds = parts.interactions, parts.bought, parts.returned
+    done = b"".join(of_deeds)
     # A part that is left out or empty is one byte.
-    if len(said) <= len(parts):
-        return bytes(_DIGEST_BYTES)
-    return hashlib.sha256(said).digest()[:_DIGEST_BYTES]
+    nothing_done, nothing_shown = len(done) <= len(of_deeds), len(parts.exposures) <= 1
+    hashed = hashlib.sha256(done)
+    history = _NOTHING if nothing_done else hashed.digest()[:_DIGEST_BYTES]
+    hashed.update(parts.exposures)
+    exposed = _NOTHING if nothing_done and nothing_shown else hashed.digest()[:_DIGEST_BYTES]
+    return history + exposed

@@ -39,7 +39,7 @@ class LocalPins:
         seconds: How long each is kept.
         clock: Tells what has expired.
         limit: Sends of customers that are kept at the most, and half as many at the least; each
-            takes about 700 bytes.
+            takes about 600 bytes.
     """
 
     def __init__(self, seconds: int, clock: Clock, limit: int = 65_536) -> None:

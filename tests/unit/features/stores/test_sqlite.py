@@ -117,3 +117,15 @@ def test_many_are_looked_up_however_many_they_are(tmp_path: Path) -> None:
         known = [one.history is not None for one in seen]
         assert known == [number % 2 == 0 for number in range(count)]
     opened.close()
+
+
+@pytest.mark.parametrize(("file", "page_bytes"), [("shop.db", 8_192), ("shop.pins.db", 4_096)])
+def test_a_new_file_has_pages_of_the_size_of_what_it_keeps(
+    tmp_path: Path, file: str, page_bytes: int
+) -> None:
+    opened = open_stores(f"sqlite:///{tmp_path}/shop.db")
+    opened.profiles.fold({ADA: HISTORY})
+    opened.pins.pin(ADA, "mail", "hero", b"slate", 600)
+    opened.close()
+    # The database's header says it (SQLite's file format, 1.3).
+    assert int.from_bytes((tmp_path / file).read_bytes()[16:18], "big") == page_bytes
