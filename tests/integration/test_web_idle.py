@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.web.straight import Straight
 from tests.integration.straight import Client, Served, served, wait_for
 from tests.integration.web import Web
 
@@ -67,11 +68,19 @@ def test_who_is_asking_is_not_hung_up_on(scorer: Served) -> None:
     assert closes_after(client) > KEPT / 2
 
 
-def test_who_went_away_is_not_looked_after_any_more(scorer: Served) -> None:
-    client = scorer.client()
-    assert client.ask(client.fetch(ANNA)).status == 200
-    client.break_off()
-    wait_for(lambda: scorer.connections() == 0)
-    time.sleep(1.5 * KEPT)
-    other = scorer.client()
-    assert other.ask(other.fetch(ANNA)).status == 200
+def test_who_went_away_is_not_looked_after_any_more(
+    scorer: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Straight] = []
+
+    def look(connection: Straight) -> None:
+        looked.append(connection)
+
+    monkeypatch.setattr(Straight, "_look", look)
+    away, stays = scorer.client(), scorer.client()
+    for client in (away, stays):
+        assert client.ask(client.fetch(ANNA)).status == 200
+    away.break_off()
+    wait_for(lambda: len(looked) == 1)
+    time.sleep(KEPT / 2)
+    assert len(looked) == scorer.connections() == 1
