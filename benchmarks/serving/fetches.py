@@ -128,6 +128,8 @@ def measure_stored(shop: Shop, folder: Path) -> list[Figure]:
             for name, contestant in asked.items():
                 late = late_at(contestant, SHARE * found[name].rate)
                 figures += [*_ratios(name, found), *late_figures(name, late, FAST_MS)]
+            # What the machine itself makes of it: hardly anything is done for an answer here.
+            figures += late_figures(BARE, late_at(bare, SHARE * found[BARE].rate))
     figures.append(plain("pinned by another process", elsewhere(shop, again), "requests/s"))
     return [*figures, *(figure for name in found for figure in plain_peak(name, found))]
 

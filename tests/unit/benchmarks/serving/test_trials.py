@@ -21,6 +21,7 @@ from benchmarks.serving.trials import (
     WrongAnswerError,
     closed,
     late_figures,
+    lateness,
     median_peak,
 )
 from homing.rehearsal.measured import Measured
@@ -61,10 +62,17 @@ def test_a_server_that_answers_something_else_is_not_measured(wrong: bytes) -> N
 def test_a_p99_holds_only_where_answers_were_what_was_meant() -> None:
     held = [
         late_figures("live", late, 10.0)[0].holds
-        for late in (Late(1.0, 9.0, 0.99), Late(1.0, 9.0, 0.5), Late(1.0, 11.0, 0.99))
+        for late in (Late(1.0, 9.0, 0.99, 9), Late(1.0, 9.0, 0.5, 9), Late(1.0, 11.0, 0.99, 11))
     ]
     assert held == [True, False, False]
-    assert late_figures("live", Late(1.0, 9.0, 0.5))[0].holds is None
+    assert late_figures("live", Late(1.0, 9.0, 0.5, 9.0))[0].holds is None
+
+
+def test_a_turn_that_was_disturbed_counts_in_all_together_and_not_in_the_median() -> None:
+    quiet, stalled = np.full(1_000, 0.001), np.full(1_000, 0.050)
+    late = lateness([(quiet, 1.0), (quiet, 0.98), (stalled, 0.9)])
+    assert list(late) == pytest.approx([1.0, 1.0, 0.98, 50.0])
+    assert list(lateness([(stalled, 0.9)])) == pytest.approx([50.0, 50.0, 0.9, 50.0])
 
 
 def test_the_median_is_of_each_figure() -> None:
@@ -106,7 +114,7 @@ def test_a_peers_items_are_found_whatever_they_are_wrapped_in(body: bytes) -> No
 
 
 def size(items: int, cost: float) -> Size:
-    return Size(items, cost, Late(1.0, 2.0, 1.0), 100.0, Late(1.0, 3.0, 1.0))
+    return Size(items, cost, Late(1.0, 2.0, 1.0, 2.0), 100.0, Late(1.0, 3.0, 1.0, 3.0))
 
 
 def test_cost_that_doubles_with_the_catalogue_has_the_exponent_1() -> None:
