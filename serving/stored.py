@@ -26,11 +26,14 @@ MICROSECONDS: Final = 1_000_000
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """What answers read of a `features.profile.Published`; the rest is not even decoded."""
+    """What answers read of a `features.profile.Published`; the rest is not even decoded.
+
+    Slates are decoded one by one: an answer is of one block, and a customer has slates of several.
+    """
 
     at: int = 0
     segment: str | None = None
-    slates: dict[str, StoredSlate] = {}
+    slates: dict[str, msgspec.Raw] = {}
     history: int = 0
     exposed: int = 0
     catalogue: int = 0
@@ -39,6 +42,7 @@ class Publication(msgspec.Struct, frozen=True):
 
 NOTHING = Publication()
 _decoder = msgspec.msgpack.Decoder(Publication)
+_slate_decoder = msgspec.msgpack.Decoder(StoredSlate)
 
 
 def read_publication(published: bytes | None) -> Publication:
@@ -73,6 +77,8 @@ def current_slate(
 ) -> StoredSlate | None:
     """The stored slate of a block when it is what the model would answer; else None.
 
+    None also of one that can't be read: who then decodes the profile says what is wrong with it.
+
     Args:
         publication: What was published of the customer.
         history: The customer's history, as stores keep it.
@@ -81,11 +87,11 @@ def current_slate(
         now: Aware.
     """
     rules, digest = block
-    stored = publication.slates.get(rules.name)
+    body = publication.slates.get(rules.name)
     model, copy = snapshot.model, snapshot.catalogue
-    if stored is None or model is None or copy is None or not publication.history:
+    if body is None or model is None or copy is None or not publication.history:
         return None
-    if stored.model != model.name or publication.catalogue != copy.digest:
+    if publication.catalogue != copy.digest:
         return None
     if publication.blocks.get(rules.name) != digest:
         return None
@@ -97,7 +103,15 @@ def current_slate(
         unchanged = publication.exposed == exposed_digest(history)
     if not unchanged or copy.changed_between(publication.at * MICROSECONDS, microseconds(now)):
         return None
-    return stored
+    stored = _slate(body)
+    return stored if stored is not None and stored.model == model.name else None
+
+
+def _slate(body: msgspec.Raw) -> StoredSlate | None:
+    try:
+        return _slate_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def picks_of(stored: StoredSlate, block: Block, count: int, exclude: Set[str]) -> list[Pick] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -15,8 +15,9 @@ from features.override import parse_override
 from features.profile import Profile, Published, Spoken, StoredSlate, history_of
 from features.profile_codec import encode, exposed_digest, history_digest
 from features.stores.codec import items_digest
+from features.stores.ports import Asked, Seen
 from serving.ranking.blocks import Block, block_digest
-from serving.slate import Ask, Rung, Slate
+from serving.slate import Ask, Reason, Rung, Slate
 from tests.unit.serving.kit import ANNA, BLOCKS, HERO, ITEMS, NOW, Kit, purchase
 
 STORED = ("flour", "eggs", "dates", "cream", "apple")
@@ -41,6 +42,16 @@ def publish(kit: Kit, block: Block = HERO, **changes: object) -> None:
     )
     made = msgspec.structs.replace(published, **changes)
     kit.profiles.put_many([Profile(ANNA, history, made)])
+
+
+class Sees:
+    """A lookup that has the same of everybody."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+
+    def look(self, asked: Sequence[Asked]) -> list[Seen]:
+        return [self._seen for _ in asked]
 
 
 @pytest.fixture
@@ -211,3 +222,24 @@ def test_a_rotating_block_looks_at_what_was_shown_and_others_do_not(shop: Kit) -
     shop.profiles.fold({ANNA: history_of([shown])})
     assert ids(ask(shop)) == ["flour", "eggs"]
     assert ids(ask(shop, block="second"))[0] != "flour"
+
+
+@pytest.mark.parametrize("broken", [{"hero": 7}, {"hero": (("flour",), b"\xff\xfe".hex(), 3)}])
+def test_a_slate_that_can_not_be_read_is_a_lower_rung_and_no_error(
+    shop: Kit, broken: dict[str, object]
+) -> None:
+    [seen] = shop.lookup.look([Asked(ANNA, None)])
+    told = {**msgspec.msgpack.decode(seen.published), "slates": broken}
+    shop.lookup.inner = Sees(Seen(seen.history, msgspec.msgpack.encode(told), {}))
+    slate = ask(shop)
+    assert (slate.served_by, slate.reason, len(slate.items)) == (Rung.POPULAR, Reason.STORE, 2)
+    assert made(shop, "lower") == 1
+
+
+def test_of_several_slates_only_the_one_that_is_asked_for_is_read(shop: Kit) -> None:
+    [seen] = shop.lookup.look([Asked(ANNA, None)])
+    told = msgspec.msgpack.decode(seen.published)
+    told["slates"]["second"] = 7
+    shop.lookup.inner = Sees(Seen(seen.history, msgspec.msgpack.encode(told), {}))
+    assert ids(ask(shop)) == ["flour", "eggs"]
+    assert made(shop, "stored") == 1
