@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Final
 
 from features.logs import configure_logs
@@ -123,7 +124,7 @@ def _worker(
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - as said
 
     from serving.bootstrap import build_app, build_parts, lay_ground, load_local  # noqa: PLC0415
-    from serving.web.server import Server  # noqa: PLC0415
+    from serving.web.server import LOADED_LATE, Server  # noqa: PLC0415
 
     # A score is a product with one vector. Threads of BLAS would spend more time waiting for each
     # other than they save (5 ms against 1 ms at 68,509 x 64 on two busy cores), and other requests
@@ -135,6 +136,8 @@ def _worker(
     ground = lay_ground(settings)
     if parent is not None:
         load_local(settings, ground)
+        for module in LOADED_LATE:
+            import_module(module)
 
     def work(sockets: Sequence[socket.socket], number: int) -> None:
         parts = build_parts(settings, ground)

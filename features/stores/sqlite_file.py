@@ -21,8 +21,9 @@ BUSY_SECONDS: Final = 5.0
 """How long a writer waits for another process that is writing."""
 PAGE_BYTES: Final = 16_384
 """Of what is appended, some kB at a time, and read in its order."""
-CACHE_KIB: Final = 2_048
-"""Of a connection, and there is one a thread: what else is read often, the system keeps for all."""
+CACHE_KIB: Final = 1_024
+"""Of a connection, and there is one a thread: enough for the inner pages of some 10,000 customers,
+and no slower than more. What else is read often, the system keeps for all."""
 
 _CURES: Final = {
     sqlite3.SQLITE_FULL: "free some space on its disk; nothing of this call was kept",

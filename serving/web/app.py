@@ -68,6 +68,6 @@ def create_app(parts: Parts, service: Service, customers: CustomerKeys) -> Aroun
     app.add_exception_handler(HomingError, on_homing_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_unforeseen)
-    document = describe(tuple(parts.current.snapshot.blocks))
-    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented hook
+    blocks = tuple(parts.current.snapshot.blocks)
+    app.openapi = lambda: describe(blocks)  # type: ignore[method-assign]  # FastAPI's documented hook
     return Around(Pushed(app, pushed), Fetch(service, gate, customers), parts.metrics)

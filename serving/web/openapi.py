@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -55,8 +56,9 @@ _PROBLEMS = {
 _INDEX = "which rung served is in `served_by`, and why it was not the model in `reason`"
 
 
-def describe(blocks: Sequence[str]) -> Json:
-    """The document.
+@cache
+def describe(blocks: tuple[str, ...]) -> Json:
+    """The document, made when it is first asked for: most processes never are.
 
     Args:
         blocks: Names of the configured blocks.

@@ -25,6 +25,8 @@ SETTLE_SECONDS: Final = 0.3
 """From the last new connection to the end of listening: for what is on its way."""
 YOUNG: Final = 10_000
 """New objects between two looks for garbage: some 100 answers' worth, who leave hardly any."""
+LOADED_LATE: Final = ("uvicorn.lifespan.on", "uvicorn.loops.uvloop", "encodings.idna")
+"""Modules that load only when a server runs: before workers are forked, they load once for all."""
 _IDLE_SECONDS: Final = 75
 """Longer than balancers keep a connection without a request (60 s in most): it is theirs to close
 one, and none is closed under a request."""
