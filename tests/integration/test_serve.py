@@ -23,6 +23,7 @@ from features.stores.opening import open_stores
 from homing.child import free_port, running_scorer
 from serving.keys import KeyFile
 from serving.model.registry import LocalVersions
+from tests.faults.processes import children
 from tests.integration.web import CUSTOMERS, FETCH
 from tests.services import redis_server
 from tests.unit.serving.kit import ITEMS, NAMES, SECRET, chain_bundle, purchase
@@ -91,6 +92,17 @@ def running(home: Path, url: str, **settings: str) -> Iterator[Shop]:
         yield Shop(client, home)
 
 
+def command_of(pid: int) -> bytes:
+    """What a process was begun with; those that are forked have it from their parent."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def mapped_libraries(pid: int) -> set[str]:
+    """Shared libraries that a process has in its memory."""
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line.split()[-1] for line in maps if ".so" in line}
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
     with running(tmp_path, f"sqlite:///{tmp_path / 'profiles.db'}", HOMING_WORKERS="2") as made:
@@ -128,6 +140,16 @@ def test_several_processes_are_one_service(shop: Shop) -> None:
         if line.startswith("homing_answers_total")
     )
     assert answers > 90
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what is loaded is in /proc")
+def test_workers_load_no_library_that_their_parent_has_not_loaded(shop: Shop) -> None:
+    assert shop.fetch()["served_by"] == "model"
+    [scorer] = [pid for pid in children(os.getpid()) if b"serve" in command_of(pid)]
+    workers = [pid for pid in children(scorer) if command_of(pid) == command_of(scorer)]
+    assert len(workers) == 2
+    for worker in workers:
+        assert mapped_libraries(worker) <= mapped_libraries(scorer)
 
 
 @pytest.mark.parametrize(
