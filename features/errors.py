@@ -35,8 +35,13 @@ never becomes a template's error.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
+
+UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises of bytes that it can't read: of text that is no UTF-8, and of what is nested
+too deep, it raises Python's own errors."""
 
 SHOWN = 120
 """Characters of a refused value that a message repeats."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from features.errors import InputError, InvalidEvent, Problem, TooLarge, shorten
+from features.errors import UNDECODABLE, InputError, InvalidEvent, Problem, TooLarge, shorten
 from features.identity import CustomerKeys
 
 MAX_EVENTS = 1_000
@@ -223,7 +223,7 @@ def decode_json(body: bytes) -> object:
     """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         value = f"{len(body)} bytes"
         problem = Problem(
             index=None,

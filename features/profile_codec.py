@@ -51,7 +51,10 @@ def encode(half: History | Published) -> bytes:
 
 
 def decode_history(stored: bytes | None) -> History:
-    """The history that a store kept; the empty one for None."""
+    """The history that a store kept; the empty one for None.
+
+    It raises one of `features.errors.UNDECODABLE` when the bytes are none, and so do all below.
+    """
     return History() if stored is None else _history_decoder.decode(stored)
 
 
@@ -67,9 +70,6 @@ def history_digest(stored: bytes | None) -> int:
 
     Args:
         stored: An encoded history; it is looked at, not decoded.
-
-    Raises:
-        msgspec.DecodeError: It is none.
     """
     return 0 if stored is None else int.from_bytes(_told(stored)[:_DIGEST_BYTES], "big")
 
@@ -79,9 +79,6 @@ def exposed_digest(stored: bytes | None) -> int:
 
     Args:
         stored: As `history_digest` takes it.
-
-    Raises:
-        msgspec.DecodeError: As `history_digest`.
     """
     return 0 if stored is None else int.from_bytes(_told(stored)[_DIGEST_BYTES:], "big")
 

@@ -27,6 +27,8 @@ from urllib.parse import unquote
 import msgspec
 import structlog
 
+from features.errors import UNDECODABLE
+
 _BEFORE_ANY: Final = -1
 _MAGIC: Final = b"PAR1"
 """What a Parquet file ends with."""
@@ -167,7 +169,7 @@ class Settling:
         for version in range(settled + 1, last + 1):
             try:
                 actions = self._actions(version)
-            except (FileNotFoundError, msgspec.DecodeError):
+            except (FileNotFoundError, *UNDECODABLE):
                 break
             # What is not part of the table any more may be gone: others join and delete files too.
             broken -= {self._file(one.remove.path) for one in actions if one.remove is not None}
@@ -186,7 +188,7 @@ class Settling:
         """The version that the last checkpoint sums up; None without one."""
         try:
             return _CHECKPOINT.decode((self._log / "_last_checkpoint").read_bytes()).version
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, *UNDECODABLE):
             return None
 
     def _actions(self, version: int) -> list[_Action]:

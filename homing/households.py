@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.clock import Clock
-from features.errors import MissingExtra, SettingsError
+from features.errors import UNDECODABLE, MissingExtra, SettingsError
 from features.importing import Destination, ImportReport, import_file
 from features.lake import Lake
 from features.progress import Stage
@@ -70,7 +70,7 @@ def import_households(settings: Settings, stage: Stage, clock: Clock) -> Iterato
     with stage("move the year so that it ends this week"):
         try:
             files = moved_files(folder, clock.now())
-        except (OSError, msgspec.DecodeError, pa.ArrowException) as error:
+        except (OSError, *UNDECODABLE, pa.ArrowException) as error:
             message = f"{folder} can't be used: {error}; remove it, or let this user write there"
             raise SettingsError(message) from error
     keys = settings.customer_keys()

@@ -12,10 +12,9 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Final, TypeVar
 
-import msgspec
 import structlog
 
-from features.errors import StoreUnavailable
+from features.errors import UNDECODABLE, StoreUnavailable
 from features.stores.halves import read_seen
 from features.stores.ports import Asked, Seen
 from serving.attempt import Attempt, Made
@@ -162,7 +161,7 @@ class Asking:
             attempt.seen = seen
             try:
                 attempt.publication = read_publication(seen.published)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 attempt.cause = Reason.STORE  # `open` says what is wrong
         if send is None:
             return

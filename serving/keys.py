@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from features.clock import Clock
-from features.errors import InvalidArgument, SettingsError
+from features.errors import UNDECODABLE, InvalidArgument, SettingsError
 from serving.files import write_atomically
 
 _SIGNING_LABEL = b"homing signed url 1"
@@ -192,7 +192,7 @@ class KeyFile:
             keys = msgspec.json.decode(self._path.read_bytes(), type=list[ApiKey])
         except FileNotFoundError:
             return {}
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, *UNDECODABLE) as error:
             message = f"key file {self._path} can't be read: {error}; restore it or remove it"
             raise SettingsError(message) from error
         return {key.id: key for key in keys}

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from features.errors import BundleError
+from features.errors import UNDECODABLE, BundleError
 from serving.catalogue import CatalogueCopy, copy_of
 from serving.files import write_atomically
 from serving.model.arrays import read_arrays
@@ -134,7 +134,7 @@ class LocalCatalogue:
     def _newest(self) -> _Newest | None:
         try:
             return msgspec.json.decode(self._pointer.read_bytes(), type=_Newest)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, *UNDECODABLE):
             return None
 
     def _read(self, name: str, version: int) -> CatalogueCopy | None:
@@ -146,7 +146,7 @@ class LocalCatalogue:
                 return None
             packed = Packed(read_arrays(folder, manifest.arrays))
             return copy_of(version, Items(packed, manifest.digest), manifest.shelves)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, BundleError, KeyError) as error:
+        except (OSError, *UNDECODABLE, BundleError, KeyError) as error:
             _log.warning("catalogue on disk can't be used", path=str(folder), error=str(error))
             shutil.rmtree(folder, ignore_errors=True)
             return None

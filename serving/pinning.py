@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from features.clock import Clock
+from features.errors import UNDECODABLE
 from features.stores.ports import NewPin, Pins
 from serving.slate import Choice
 
@@ -206,5 +207,5 @@ def decode(body: bytes) -> Choice | None:
     """The pinned choice; None when this version can't read it."""
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from features.errors import UNDECODABLE
 from features.profile import StoredSlate
 from features.profile_codec import exposed_digest, history_digest
 from serving.ranking.blocks import Block, block_digest
@@ -48,8 +49,7 @@ _slate_decoder = msgspec.msgpack.Decoder(StoredSlate)
 def read_publication(published: bytes | None) -> Publication:
     """What was published, of a half as stores keep it; an empty one for None.
 
-    Raises:
-        msgspec.DecodeError: The bytes are none.
+    It raises one of `features.errors.UNDECODABLE` when the bytes are none.
     """
     return NOTHING if published is None else _decoder.decode(published)
 
@@ -91,27 +91,21 @@ def current_slate(
     model, copy = snapshot.model, snapshot.catalogue
     if body is None or model is None or copy is None or not publication.history:
         return None
-    if publication.catalogue != copy.digest:
-        return None
-    if publication.blocks.get(rules.name) != digest:
+    if publication.catalogue != copy.digest or publication.blocks.get(rules.name) != digest:
         return None
     if snapshot.overrides.concerns(rules.name, publication.segment, now):
         return None
-    if rules.rotation_days is None:
-        unchanged = publication.history == history_digest(history)
-    else:
-        unchanged = publication.exposed == exposed_digest(history)
-    if not unchanged or copy.changed_between(publication.at * MICROSECONDS, microseconds(now)):
+    if copy.changed_between(publication.at * MICROSECONDS, microseconds(now)):
         return None
-    stored = _slate(body)
-    return stored if stored is not None and stored.model == model.name else None
-
-
-def _slate(body: msgspec.Raw) -> StoredSlate | None:
     try:
-        return _slate_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        if rules.rotation_days is None:
+            unchanged = publication.history == history_digest(history)
+        else:
+            unchanged = publication.exposed == exposed_digest(history)
+        stored = _slate_decoder.decode(body) if unchanged else None
+    except UNDECODABLE:
         return None
+    return stored if stored is not None and stored.model == model.name else None
 
 
 def picks_of(stored: StoredSlate, block: Block, count: int, exclude: Set[str]) -> list[Pick] | None:

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import msgspec
 
-from features.errors import StoreUnavailable
+from features.errors import UNDECODABLE, StoreUnavailable
 from features.profile import Published
 
 PLAN: Final = "plan.json"
@@ -147,5 +147,5 @@ def read_plan(folder: Path) -> Plan | None:
     """What an interrupted publish was to write; None where there is none, or none of ours."""
     try:
         return msgspec.json.decode((folder / PLAN).read_bytes(), type=Plan)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return None

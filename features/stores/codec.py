@@ -10,7 +10,14 @@ from typing import Final
 
 import msgspec
 
-from features.errors import InputError, InvalidEvent, InvalidItem, Problem, StoreUnavailable
+from features.errors import (
+    UNDECODABLE,
+    InputError,
+    InvalidEvent,
+    InvalidItem,
+    Problem,
+    StoreUnavailable,
+)
 from features.event import Event
 from features.identity import are_keys, is_key
 from features.item import Item
@@ -54,7 +61,7 @@ def decode_event(body: bytes) -> Event:
     """
     try:
         event = _event_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise _unreadable(InvalidEvent, body, f"not an event: {error}") from error
     if not is_key(event.customer):
         raise _unreadable(InvalidEvent, body, "its customer is not a customer key")
@@ -69,7 +76,7 @@ def decode_events(bodies: Iterable[bytes]) -> list[Event] | None:
     """All events at once; None when `decode_event` refuses any of them, and tells why."""
     try:
         events = list(map(_event_decoder.decode, bodies))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return None
     keys = [event.customer for event in events]
     keys += [event.alias for event in events if event.alias is not None]
@@ -93,7 +100,7 @@ def customer_of(body: bytes) -> str:
     """Whose event these bytes are, with a time before them or without; empty for other bytes."""
     try:
         return _customer_decoder.decode(undated(body)[0]).customer
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return ""
 
 
@@ -110,7 +117,7 @@ def decode_item(body: bytes) -> Item:
     """
     try:
         return _item_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise _unreadable(InvalidItem, body, f"not an item: {error}") from error
 
 
@@ -127,7 +134,7 @@ def decode_overrides(where: Path | str, body: bytes | None) -> tuple[Override, .
     """
     try:
         return () if body is None else _overrides_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         message = f"{where}: the overrides can't be read: {error}: restore it from a backup"
         raise StoreUnavailable(message) from error
 

@@ -7,10 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 from features.alias import Own, decode_own
-from features.errors import StoreUnavailable
+from features.errors import UNDECODABLE, StoreUnavailable
 from features.profile import History, Profile
 from features.profile_codec import decode_history, decode_published
 from features.stores.ports import Seen
@@ -28,7 +26,7 @@ def read_profile(
     """
     try:
         return Profile(customer, decode_history(history), decode_published(published))
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise _unreadable(where, customer, error) from error
 
 
@@ -51,7 +49,7 @@ def read_history(where: Path | str, customer: str, history: bytes | None) -> His
     """
     try:
         return decode_history(history)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise _unreadable(where, customer, error) from error
 
 
@@ -63,7 +61,7 @@ def read_own(where: Path | str, customer: str, own: bytes) -> Own:
     """
     try:
         return decode_own(own)
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         message = (
             f"{where}: what was told under {customer} can't be read: {error}: "
             "restore it from a backup"

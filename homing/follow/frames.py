@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from features.errors import UNDECODABLE
 from features.sources.generic_mapping import Route, route
 from features.sources.reading import name_of, text_of
 from homing.declaring import filled
@@ -60,7 +61,7 @@ class Frames:
             return Message("", "", body)
         try:
             said = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             return Message("", "", body, "not JSON; have the feed send JSON in UTF-8")
         position = _text(self._cursor, said)
         position = position if len(position) <= MOST_PLACE else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from features.errors import SettingsError, StoreUnavailable
+from features.errors import UNDECODABLE, SettingsError, StoreUnavailable
 from homing.follow.positions import Positions
 from homing.follow.postgres import Database
 
@@ -57,7 +57,7 @@ class Places:
         kept = self._positions.position
         try:
             self._place = msgspec.json.decode(kept, type=Place) if kept else None
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             message = f"what {folder} has is no place of a database: {self.forget()}"
             raise StoreUnavailable(message) from error
 

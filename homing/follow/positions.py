@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from features.errors import StoreUnavailable
+from features.errors import UNDECODABLE, StoreUnavailable
 from serving.files import write_atomically
 
 FILE: Final = "position.json"
@@ -54,7 +54,7 @@ class Positions:
             return msgspec.json.decode(self._path.read_bytes(), type=_Kept).position
         except FileNotFoundError:
             return ""
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, *UNDECODABLE) as error:
             message = (
                 f"{self._path} can't be read: see to the disk; to begin where the feed does, which "
                 "doubles nothing that has ids of its own, remove it"

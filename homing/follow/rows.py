@@ -18,6 +18,7 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from features.errors import UNDECODABLE
 from features.sources.generic_mapping import EventPaths
 from homing.follow.stream import Message
 from homing.follow.tables import CREATED, DELETED, READ, Changes, columns_of, is_told
@@ -132,7 +133,7 @@ class Rows:
         """What a change says; None when it says nothing of what a row means."""
         try:
             told = _ENVELOPES.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             trouble = "not a change as Debezium writes it: report it"
             return Message("", "", value, trouble)
         op, table = OPS.get(told.op), f"{told.source.schema}.{told.source.table}"

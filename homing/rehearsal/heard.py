@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from features.errors import UNDECODABLE
 from homing.rehearsal.measured import OK, Measured
 from homing.rehearsal.report import Blank, Dominant, RungShare
 
@@ -102,7 +103,7 @@ class Listener:
             return
         try:
             self.seen[number] = _decoder.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNDECODABLE:
             self.refused[number] = "no slate in it"
 
     def findings(self, measured: Measured, sizes: Mapping[str, int]) -> Findings:

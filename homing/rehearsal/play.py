@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 import numpy as np
 
-from features.errors import Unavailable
+from features.errors import UNDECODABLE, Unavailable
 from features.progress import Advance
 from homing.rehearsal.heard import PLATFORM_SECONDS, Fetch, Listener
 from homing.rehearsal.load import Sending, evenly, open_loop
@@ -139,6 +139,6 @@ def _detail(body: bytes) -> str:
     """What a problem document says."""
     try:
         document = msgspec.json.decode(body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return "is it the address of a scorer?"
     return str(document.get("detail", "is it the address of a scorer?"))

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import BundleError, SettingsError
+from features.errors import UNDECODABLE, BundleError, SettingsError
 from serving.model.arrays import Array, check_array, read_arrays
 from serving.model.folder import write_folder
 from serving.model.manifest import (
@@ -217,7 +217,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         if len(text) <= MAX_MANIFEST and _format_of(text) == FORMAT:
             return msgspec.json.decode(text, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, SettingsError) as error:
+    except (*UNDECODABLE, SettingsError) as error:
         message = f"{path}: not a manifest: {error}; fetch the bundle again"
         raise BundleError(message) from error
     message = f"{path}: not of format {FORMAT}, the one that this version of Homing reads"

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, TypeVar
 import httpx
 import msgspec
 
-from features.errors import SettingsError
+from features.errors import UNDECODABLE, SettingsError
 from serving.model.versions import Version, newest_first, unanswered, unknown
 
 API: Final = "/api/2.0/mlflow/"
@@ -267,5 +267,5 @@ def _fault(answer: httpx.Response) -> _Fault:
     """What MLflow says of a call that failed; nothing where something else answered."""
     try:
         return msgspec.json.decode(answer.content, type=_Fault)
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return _Fault()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from features.errors import BundleError, ForeignBundle
+from features.errors import UNDECODABLE, BundleError, ForeignBundle
 from serving.model.arrays import read_arrays
 from serving.model.folder import write_folder
 from serving.model.manifest import MANIFEST_FILE
@@ -58,7 +58,7 @@ def load_model(folder: Path) -> ChurnModel:
     except msgspec.ValidationError as error:
         message = f"{path}: not of the form that this version of Homing reads: {error}"
         raise ForeignBundle(message) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         message = f"{path}: not a manifest of a churn model: {error}; fetch it again"
         raise BundleError(message) from error
     if manifest.format != FORMAT:

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from features.errors import StoreUnavailable
+from features.errors import UNDECODABLE, StoreUnavailable
 from serving.model.manifest import Param
 
 State = Literal["complete", "pruned", "failed"]
@@ -63,7 +63,7 @@ class Notes:
         for line in (whole + end).splitlines(keepends=True):
             try:
                 self.trials.append(_noted.decode(line))
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 break
             self._length += len(line)
 

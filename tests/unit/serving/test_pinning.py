@@ -47,6 +47,13 @@ def test_who_is_pinned_again_is_of_the_newest_and_keeps_his_other_blocks() -> No
     assert pins.of_send(ANNA, "b") == {}
 
 
+def test_another_block_of_a_send_costs_no_other_send_its_place() -> None:
+    pins = LocalPins(10, FixedClock(NOW), limit=4)
+    for send, block in [*((send, "hero") for send in "abcd"), ("d", "second")]:
+        pins.pin((ANNA, send, block), choice(block))
+    assert [len(pins.of_send(ANNA, send)) for send in "abcd"] == [1, 1, 1, 2]
+
+
 def test_what_is_no_choice_is_none() -> None:
     assert decode(b"") is None
     assert decode(b"\x93\x01\x02\x03") is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -224,22 +225,42 @@ def test_a_rotating_block_looks_at_what_was_shown_and_others_do_not(shop: Kit) -
     assert ids(ask(shop, block="second"))[0] != "flour"
 
 
-@pytest.mark.parametrize("broken", [{"hero": 7}, {"hero": (("flour",), b"\xff\xfe".hex(), 3)}])
-def test_a_slate_that_can_not_be_read_is_a_lower_rung_and_no_error(
-    shop: Kit, broken: dict[str, object]
+NO_TEXT = msgspec.Raw(b"\x92\x91\xa5flour\xa2\xff\xfe")
+"""A slate whose model is no UTF-8."""
+
+
+def change(kit: Kit, history: bytes | None = None, **published: object) -> None:
+    """Let the store have something else of Anna than was put into it."""
+    [seen] = kit.lookup.look([Asked(ANNA, None)])
+    told = msgspec.msgpack.encode({**msgspec.msgpack.decode(seen.published), **published})
+    kit.lookup.inner = Sees(Seen(history or seen.history, told, {}))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"slates": {"hero": 7}},
+        {"slates": {"hero": NO_TEXT}},
+        {"slates": 7},
+        {"segment": msgspec.Raw(b"\xa2\xff\xfe")},
+        {"more": msgspec.Raw(100_000 * b"\x91" + b"\x90")},
+        {"history": b"\xc1"},
+        {"history": b"\x81\xa6bought\x81\xa2\xff\xfe\x01"},
+        {"history": b"\x81\xa4more" + 100_000 * b"\x91" + b"\x90"},
+    ],
+)
+def test_a_profile_that_can_not_be_read_is_a_lower_rung_and_no_error(
+    shop: Kit, broken: dict[str, Any]
 ) -> None:
-    [seen] = shop.lookup.look([Asked(ANNA, None)])
-    told = {**msgspec.msgpack.decode(seen.published), "slates": broken}
-    shop.lookup.inner = Sees(Seen(seen.history, msgspec.msgpack.encode(told), {}))
+    change(shop, **broken)
     slate = ask(shop)
     assert (slate.served_by, slate.reason, len(slate.items)) == (Rung.POPULAR, Reason.STORE, 2)
     assert made(shop, "lower") == 1
+    assert not shop.parts.metrics.registry.get_sample_value("homing_internal_errors_total")
 
 
 def test_of_several_slates_only_the_one_that_is_asked_for_is_read(shop: Kit) -> None:
-    [seen] = shop.lookup.look([Asked(ANNA, None)])
-    told = msgspec.msgpack.decode(seen.published)
-    told["slates"]["second"] = 7
-    shop.lookup.inner = Sees(Seen(seen.history, msgspec.msgpack.encode(told), {}))
+    history, stored = history_of([purchase(ANNA, "bread", 200)]), (STORED, "recommender/1", SPOKEN)
+    change(shop, encode(history), slates={"hero": stored, "second": NO_TEXT})
     assert ids(ask(shop)) == ["flour", "eggs"]
     assert made(shop, "stored") == 1

@@ -65,7 +65,12 @@ def test_a_half_written_batch_is_no_batch(tmp_path: Path) -> None:
     assert staging.count() == 0
 
 
-def test_a_folder_without_a_plan_has_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"a": 1', b'{"blocks": "\xff"}'])
+def test_a_folder_without_a_plan_that_can_be_read_has_none(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "plan.json").write_bytes(content)
     assert read_plan(tmp_path) is None
 
 

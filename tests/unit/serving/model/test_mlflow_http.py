@@ -138,6 +138,7 @@ def test_no_log_has_a_password_in_it(wall: Wall, caplog: pytest.LogCaptureFixtur
         (503, b"", "503 Service Unavailable"),
         (500, b'{"error_code": "INTERNAL_ERROR", "message": "no disk\\nat all"}', "500 no disk'"),
         (404, b"<html>another server</html>", "404 Not Found"),
+        (404, b'{"message": "\xff"}', "404 Not Found"),
         (200, b"<html>another server</html>", "malformed"),
         (200, b'{"registered_model": 3}', "Expected `object`"),
         (

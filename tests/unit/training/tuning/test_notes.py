@@ -37,6 +37,7 @@ def test_notes_are_read_as_they_were_written(tmp_path: Path) -> None:
         b'{"params": {"nei',
         b'{"params": 7}\n',
         b"\xff\n",
+        b'{"params": {}, "distributions": {"depth": "\xff"}}\n',
         msgspec.json.encode(TRIAL),  # all but the end of its line
     ],
 )
