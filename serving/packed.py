@@ -225,7 +225,7 @@ def pack(items: Iterable[Item]) -> tuple[Packed, int]:
     """Items of distinct ids, packed, and their `items_digest`."""
     digest = 0
     bodies, records = _Texts(), _Texts()
-    places: list[tuple[int, int]] = []
+    sums, places = array("q"), array("q")
     columns: list[Columns] = []
     source = iter(items)
     while portion := list(islice(source, _PORTION)):
@@ -236,14 +236,15 @@ def pack(items: Iterable[Item]) -> tuple[Packed, int]:
             digest += item_digest(body)
             bodies.add(body)
             name = item.id.encode()
-            places.append((crc32(name), records.starts[-1]))
+            sums.append(crc32(name))
+            places.append(records.starts[-1])
             records.add(_record(item, name, len(places) - 1, of_portion, number))
     of_all = joined((*columns, columns_of([None])))
     edges = np.unique(np.concatenate((of_all.opens, of_all.closes)))
     arrays = {
         **bodies.arrays("bodies"),
         **records.arrays("records"),
-        "slots": _slots(places),
+        "slots": _slots(sums, places),
         "edges": edges[(edges != ALWAYS.min) & (edges != ALWAYS.max)],
         **{name: getattr(of_all, name) for name in _COLUMNS},
     }
@@ -342,15 +343,16 @@ def _views(arrays: Mapping[str, Array], name: str) -> tuple[memoryview, memoryvi
     return arrays[name].data, arrays[_starts(name)].data
 
 
-def _slots(places: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+def _slots(sums: Sequence[int], places: Sequence[int]) -> NDArray[np.int64]:
     """The table that finds records: at least two slots a record, a power of two of them.
 
     Args:
-        places: The CRC-32 of each id, and where the record begins.
+        sums: The CRC-32 of each id.
+        places: Where its record begins.
     """
     slots = array("q", [UNKNOWN]) * (1 << (2 * len(places)).bit_length())
     last = len(slots) - 1
-    for number, place in places:
+    for number, place in zip(sums, places, strict=True):
         slot = number & last
         while slots[slot] != UNKNOWN:
             slot = (slot + 1) & last
