@@ -32,6 +32,8 @@ def mlflow_server(database: str, port: int = 0) -> Iterator[str]:
         # MLflow leaves this class without types.
         store = SqlAlchemyStore(database)  # type: ignore[no-untyped-call]
         patch.setattr(handlers, "_model_registry_store", store)
+        # Runs are asked for by nobody, but their store is opened: without this where the tests run.
+        patch.setenv("_MLFLOW_SERVER_FILE_STORE", database)
         server = make_server("127.0.0.1", port, app, handler_class=_Silent)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
