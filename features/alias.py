@@ -134,6 +134,6 @@ def decode_own(stored: bytes) -> Own:
     """What a store kept.
 
     Raises:
-        msgspec.DecodeError: It is none.
+        UNDECODABLE: The bytes are none.
     """
     return _decoder.decode(stored)

@@ -53,13 +53,18 @@ def encode(half: History | Published) -> bytes:
 def decode_history(stored: bytes | None) -> History:
     """The history that a store kept; the empty one for None.
 
-    It raises one of `features.errors.UNDECODABLE` when the bytes are none, and so do all below.
+    Raises:
+        UNDECODABLE: The bytes are none.
     """
     return History() if stored is None else _history_decoder.decode(stored)
 
 
 def decode_published(stored: bytes | None) -> Published:
-    """What the pipeline had written; the empty one for None."""
+    """What the pipeline had written; the empty one for None.
+
+    Raises:
+        UNDECODABLE: The bytes are none.
+    """
     return Published() if stored is None else _published_decoder.decode(stored)
 
 
@@ -70,6 +75,9 @@ def history_digest(stored: bytes | None) -> int:
 
     Args:
         stored: An encoded history; it is looked at, not decoded.
+
+    Raises:
+        UNDECODABLE: The bytes are none.
     """
     return 0 if stored is None else int.from_bytes(_told(stored)[:_DIGEST_BYTES], "big")
 
@@ -79,6 +87,9 @@ def exposed_digest(stored: bytes | None) -> int:
 
     Args:
         stored: As `history_digest` takes it.
+
+    Raises:
+        UNDECODABLE: As `history_digest`.
     """
     return 0 if stored is None else int.from_bytes(_told(stored)[_DIGEST_BYTES:], "big")
 

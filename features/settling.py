@@ -196,7 +196,7 @@ class Settling:
 
         Raises:
             FileNotFoundError: There is no such commit.
-            msgspec.DecodeError: Its entry is not whole.
+            UNDECODABLE: Its entry is not whole.
         """
         actions = _ACTIONS.decode_lines(self._entry(version).read_bytes())
         if not actions:

@@ -49,7 +49,8 @@ _slate_decoder = msgspec.msgpack.Decoder(StoredSlate)
 def read_publication(published: bytes | None) -> Publication:
     """What was published, of a half as stores keep it; an empty one for None.
 
-    It raises one of `features.errors.UNDECODABLE` when the bytes are none.
+    Raises:
+        UNDECODABLE: The bytes are none.
     """
     return NOTHING if published is None else _decoder.decode(published)
 

@@ -147,14 +147,16 @@ def scorer_process(home: Path, settings: Mapping[str, str]) -> Process:
 def children(pid: int) -> list[int]:
     """Processes that a process has started and that run, without Python's own helpers."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in listed if b"resource_tracker" not in _command_of(int(child))]
+    commands = {int(child): command_of(int(child)) for child in listed}
+    return [pid for pid, said in commands.items() if said and b"resource_tracker" not in said]
 
 
-def _command_of(pid: int) -> bytes:
+def command_of(pid: int) -> bytes:
+    """What a process was begun with, and those forked from it; nothing of one that is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return b"resource_tracker"  # it is gone
+        return b""
 
 
 def listens(port: int) -> bool:

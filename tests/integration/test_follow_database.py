@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -292,8 +293,9 @@ def test_a_url_says_where_who_and_how() -> None:
     assert address_of("postgresql://me@db")[1:4] == ("db", 5432, "me")
 
 
-def test_a_place_of_another_kind_is_told(tmp_path: Path) -> None:
-    (tmp_path / "position.json").write_text('{"position": "17"}')
+@pytest.mark.parametrize("position", ["17", "{", '{"more": ' + 100_000 * "["], ids=len)
+def test_a_place_of_another_kind_is_told(tmp_path: Path, position: str) -> None:
+    (tmp_path / "position.json").write_text(json.dumps({"position": position}))
     with pytest.raises(StoreUnavailable, match="no place of a database: remove"):
         Places(tmp_path)
 

@@ -23,7 +23,7 @@ from features.stores.opening import open_stores
 from homing.child import free_port, running_scorer
 from serving.keys import KeyFile
 from serving.model.registry import LocalVersions
-from tests.faults.processes import children
+from tests.faults.processes import children, command_of
 from tests.integration.web import CUSTOMERS, FETCH
 from tests.services import redis_server
 from tests.unit.serving.kit import ITEMS, NAMES, SECRET, chain_bundle, purchase
@@ -90,11 +90,6 @@ def running(home: Path, url: str, **settings: str) -> Iterator[Shop]:
         httpx.Client(base_url=address, headers=key, timeout=10) as client,
     ):
         yield Shop(client, home)
-
-
-def command_of(pid: int) -> bytes:
-    """What a process was begun with; those that are forked have it from their parent."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def mapped_libraries(pid: int) -> set[str]:

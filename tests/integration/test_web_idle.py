@@ -30,14 +30,14 @@ def scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 def closes_after(client: Client) -> float:
     """Seconds until the connection is closed."""
     began = time.monotonic()
-    assert client.closed()  # or it has waited for ten seconds
+    assert client.closed()
     return time.monotonic() - began
 
 
 def test_a_connection_that_nothing_comes_on_is_closed_in_time(scorer: Served) -> None:
     client = scorer.client()
     assert client.ask(client.fetch(ANNA)).status == 200
-    assert closes_after(client) > KEPT / 2
+    assert KEPT / 2 < closes_after(client) < 3 * KEPT
     assert scorer.by_asgi == []
 
 
@@ -47,7 +47,7 @@ def test_time_counts_from_the_last_answer(scorer: Served) -> None:
     while time.monotonic() < until:
         assert client.ask(client.fetch(ANNA)).status == 200
         time.sleep(KEPT / 4)
-    assert closes_after(client) > KEPT / 2
+    assert KEPT / 2 < closes_after(client) < 3 * KEPT
 
 
 def test_it_counts_from_the_last_answer_of_any_kind(scorer: Served) -> None:
@@ -55,7 +55,7 @@ def test_it_counts_from_the_last_answer_of_any_kind(scorer: Served) -> None:
     assert client.ask(client.fetch(ANNA)).status == 200
     time.sleep(KEPT * 3 / 4)
     assert client.ask(client.request("GET /healthz HTTP/1.1")).status == 200
-    assert closes_after(client) > KEPT / 2
+    assert KEPT / 2 < closes_after(client) < 3 * KEPT
 
 
 def test_who_is_asking_is_not_hung_up_on(scorer: Served) -> None:
@@ -65,7 +65,7 @@ def test_who_is_asking_is_not_hung_up_on(scorer: Served) -> None:
     client.send(request[:20])
     time.sleep(2 * KEPT)
     assert client.ask(request[20:]).status == 200
-    assert closes_after(client) > KEPT / 2
+    assert KEPT / 2 < closes_after(client) < 3 * KEPT
 
 
 def test_who_went_away_is_not_looked_after_any_more(

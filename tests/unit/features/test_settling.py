@@ -136,6 +136,12 @@ def entry_cut(lake: Lake, version: int) -> None:
     entry(lake, version).write_bytes(entry(lake, version).read_bytes()[:50])
 
 
+def entry_garbled(lake: Lake, version: int) -> None:
+    body = entry(lake, version).read_bytes()
+    assert b'"path":"' in body
+    entry(lake, version).write_bytes(body.replace(b'"path":"', b'"path":"\xff'))
+
+
 def entry_gone(lake: Lake, version: int) -> None:
     entry(lake, version).unlink()
 
@@ -147,7 +153,9 @@ def zeroed(lake: Lake, version: int) -> None:
     file.write_bytes(bytes(file.stat().st_size))
 
 
-@pytest.mark.parametrize("breaks", [emptied, entry_emptied, entry_cut, entry_gone, zeroed])
+@pytest.mark.parametrize(
+    "breaks", [emptied, entry_emptied, entry_cut, entry_garbled, entry_gone, zeroed]
+)
 def test_what_a_power_cut_left_half_is_taken_back_and_can_come_again(
     tmp_path: Path, breaks: Callable[[Lake, int], None]
 ) -> None:

@@ -9,12 +9,13 @@ from typing import cast
 import numpy as np
 import pytest
 
-from benchmarks.serving import peers
+from benchmarks.serving import peers, trials
 from benchmarks.serving.fetches import by_model
 from benchmarks.serving.growth import Size, draw, exponent
 from benchmarks.serving.overload import AFTER, WINDOW, recovery
 from benchmarks.serving.servers import Server
 from benchmarks.serving.trials import (
+    LEAD_SECONDS,
     Contestant,
     Late,
     Peak,
@@ -23,6 +24,7 @@ from benchmarks.serving.trials import (
     late_figures,
     lateness,
     median_peak,
+    steady,
 )
 from homing.rehearsal.measured import Measured
 from tests.unit.homing.rehearsal.tiny import tiny_server, whole
@@ -73,6 +75,17 @@ def test_a_turn_that_was_disturbed_counts_in_all_together_and_not_in_the_median(
     late = lateness([(quiet, 1.0), (quiet, 0.98), (stalled, 0.9)])
     assert list(late) == pytest.approx([1.0, 1.0, 0.98, 50.0])
     assert list(lateness([(stalled, 0.9)])) == pytest.approx([50.0, 50.0, 0.9, 50.0])
+
+
+def test_the_beginning_of_an_open_loop_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = np.linspace(0, 2 * LEAD_SECONDS, 1_000)
+    seconds = np.where(due < LEAD_SECONDS, 9.0, 0.001)
+    heard = Measured(np.full(1_000, 200, np.int16), seconds, due, np.arange(1_000), 0, 1.0)
+    monkeypatch.setattr(trials, "open_loop", lambda *_: heard)
+    monkeypatch.setattr(trials, "LOAD_CORE", CORES[0])
+    with contestant(whole(b"good")) as asked:
+        late = steady(asked, 1_000.0, LEAD_SECONDS)
+    assert [late.p99, late.overall] == pytest.approx([1.0, 1.0])
 
 
 def test_the_median_is_of_each_figure() -> None:
